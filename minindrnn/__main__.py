@@ -1,0 +1,131 @@
+"""The command line: python -m minindrnn train | gradcheck | bench."""
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from .bench import bench_kernels
+from .checkpoint import CheckpointError
+from .experiments import EXPERIMENTS, Settings
+from .gradcheck import TOLERANCE, GradientError, check
+from .problems import PROBLEMS
+from .report import describe_memory, draw_curve
+from .training import TrainingError
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers wrong input with one line and exit code 2."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def number(convert, low, high=float("inf")):
+    """An argparse type: a number from low to high."""
+    def parse(text):
+        try:
+            value = convert(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            kind = "a whole number" if convert is int else "a number"
+            limits = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"expected {kind} {limits}, got {text!r}")
+        return value
+    return parse
+
+
+def parser():
+    top = Parser(prog="python -m minindrnn", description="Independently recurrent neural networks: train one, check its gradients, "
+                 "measure its kernels.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    train = commands.add_parser("train", help="train a network on a task",
+                                description="Train a stacked IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it "
+                                "had never stopped.")
+    train.add_argument("task", choices=["digits", "adding"], help="digits: read an image and name the digit; adding: add two marked numbers of a "
+                       "long sequence")
+    train.add_argument("--rows", action="store_true", help="digits: one row a step (T = 8) instead of one pixel a step (T = 64)")
+    train.add_argument("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence (default 100)")
+    train.add_argument("--layers", type=number(int, 1), metavar="L", help="IndRNN layers (default: digits 3, adding 2)")
+    train.add_argument("--hidden", type=number(int, 1), metavar="N", help="neurons of a layer (default 128)")
+    train.add_argument("--steps", type=number(int, 1), metavar="S", help="updates (default: digits 8000, adding 60300)")
+    train.add_argument("--batch", type=number(int, 1), metavar="B", help="sequences of an update (default: digits 16, adding 32)")
+    train.add_argument("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam (default: digits 0.003, adding 0.0002)")
+    train.add_argument("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within |u| <= G^(1/T) (default 2)")
+    train.add_argument("--penalty", type=number(float, 0), default=0.0, metavar="P", help="instead of that bound, add P times the excess to the "
+                       "loss (default 0: the bound)")
+    train.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of everything that is random (default 0)")
+    train.add_argument("--out", type=Path, metavar="DIR", help="run folder (default runs/TASK)")
+    train.add_argument("--resume", action="store_true", help="continue the run in that folder")
+    gradcheck = commands.add_parser("gradcheck", help="compare every gradient with finite differences",
+                                    description="Compare every hand-derived gradient with finite differences, on drawn sizes and values.")
+    gradcheck.add_argument("--draws", type=number(int, 1), default=100, metavar="D", help="problems drawn for each (default 100)")
+    gradcheck.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of the draws (default 0)")
+    bench = commands.add_parser("bench", help="measure the kernels against the limits of this machine")
+    bench.add_argument("what", choices=["kernels"])
+    return top
+
+
+def train(arguments):
+    if arguments.task == "adding" and arguments.rows:
+        raise TrainingError("--rows is for digits")
+    if arguments.task == "digits" and arguments.length is not None:
+        raise TrainingError("--length is for adding; digits have 64 steps, 8 with --rows")
+    task = "digits-rows" if arguments.rows else arguments.task
+    given = {name: value for name in Settings.__dataclass_fields__ if (value := getattr(arguments, name, None)) is not None}
+    experiment = EXPERIMENTS[task]
+    settings = Settings(**{"length": 100} | experiment.defaults | given | {"task": task})
+    folder = arguments.out or Path("runs") / (f"adding-{settings.length}" if task == "adding" else task)
+    experiment = experiment(settings)
+    run = experiment.run(folder)
+    run.resume() if arguments.resume else run.start()
+    finished = run.train()
+    if not finished:
+        again = " ".join(sys.argv[1:]) + ("" if arguments.resume else " --resume")
+        print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: python -m minindrnn {again}")
+        return 130
+    for line in (*experiment.report(run.network), *describe_memory(run.network, run.network.bound)):
+        print(line)
+    try:
+        draw_curve(run.history(), folder / "curve.png")
+    except ImportError:
+        print("no curve.png: Matplotlib is not installed (pip install matplotlib)")
+    print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
+    return 0
+
+
+def gradcheck(arguments):
+    print(f"worst error of the gradients, relative with floor 1, over {arguments.draws} drawn problems each; at most {TOLERANCE:g} is right")
+    for name, (module, problem) in PROBLEMS.items():
+        worst, where = 0.0, "-"
+        for draw in range(arguments.draws):
+            rng = np.random.default_rng([arguments.seed, draw])
+            for array, error in check(problem(module, rng), rng).items():
+                if error >= worst:
+                    worst, where = error, f"d{array}, draw {draw}"
+        print(f"  {name:<20} {worst:.1e}   {where}", flush=True)
+    return 0
+
+
+def bench(arguments):
+    for line in bench_kernels():
+        print(line, flush=True)
+    return 0
+
+
+def main(argv=None):
+    top = parser()
+    arguments = top.parse_args(argv)
+    try:
+        return {"train": train, "gradcheck": gradcheck, "bench": bench}[arguments.command](arguments)
+    except (TrainingError, CheckpointError) as error:
+        top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
+    except GradientError as error:
+        top.exit(1, f"{top.prog} gradcheck: {error}\n")
+    except KeyboardInterrupt:
+        top.exit(130, "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""How fast the kernels are on this machine, beside what the machine can do.
+
+The recurrence moves bytes and computes little, so its limit is the memory: forward reads a and writes h (2 streams), backward reads dh
+and h and writes da (3 streams). The limit is measured as the same streams over arrays of the same size by a plain loop, in turn with the
+kernel, round by round; each timed call follows an untimed one of the same kind. Shares are medians over rounds, with the range.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from .activations import KIND
+from .compiled import kernel
+from .linear import linear_forward
+from .recurrence import KERNELS
+
+SIZES = [(784, 50, 128, "float32"), (784, 50, 128, "float64"), (5000, 50, 128, "float32"),
+         (784, 32, 128, "float32"), (50, 128, 512, "float32"), (100, 50, 128, "float32")]
+
+
+@kernel
+def two_streams(x):
+    for i in range(x.size):
+        x[i] *= np.float32(0.999)
+
+
+@kernel
+def three_streams(x, y):
+    for i in range(x.size):
+        x[i] += np.float32(1e-9) * y[i]
+
+
+def interleaved(functions, rounds=15):
+    """{name: seconds (rounds,)}, one timed call of each function a round."""
+    seconds = {name: np.empty(rounds) for name in functions}
+    for r in range(rounds):
+        for name, function in functions.items():
+            function()
+            began = time.perf_counter()
+            function()
+            seconds[name][r] = time.perf_counter() - began
+    return seconds
+
+
+def recurrence(T, B, N, dtype, activation="relu"):
+    """The timed functions of one size: kernels in place, and the streams that limit them."""
+    rng = np.random.default_rng(0)
+    h, dh = rng.normal(size=(2, T, B * N)).astype(dtype)
+    x, y = h.ravel().copy(), dh.ravel().copy()
+    u, h0, dh0, du = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype), np.zeros(B * N)
+    forward, backward = KERNELS[activation]
+    return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, h0, h, 0, B * N, T, True),
+            "three streams": lambda: three_streams(x, y),
+            "backward": lambda: backward(dh, h, dh, h0, dh0, du, u, 0, B * N, T, True)}
+
+
+def share(limit, measured):
+    """Median and range of the limit as a share of what was measured, round by round."""
+    ratio = limit / measured
+    return f"{np.median(ratio):5.0%}  ({ratio.min():.0%} to {ratio.max():.0%})"
+
+
+def bench_kernels():
+    """Yield the lines of the report, as they are measured."""
+    yield "recurrence, relu, in place, one thread; share of the stream limit measured in the same run"
+    yield f"{'T, B, N':>14} {'type':>8}   {'forward GB/s':>12}  {'of the limit':<22} {'backward GB/s':>13}  of the limit"
+    for T, B, N, dtype in SIZES:
+        seconds = interleaved(recurrence(T, B, N, dtype))
+        size = T * B * N * np.dtype(dtype).itemsize / 1e9
+        yield (f"{f'{T}, {B}, {N}':>14} {dtype:>8}   {2 * size / np.median(seconds['forward']):12.1f}  "
+               f"{share(seconds['two streams'], seconds['forward']):<22} {3 * size / np.median(seconds['backward']):13.1f}  "
+               f"{share(seconds['three streams'], seconds['backward'])}")
+    yield ""
+    yield "activations in the recurrence, ns an element, T = 100, B = 50, N = 128"
+    for dtype in ("float32", "float64"):
+        for activation in KIND:
+            seconds = interleaved(recurrence(100, 50, 128, dtype, activation))
+            forward, backward = (np.median(seconds[name]) / 640_000 * 1e9 for name in ("forward", "backward"))
+            yield f"  {dtype} {activation:<8}  forward {forward:5.2f}   backward {backward:5.2f}"
+    yield ""
+    yield "affine map of narrow inputs, T = 784, B = 32, N = 128, float32: broadcast against a matrix product, ms"
+    for M in (1, 2):
+        x, W, b = np.ones((784, 32, M), np.float32), np.ones((128, M), np.float32), np.zeros(128, np.float32)
+        seconds = interleaved({"ours": lambda: linear_forward(x, W, b),
+                               "product": lambda: x.reshape(-1, M) @ W.T + b})
+        yield f"  M = {M}   {np.median(seconds['ours']) * 1e3:.2f} against {np.median(seconds['product']) * 1e3:.2f}"
+    yield ""
+    cold, cached = first_call()
+    yield f"first call of forward and backward in a fresh process: {cold:.1f} s compiling, {cached:.1f} s from the disk cache"
+
+
+def first_call():
+    """Seconds from import to the end of the first forward and backward: with an empty cache, then with a full one."""
+    program = ("import time; began = time.perf_counter(); import numpy as np; from minindrnn import indrnn_forward, indrnn_backward; "
+               "h, cache = indrnn_forward(np.ones((2, 1, 1), np.float32), np.ones(1, np.float32)); "
+               "indrnn_backward(h, cache); print(time.perf_counter() - began)")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+        return [float(subprocess.run([sys.executable, "-c", program], env=environment, check=True,
+                                     capture_output=True, text=True).stdout) for _ in range(2)]

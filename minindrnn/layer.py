@@ -1,0 +1,70 @@
+"""What a layer is, and what it is made of.
+
+A layer computes  y, cache = forward(x)  and  dx, grads = backward(dy, cache).  dx means dL/dx, the gradient of the
+scalar loss, and has the shape of x. Nothing is stored on the layer: the cache holds all that backward needs,
+and calling backward twice gives the same answer twice.
+
+Parameters are a tree: a dict of named `Parameter`s in a single layer, a list of trees in a composition.
+`grads` has the same tree, with arrays for leaves; where a recurrence started from a state h0, "h0" stands
+beside "u". States are trees of lists with the same places: an array (B, N) at a recurrence, None elsewhere.
+"""
+from dataclasses import dataclass
+
+import numpy as np
+
+ROLES = ("weight", "bias", "gain", "recurrent")
+
+
+@dataclass
+class Parameter:
+    """An array that is learned, and the role it plays.
+
+    Decay, projection and initialisation select by role, never by name: "weight" (the only one that decays),
+    "bias", "gain", or "recurrent" (bounded, see `memory`).
+    """
+    value: np.ndarray
+    role: str
+
+
+class Layer:
+    """The base of all layers: a tree of parameters and, if it remembers, a state."""
+
+    parameters = {}
+
+    def __getitem__(self, name):
+        return self.parameters[name].value
+
+    def forward(self, x, state=None, *, lengths=None):
+        """x (T, B, M)  ->  y, cache.
+
+        state     where the recurrences start: a tree of arrays (B, N), as from `last_state`; None is zero
+        lengths   (B,) integers in 1..T: later steps of a sequence change nothing
+        """
+        raise NotImplementedError
+
+    def backward(self, dy, cache):
+        """dy, the gradient with respect to y, and the cache  ->  dx, grads."""
+        raise NotImplementedError
+
+    def last_state(self, cache):
+        """The state after each sequence's last step, to start the next segment from."""
+        return None
+
+
+def leaves(tree, *others, path=""):
+    """Yield (path, leaf, ...) for every leaf of the tree, in order, with the leaves of the other trees at the
+    same places; what only the others have is passed over.
+
+    >>> [path for path, _ in leaves([{"W": 1, "b": 2}, {"u": 3}])]
+    ['0.W', '0.b', '1.u']
+    """
+    if isinstance(tree, (dict, list)):
+        for key, branch in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from leaves(branch, *(other[key] for other in others), path=f"{path}.{key}" if path else str(key))
+    else:
+        yield path, tree, *others
+
+
+def count(tree):
+    """How many numbers a tree of parameters holds."""
+    return sum(parameter.value.size for _, parameter in leaves(tree))

@@ -1,0 +1,141 @@
+"""The affine map that every step of every sequence goes through before the recurrence.
+
+Letters   T steps, B sequences, M inputs, N neurons
+    x  (T, B, M)     W  (N, M)     b  (N,)     y  (T, B, N)
+
+Forward   F1  y[t] = W x[t] + b
+Backward  B1  dx[t] = W' dy[t]                            from F1, argument x[t]
+          B2  dW    = sum over t and b of dy[t] x[t]'     from F1, argument W, shared by all t and b
+          B3  db    = sum over t and b of dy[t]           from F1, argument b
+
+W x does not depend on h, so all T * B rows go through one matrix product; this is why IndRNN is fast.
+Cache: x, W and the lengths. Source: Li et al., arXiv 1803.04831, equation 4 (there W has the same shape).
+"""
+import numpy as np
+
+from .compiled import kernel
+from .layer import Layer, Parameter
+from .shapes import expect, expect_lengths, expect_number
+
+NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
+ROWS = 16384     # dW: rows per float32 product; the products are added up in float64
+TERMS = 256      # db, and dW if M is narrow: rows added up in float32, before float64
+
+
+def linear_forward(x, W, b, *, lengths=None):
+    """x (T, B, M), W (N, M), b (N,)  ->  y (T, B, N), cache.
+
+    lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
+
+    float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
+
+    >>> y, cache = linear_forward(np.ones((2, 1, 3)), np.ones((4, 3)), np.zeros(4))
+    >>> y.shape, y[0, 0].tolist()
+    ((2, 1, 4), [3.0, 3.0, 3.0, 3.0])
+    """
+    like = ("x", x, "TBM")
+    expect(*like)
+    expect("W", W, "NM", like)
+    expect("b", b, "N", like=("W", W, "NM"))
+    x = without_padding(x, lengths)
+    T, B, M = x.shape
+    y = np.empty((T, B, b.size), x.dtype)
+    if M <= NARROW:
+        broadcast(x.reshape(T * B, M), np.ascontiguousarray(W.T), b, y.reshape(T * B, -1))   # F1
+    else:
+        np.matmul(x.reshape(T * B, M), W.T, out=y.reshape(T * B, -1))
+        y += b
+    return without_padding(y, lengths), (x, W, lengths)
+
+
+def linear_backward(dy, cache):
+    """dy (T, B, N), cache of the forward pass  ->  dx (T, B, M), dW (N, M), db (N,).
+
+    Sums over T and B run in float32 for some thousand rows, then in float64: they keep their digits for any T.
+    """
+    x, W, lengths = cache
+    T, B, M = x.shape
+    expect("dy", dy, "TBN", like=("x W'", np.empty((T, B, len(W)), x.dtype), "TBN"))
+    dy = without_padding(dy, lengths)
+    rows, x = dy.reshape(T * B, -1), x.reshape(T * B, M)
+    dx = (rows @ W).reshape(T, B, M)                                                         # B1
+    dW, db = np.zeros((M, len(W))), np.zeros(len(W))
+    if M <= NARROW:
+        sums(rows, x, dW, db)                                                                # B2, B3
+        dW = dW.T
+    else:
+        sums(rows, x[:, :0], dW[:0], db)                                                     # B3
+        dW = sum((rows[i:i + ROWS].T @ x[i:i + ROWS]).astype(np.float64) for i in range(0, T * B, ROWS))
+    return dx, np.ascontiguousarray(dW, W.dtype), db.astype(W.dtype)
+
+
+def without_padding(x, lengths):
+    """x (T, B, M) with zeros from each sequence's end on: whatever stood there, NaN too, is gone."""
+    if lengths is None:
+        return x
+    T, B, _ = x.shape
+    valid = np.arange(T)[:, None] < expect_lengths(lengths, T, B)
+    return np.where(valid[:, :, None], x, x.dtype.type(0))
+
+
+class Linear(Layer):
+    """y[t] = W x[t] + b.
+
+    inputs, outputs   M and N
+    rng               a `numpy.random.Generator`, for the weights
+    std               their standard deviation; 1 / sqrt(M) unless given. The bias starts at 0.
+    dtype             float32 or float64
+    """
+
+    def __init__(self, inputs, outputs, rng, *, std=None, dtype=np.float32):
+        expect_number("inputs", inputs, 1)
+        expect_number("outputs", outputs, 1)
+        std = inputs**-0.5 if std is None else std
+        expect_number("std", std, 0)
+        self.parameters = {
+            "W": Parameter(rng.normal(0, std, (outputs, inputs)).astype(dtype), "weight"),
+            "b": Parameter(np.zeros(outputs, dtype), "bias"),
+        }
+
+    def forward(self, x, state=None, *, lengths=None):
+        return linear_forward(x, self["W"], self["b"], lengths=lengths)
+
+    def backward(self, dy, cache):
+        dx, dW, db = linear_backward(dy, cache)
+        return dx, {"W": dW, "b": db}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels; a row is one step of one sequence.
+
+@kernel
+def broadcast(x, W, b, y):
+    """x (R, M), W (M, N), b (N,) -> y (R, N), for small M: one multiple of a row of W for each input."""
+    R, M = x.shape
+    for r in range(R):
+        for n in range(b.size):
+            y[r, n] = b[n] + W[0, n] * x[r, 0]                                               # F1
+        for m in range(1, M):
+            for n in range(b.size):
+                y[r, n] += W[m, n] * x[r, m]
+
+
+@kernel
+def sums(dy, x, dW, db):
+    """dy (R, N), x (R, M) -> dW (M, N), db (N,) in float64, in one pass over dy, for small M.
+    db is the dW of one more input that is always 1."""
+    R, M = x.shape
+    N = db.size
+    part = np.zeros((M + 1, N), dy.dtype)
+    for low in range(0, R, TERMS):
+        for r in range(low, min(low + TERMS, R)):
+            for m in range(M):
+                for n in range(N):
+                    part[m, n] += x[r, m] * dy[r, n]                                         # B2
+            for n in range(N):
+                part[M, n] += dy[r, n]                                                       # B3
+        for n in range(N):
+            for m in range(M):
+                dW[m, n] += part[m, n]
+            db[n] += part[M, n]
+        part[:] = 0

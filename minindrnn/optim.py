@@ -1,0 +1,116 @@
+"""From gradients to new parameters: clipping, SGD, Adam, and the rate over time.
+
+An optimiser is made for a tree of parameters and updates them in place; `state()` is all it remembers.
+Decay is the coupled kind of the papers, decay * value added to the gradient after clipping, and only for
+parameters of role "weight": never u, never a bias.
+"""
+import numpy as np
+
+from .layer import leaves
+from .shapes import expect_number
+
+
+def clip_values(parameters, grads, limit):
+    """Clamp every element of the parameters' gradients to [-limit, limit], in place (the papers' way, limit 10)."""
+    expect_number("limit", limit, 0)
+    for _, _, grad in leaves(parameters, grads):
+        np.clip(grad, -limit, limit, out=grad)
+
+
+def clip_norm(parameters, grads, limit):
+    """Scale all gradients together, in place, so that their common 2-norm is at most limit; return the norm before."""
+    expect_number("limit", limit, 0)
+    norm = float(np.sqrt(sum(np.sum(np.square(grad, dtype=np.float64)) for _, _, grad in leaves(parameters, grads))))
+    if norm > limit:
+        for _, _, grad in leaves(parameters, grads):
+            grad *= limit / norm
+    return norm
+
+
+class SGD:
+    """value -= rate * velocity,  velocity = momentum * velocity + gradient"""
+
+    def __init__(self, parameters, *, momentum=0.0, decay=0.0):
+        expect_number("momentum", momentum, 0, 1)
+        expect_number("decay", decay, 0)
+        self.parameters, self.momentum, self.decay = parameters, momentum, decay
+        self.velocity = {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}
+
+    def update(self, grads, rate):
+        """Change the parameters, given gradients on the same tree."""
+        for path, parameter, grad in leaves(self.parameters, grads):
+            velocity = self.velocity[path]
+            velocity *= self.momentum
+            velocity += _decayed(parameter, grad, self.decay)
+            parameter.value -= rate * velocity
+
+    def state(self):
+        """{name: array}, the arrays themselves: to be saved, or written into."""
+        return {f"velocity.{path}": velocity for path, velocity in self.velocity.items()}
+
+
+class Adam:
+    """m and v are running means of the gradient and of its square, each divided by how much of it is there yet:
+
+    m = beta1 m + (1 - beta1) g          value -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)
+    v = beta2 v + (1 - beta2) g^2        k counts the updates
+
+    Source: Kingma and Ba, arXiv 1412.6980, algorithm 1.
+    """
+
+    def __init__(self, parameters, *, beta1=0.9, beta2=0.999, epsilon=1e-8, decay=0.0):
+        expect_number("beta1", beta1, 0, 1)
+        expect_number("beta2", beta2, 0, 1)
+        expect_number("decay", decay, 0)
+        self.parameters, self.beta1, self.beta2, self.epsilon, self.decay = parameters, beta1, beta2, epsilon, decay
+        self.m = {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}
+        self.v = {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}
+        self.updates = np.zeros((), np.int64)
+
+    def update(self, grads, rate):
+        """Change the parameters, given gradients on the same tree."""
+        self.updates += 1
+        k = int(self.updates)
+        for path, parameter, grad in leaves(self.parameters, grads):
+            g, m, v = _decayed(parameter, grad, self.decay), self.m[path], self.v[path]
+            m += (1 - self.beta1) * (g - m)
+            v += (1 - self.beta2) * (g * g - v)
+            parameter.value -= rate / (1 - self.beta1**k) * m / (np.sqrt(v / (1 - self.beta2**k)) + self.epsilon)
+
+    def state(self):
+        """{name: array}, the arrays themselves: to be saved, or written into."""
+        return ({f"m.{path}": m for path, m in self.m.items()}
+                | {f"v.{path}": v for path, v in self.v.items()} | {"updates": self.updates})
+
+
+def _decayed(parameter, grad, decay):
+    return grad + decay * parameter.value if decay and parameter.role == "weight" else grad
+
+
+def staircase(rate, *, every, factor=0.1):
+    """step -> rate, multiplied by factor after every so many steps (the adding problem: every 20 100, by 1/10).
+
+    >>> at = staircase(1.0, every=100)
+    >>> at(0), at(99), at(100)
+    (1.0, 1.0, 0.1)
+    """
+    expect_number("rate", rate, 0)
+    return lambda step: rate * factor ** (step // every)
+
+
+def cosine(rate, *, steps, warmup):
+    """step -> rate: up in a straight line over the warm-up, then down to 0 along half a cosine.
+
+    >>> at = cosine(1.0, steps=100, warmup=10)
+    >>> at(0), at(9), round(at(55), 9), round(at(100), 9)
+    (0.1, 1.0, 0.5, 0.0)
+    """
+    expect_number("rate", rate, 0)
+    expect_number("warmup", warmup, 1, steps)
+
+    def at(step):
+        if step < warmup:
+            return rate * (step + 1) / warmup
+        return rate * (1 + np.cos(np.pi * (step - warmup) / max(steps - warmup, 1))) / 2
+
+    return at

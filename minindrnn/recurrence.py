@@ -1,0 +1,213 @@
+"""The recurrence of IndRNN: every neuron remembers itself, and only itself.
+
+Letters   T steps, B sequences, N neurons; arrays are time-major and C-contiguous
+    a    (T, B, N)   input of the neurons, already projected (W x + b)
+    u    (N,)        recurrent weights, one per neuron
+    h0   (B, N)      state before the first step, zero unless given
+    h    (T, B, N)   activations
+
+Forward   F1  z[t]  = a[t] + u * h[t-1]                     h[-1] = h0
+          F2  h[t]  = act(z[t])
+Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])          from F2; carry = 0 after the last step
+          B2  carry = u * dz[t]                             from F1, argument h[t-1]
+          B3  da[t] = dz[t]                                 from F1, argument a[t]
+          B4  du    = sum over t and b of dz[t] * h[t-1]    from F1, argument u, shared by all t and b
+          B5  dh0   = carry after t = 0
+
+Cache: u, h0, h (and the lengths). z is not kept: act' follows from h.
+Source: Li et al., arXiv 1803.04831, section 3; the backward recursion is derived here.
+"""
+import numpy as np
+
+from .activations import IDENTITY, KIND, RELU, activate, differentiate
+from .compiled import kernel, unfused
+from .shapes import expect, expect_choice, expect_lengths
+
+
+def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None):
+    """a (T, B, N), u (N,), h0 (B, N) or zero  ->  h (T, B, N), cache.
+
+    activation   "relu", "tanh", "sigmoid" or "identity"
+    lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give h = 0
+    out          where to write h; `out=a` works in place and is the fastest
+
+    float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
+
+    >>> a = np.array([1.0, 0.0, 0.0]).reshape(3, 1, 1)
+    >>> h, cache = indrnn_forward(a, np.array([0.5]))
+    >>> h.ravel().tolist()
+    [1.0, 0.5, 0.25]
+    """
+    like = ("a", a, "TBN")
+    expect(*like)
+    T, B, N = a.shape
+    h0 = np.zeros((B, N), a.dtype) if h0 is None else h0
+    h = np.empty_like(a) if out is None else out
+    expect("u", u, "N", like)
+    expect("h0", h0, "BN", like)
+    expect("out", h, "TBN", like)
+    expect_choice("activation", activation, KIND)
+    runs = equal_lengths(lengths, T, B)
+    columns = a.reshape(T, -1), u, h0.reshape(-1), h.reshape(T, -1)
+    for low, high, steps in runs:
+        KERNELS[activation][0](*columns, low * N, high * N, steps, h is a)
+        h[steps:, low:high] = 0
+    return h, (u, h0, h, activation, runs)
+
+
+def indrnn_backward(dh, cache, *, out=None):
+    """dh (T, B, N), cache of the forward pass  ->  da (T, B, N), du (N,), dh0 (B, N).
+
+    out   where to write da; `out=dh` works in place
+
+    du is summed in float64, in a fixed order: it keeps its digits for any T and has the same bits every time.
+    """
+    u, h0, h, activation, runs = cache
+    expect("dh", dh, "TBN", like=("h", h, "TBN"))
+    da = np.empty_like(dh) if out is None else out
+    expect("out", da, "TBN", like=("dh", dh, "TBN"))
+    T, B, N = h.shape
+    du, dh0 = np.zeros((B, N)), np.empty_like(h0)
+    columns = [array.reshape(T, -1) for array in (dh, h, da)] + [h0.reshape(-1), dh0.reshape(-1), du.reshape(-1)]
+    for low, high, steps in runs:
+        KERNELS[activation][1](*columns, u, low * N, high * N, steps, da is dh)
+        da[steps:, low:high] = 0
+    return da, du.sum(axis=0).astype(u.dtype), dh0
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels. A column is one neuron of one sequence; columns never interact, so B and N are one axis of B*N
+# and SIMD runs across it. A block of columns goes through all of time before the next one; three steps
+# are done per pass, so that u, the state and the sums are loaded once for three. (Four would put nine rows
+# into the eight ways of the L1 cache wherever a row is a multiple of 4096 bytes.) All work is in place.
+
+BLOCK = 8192         # columns
+TERMS = 384          # du: about so many terms are added in the arrays' own type, then moved to float64
+
+
+@kernel
+def advance(kind, h, s, n):
+    """The rows h hold a[t], a[t+1], ... and receive h[t], h[t+1], ...; s[0] is u, s[1] is h[t-1]."""
+    for k in range(n):
+        before = s[1, k]
+        for row in h:
+            before = activate(kind, row[k] + s[0, k] * before)                     # F1, F2
+            row[k] = before
+        s[1, k] = before
+
+
+@unfused        # so that a carry is the same number whether it stays here or leaves as dh0 where a sequence is cut
+def retreat(kind, dz, h, s, n):
+    """The rows dz hold dh[t], ... and receive dz[t], ...; the rows h are h[t-1], h[t], ...;
+    s[0] is u, s[1] the carry, s[2] the sum for du."""
+    for k in range(n):
+        carry, du = s[1, k], s[2, k]
+        for j in range(len(dz) - 1, -1, -1):
+            d = differentiate(kind, dz[j][k] + carry, h[j + 1][k])                 # B1
+            carry = s[0, k] * d                                                    # B2
+            du += d * h[j][k]                                                      # B4
+            dz[j][k] = d                                                           # B3
+        s[1, k], s[2, k] = carry, du
+
+
+@kernel
+def scratch(rows, h):
+    """Zeros (rows, BLOCK or a little more) that start 1024 bytes away, modulo 4096, from the columns of h,
+    so that they and the rows of h do not compete for the same ways of the cache."""
+    width = BLOCK + 32
+    flat = np.zeros(rows * width + 4096 // h.itemsize, h.dtype)
+    start = (h.ctypes.data - flat.ctypes.data + 1024) % 4096 // h.itemsize
+    return flat[start:start + rows * width].reshape(rows, width)
+
+
+@kernel
+def tile(u, low, columns):
+    n = low % u.size
+    for k in range(columns.size):
+        columns[k] = u[n]
+        n = n + 1 if n + 1 < u.size else 0
+
+
+@kernel
+def move(part, total):
+    for k in range(part.size):
+        total[k] += part[k]
+        part[k] = 0
+
+
+@kernel
+def copy(source, target):
+    for i in range(len(source)):
+        for k in range(source[i].size):
+            target[i][k] = source[i][k]
+
+
+def _compile(kind):
+    cheap = kind == RELU or kind == IDENTITY      # three tanh in one pass would not vectorise
+
+    @kernel
+    def forward(a, u, h0, h, first, last, steps, in_place):
+        s = scratch(2, h)
+        for low in range(first, last, BLOCK):
+            high = min(low + BLOCK, last)
+            n = high - low
+            tile(u, low, s[0, :n])
+            copy((h0[low:high],), (s[1, :n],))
+            t = 0
+            while t < steps:
+                if cheap and t + 4 <= steps:
+                    rows = (h[t, low:high], h[t + 1, low:high], h[t + 2, low:high], h[t + 3, low:high])
+                    if not in_place:
+                        copy((a[t, low:high], a[t + 1, low:high], a[t + 2, low:high], a[t + 3, low:high]), rows)
+                    advance(kind, rows, s, n)
+                    t += 4
+                else:
+                    row = (h[t, low:high],)
+                    if not in_place:
+                        copy((a[t, low:high],), row)
+                    advance(kind, row, s, n)
+                    t += 1
+
+    @kernel
+    def backward(dh, h, da, h0, dh0, du, u, first, last, steps, in_place):
+        s = scratch(3, h)
+        for low in range(first, last, BLOCK):
+            high = min(low + BLOCK, last)
+            n = high - low
+            tile(u, low, s[0, :n])
+            s[1:] = 0
+            t, terms = steps, 0
+            while t > 0:
+                if t > 3:
+                    t -= 3
+                    rows = (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high])
+                    if not in_place:
+                        copy((dh[t, low:high], dh[t + 1, low:high], dh[t + 2, low:high]), rows)
+                    around = (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high])
+                    retreat(kind, rows, around, s, n)
+                else:
+                    t -= 1
+                    row = (da[t, low:high],)
+                    if not in_place:
+                        copy((dh[t, low:high],), row)
+                    before = h[t - 1, low:high] if t > 0 else h0[low:high]
+                    retreat(kind, row, (before, h[t, low:high]), s, n)
+                terms += 3
+                if terms >= TERMS or t == 0:
+                    move(s[2, :n], du[low:high])
+                    terms = 0
+            copy((s[1, :n],), (dh0[low:high],))                                    # B5
+
+    return forward, backward
+
+
+def equal_lengths(lengths, T, B):
+    """[(first sequence, last sequence, steps)]: neighbours of equal length run together."""
+    if lengths is None:
+        return [(0, B, T)]
+    lengths = expect_lengths(lengths, T, B)
+    edges = [0, *(np.flatnonzero(np.diff(lengths)) + 1), B]
+    return [(first, last, lengths[first]) for first, last in zip(edges, edges[1:])]
+
+
+KERNELS = {name: _compile(kind) for name, kind in KIND.items()}

@@ -1,0 +1,79 @@
+"""Shapes and dtypes: the one place that checks what comes in and words what is wrong.
+
+Public functions call `expect` on each array before anything is computed; kernels trust their callers.
+"""
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def expect(name, array, letters, like=None):
+    """Check one array against the letters of its shape.
+
+    name, letters   what the array is called and its axes, e.g. "u", "N" or "a", "TBN"
+    like            (name, array, letters) of an array already checked: letters they share must have equal
+                    sizes, and the dtypes must be equal
+
+    Raises TypeError for a wrong kind or dtype, ValueError for a wrong, empty or non-contiguous array.
+
+    >>> a, u = np.zeros((6, 2, 4)), np.zeros(3)
+    >>> expect("u", u, "N", like=("a", a, "TBN"))
+    Traceback (most recent call last):
+    ValueError: u: expected (N,) = (4,), got (3,); a has shape (T, B, N) = (6, 2, 4)
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name}: expected a NumPy array {_axes(letters)}, got {type(array).__name__}")
+    if like is None:
+        sizes, origin = {}, ""
+    else:
+        sizes = dict(zip(like[2], like[1].shape))
+        origin = f"; {like[0]} has shape {_axes(like[2])} = {like[1].shape}"
+    if array.ndim != len(letters):
+        raise ValueError(f"{name}: expected {len(letters)} axes {_axes(letters)}, got shape {array.shape}{origin}")
+    if any(size != sizes.get(letter, size) for letter, size in zip(letters, array.shape)):
+        wanted = tuple(sizes.get(letter, size) for letter, size in zip(letters, array.shape))
+        raise ValueError(f"{name}: expected {_axes(letters)} = {wanted}, got {array.shape}{origin}")
+    if array.size == 0:
+        raise ValueError(f"{name}: expected at least one element along each of {_axes(letters)}, got {array.shape}")
+    if array.dtype not in FLOATS:
+        raise TypeError(f"{name}: expected float32 or float64, got {array.dtype}")
+    if like is not None and array.dtype != like[1].dtype:
+        raise TypeError(f"{name}: expected {like[1].dtype} like {like[0]}, got {array.dtype}")
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{name}: expected a C-contiguous array {_axes(letters)}, got strides {array.strides}; "
+                         f"use np.ascontiguousarray({name})")
+
+
+def expect_lengths(lengths, T, B):
+    """Return the length of every sequence as int64 (B,); None means that all have T steps.
+
+    Raises TypeError unless the lengths are integers, ValueError unless there are B of them, each in 1..T.
+    """
+    if lengths is None:
+        return np.full(B, T, np.int64)
+    lengths = np.asarray(lengths)
+    if lengths.dtype.kind not in "iu":
+        raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
+    if lengths.shape != (B,):
+        raise ValueError(f"lengths: expected (B,) = ({B},), got {lengths.shape}")
+    if lengths.min() < 1 or lengths.max() > T:
+        b = int(np.argmax((lengths < 1) | (lengths > T)))
+        raise ValueError(f"lengths: expected 1 to T = {T}, got {lengths[b]} for sequence {b}")
+    return np.ascontiguousarray(lengths, np.int64)
+
+
+def expect_choice(name, value, choices):
+    """Raise ValueError unless value is one of the choices, which the message lists."""
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+
+
+def expect_number(name, value, low, high=np.inf):
+    """Raise ValueError unless value is a finite number with low <= value <= high."""
+    if not (np.isfinite(value) and low <= value <= high):
+        limits = f"at least {low}" if high == np.inf else f"from {low} to {high}"
+        raise ValueError(f"{name}: expected a finite number {limits}, got {value}")
+
+
+def _axes(letters):
+    return f"({', '.join(letters)}{',' if len(letters) == 1 else ''})"

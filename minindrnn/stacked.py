@@ -1,0 +1,39 @@
+"""The basic deep network: IndRNN layers on top of each other, and a linear map of what the last one remembers.
+
+    x[t] -> IndRNN -> IndRNN -> ... -> IndRNN -> at the last step: Linear -> y
+
+Within one layer the neurons do not see each other; the W of the next layer mixes them.
+Source: Li et al., arXiv 1910.06251, section 4 (basic IndRNN) and section 3 (where u starts).
+"""
+import numpy as np
+
+from . import memory
+from .blocks import AtLastStep, Chain
+from .indrnn import IndRNN
+from .linear import Linear
+from .shapes import expect_number
+
+
+class StackedIndRNN(Chain):
+    """x (T, B, inputs)  ->  y (B, outputs).
+
+    neurons, layers   width and number of the IndRNN layers
+    steps             T, the length to remember: with gamma it gives the range of u
+    gamma             |u| <= gamma^(1/T); the last layer starts at |u| >= (1/gamma)^(1/T), the others at 0
+    rng, activation, std, dtype   as for `IndRNN`
+
+    >>> network = StackedIndRNN(1, 128, 2, 10, np.random.default_rng(0), steps=100)
+    >>> from minindrnn.layer import count
+    >>> count(network.parameters) == (1 + 2) * 128 + (128 + 2) * 128 + (128 + 1) * 10
+    True
+    """
+
+    def __init__(self, inputs, neurons, layers, outputs, rng, *, steps, gamma=2.0,
+                 activation="relu", std=None, dtype=np.float32):
+        expect_number("layers", layers, 1)
+        self.bound = memory.largest(steps, gamma)
+        ranges = [(0.0, self.bound)] * (layers - 1) + [(memory.smallest(steps, 1 / gamma), self.bound)]
+        widths = [inputs] + [neurons] * (layers - 1)
+        super().__init__([IndRNN(width, neurons, rng, u=u, activation=activation, std=std, dtype=dtype)
+                          for width, u in zip(widths, ranges)]
+                         + [AtLastStep(Linear(neurons, outputs, rng, dtype=dtype))])

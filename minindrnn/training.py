@@ -1,0 +1,189 @@
+"""Training: one step of it, and a run of many steps that can be stopped and continued without a trace.
+
+The data of step k, and whatever else is random in it, is drawn from a generator seeded with (seed, k): the order is part of
+the step's number, so a run that continues at step k does exactly what it would have done.
+"""
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from . import checkpoint, memory
+from .layer import leaves
+from .optim import clip_values
+
+
+class TrainingError(RuntimeError):
+    """A run cannot start or go on; the message says why and what is kept."""
+
+
+def train_step(network, loss, optimiser, x, target, rate, *, bound=None, penalty=0.0, clip=10.0):
+    """Forward, loss, backward, clip, update, project: one step of learning. Returns the loss.
+
+    loss      a function y, target -> loss, dy  (see `losses`)
+    bound     the largest |u|: every recurrent parameter is projected after the update
+    penalty   if above 0, instead of projecting: so many times || max(0, |u| - bound) || is added to the loss
+    clip      elementwise limit of the gradients
+    """
+    y, cache = network.forward(x)
+    value, dy = loss(y, target)
+    _, grads = network.backward(dy, cache)
+    for _, parameter, grad in leaves(network.parameters, grads):
+        if penalty and parameter.role == "recurrent":
+            excess, du = memory.penalty(parameter.value, bound)
+            value += penalty * excess
+            grad += grad.dtype.type(penalty) * du
+    clip_values(network.parameters, grads, clip)
+    optimiser.update(grads, rate)
+    if bound is not None and not penalty:
+        memory.project(network.parameters, bound)
+    return value
+
+
+@dataclass
+class Run:
+    """A training run with a folder: config.json, metrics.jsonl, checkpoint.npz.
+
+    config      what defines the run, as a JSON-able dict; a run only continues with an equal one
+    batch       step -> x, target
+    evaluate    network -> {name: number}, every sample counted once
+    schedule    step -> rate
+    options     keyword arguments of `train_step`
+    """
+    folder: Path
+    config: dict
+    network: object
+    loss: object
+    optimiser: object
+    schedule: object
+    batch: object
+    evaluate: object
+    steps: int
+    every: int
+    options: dict = field(default_factory=dict)
+    step: int = 0
+
+    def __post_init__(self):
+        self.folder = Path(self.folder)
+        self.losses = np.zeros(self.every)           # since the last evaluation
+
+    def arrays(self):
+        """Every array that training changes."""
+        return ({f"parameter.{path}": parameter.value for path, parameter in leaves(self.network.parameters)}
+                | {f"optimiser.{name}": array for name, array in self.optimiser.state().items()}
+                | {"losses": self.losses})
+
+    def start(self):
+        """Make the folder and its first checkpoint. Raises TrainingError if it already holds a run."""
+        if (self.folder / "checkpoint.npz").exists():
+            raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, or choose another --out")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with checkpoint.replacing(self.folder / "config.json", "w") as file:
+                file.write(json.dumps(self.config, indent=2) + "\n")
+            with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
+                pass
+            self.save()
+        except OSError as error:
+            raise TrainingError(f"{self.folder}: cannot be written: {error.strerror}") from None
+
+    def resume(self):
+        """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""
+        path = self.folder / "checkpoint.npz"
+        arrays, facts = checkpoint.load(path)
+        config = facts.get("config", {})
+        for name in sorted(config.keys() | self.config.keys()):
+            if config.get(name) != self.config.get(name):
+                raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)}, not {self.config.get(name)}")
+        checkpoint.restore(path, arrays, self.arrays())
+        self.step = facts["step"]
+        rows = [row for row in self.history() if row["step"] <= self.step]
+        with checkpoint.replacing(self.folder / "metrics.jsonl", "w") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        if not os.access(self.folder, os.W_OK):
+            raise TrainingError(f"{self.folder}: cannot be written")
+
+    def save(self):
+        """Write the checkpoint: parameters, optimiser, step; equal runs write equal bytes."""
+        checkpoint.save(self.folder / "checkpoint.npz", self.arrays(), {"step": self.step, "config": self.config})
+
+    def history(self):
+        """The rows of metrics.jsonl, one per evaluation; a last line cut short by a crash is passed over."""
+        try:
+            lines = (self.folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines if line.endswith("}\n")]
+
+    def train(self):
+        """Do the steps that remain. Returns True when all are done, False when Ctrl-C stopped them; either way all is saved."""
+        rows = self.history()
+        before = rows[-1]["seconds"] if rows else 0.0
+        began = time.perf_counter()
+        with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
+                                                 smoothing=0.1) as bar:
+            say_if_slow("compiling the kernels, once on this machine ...", bar.write, self._compile)
+            while self.step < self.steps and not interrupted():
+                value = train_step(self.network, self.loss, self.optimiser, *self.batch(self.step),
+                                   self.schedule(self.step), **self.options)
+                if not np.isfinite(value):
+                    raise TrainingError(f"the loss is {value} at step {self.step}; the checkpoint in {self.folder} is the last "
+                                        "good one; try a smaller --rate")
+                self.losses[self.step % self.every] = value
+                self.step += 1
+                bar.update()
+                bar.set_postfix(loss=f"{value:.4g}", refresh=False)
+                if self.step % self.every == 0 or self.step == self.steps:
+                    n = (self.step - 1) % self.every + 1
+                    row = {"step": self.step, "loss": float(self.losses[:n].mean())} | self.evaluate(self.network)
+                    row |= {"seconds": round(before + time.perf_counter() - began, 1)}
+                    with open(self.folder / "metrics.jsonl", "a") as file:
+                        file.write(json.dumps(row) + "\n")
+                    self.save()
+        self.save()
+        return self.step == self.steps
+
+    def _compile(self):
+        x, target = self.batch(self.step)
+        y, cache = self.network.forward(np.ascontiguousarray(x[:2, :1]))
+        self.network.backward(y, cache)
+
+
+class Interruption:
+    """While active, the first Ctrl-C (or SIGTERM) only makes the object, when called, answer True; the second one interrupts."""
+
+    def __enter__(self):
+        self.asked = False
+        self.previous = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.previous[number] = signal.signal(number, self._note)
+        return self
+
+    def _note(self, number, frame):
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __call__(self):
+        return self.asked
+
+    def __exit__(self, *_):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+
+def say_if_slow(message, say, work, seconds=1.0):
+    """Do the work; if it is not done after so many seconds, say the message."""
+    timer = threading.Timer(seconds, say, [message])
+    timer.start()
+    try:
+        work()
+    finally:
+        timer.cancel()

@@ -1,0 +1,54 @@
+"""Every hand-derived gradient against finite differences, on sizes and values that Hypothesis picks the seed of."""
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import seeds
+
+from minindrnn.gradcheck import TOLERANCE, GradientError, Problem, check
+from minindrnn.problems import PROBLEMS
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@given(seed=seeds)
+def test_gradients(name, seed):
+    module, problem = PROBLEMS[name]
+    rng = np.random.default_rng(seed)
+    errors = check(problem(module, rng), rng)
+    assert errors and max(errors.values()) <= TOLERANCE
+
+
+def cubes(x, wrong=None):
+    """y = x^3 with a gradient that is wrong at one place."""
+    def backward(dy, cache):
+        dx = dy * 3 * x**2
+        if wrong is not None:
+            dx[wrong] *= 1.001
+        return {"x": dx}
+    return Problem({"x": x}, lambda: (x**3, None), backward)
+
+
+def test_a_wrong_gradient_is_named_with_its_place(rng):
+    x = rng.uniform(1, 2, (4, 2, 3))
+    before = x.copy()
+    check(cubes(x), rng)
+    with pytest.raises(GradientError, match=r"dx\[2, 1, 0\] \(time step 2\): backward says .*, differences say "):
+        check(cubes(x, wrong=(2, 1, 0)), rng)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_a_gradient_of_another_shape_is_refused(rng):
+    x = np.ones(3)
+    with pytest.raises(GradientError, match=r"dx: expected the shape of x, \(3,\), got \(\)"):
+        check(Problem({"x": x}, lambda: (x, None), lambda dy, cache: {"x": dy.sum()}), rng)
+
+
+def test_a_kink_is_not_taken_for_a_wrong_gradient(rng):
+    x = np.zeros(3)
+    with pytest.raises(GradientError, match="no direction without a kink"):
+        check(Problem({"x": x}, lambda: (np.abs(x), None), lambda dy, cache: {"x": 0 * dy}), rng)
+
+
+def test_nan_does_not_pass(rng):
+    x = np.ones(3)
+    with pytest.raises(GradientError):
+        check(Problem({"x": x}, lambda: (x, None), lambda dy, cache: {"x": np.nan * dy}), rng)

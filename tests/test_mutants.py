@@ -1,0 +1,101 @@
+"""Break every backward pass on purpose; the gradient check must notice each time.
+
+A mutant is a copy of a module with one piece of its source replaced. It runs without compilation, and with blocks
+and sums so short that their borders lie inside the drawn problems. The score is printed by `pytest -s`; one survivor fails.
+"""
+import types
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from minindrnn.gradcheck import GradientError, check
+from minindrnn.problems import PROBLEMS
+
+DRAWS = 40
+SMALL = {"BLOCK": 4, "TERMS": 6, "ROWS": 4}
+
+MUTANTS = [
+    ("recurrence", "drop the carry", "dz[j][k] + carry, h[j + 1][k])", "dz[j][k], h[j + 1][k])"),
+    ("recurrence", "carry without u", "carry = s[0, k] * d", "carry = d"),
+    ("recurrence", "carry with the sign turned", "carry = s[0, k] * d", "carry = -s[0, k] * d"),
+    ("recurrence", "no derivative of the activation", "d = differentiate(kind, dz[j][k] + carry, h[j + 1][k])", "d = dz[j][k] + carry"),
+    ("recurrence", "the derivative of the step before", "carry, h[j + 1][k])", "carry, h[j][k])"),
+    ("recurrence", "h[t] for h[t-1] in du", "du += d * h[j][k]", "du += d * h[j + 1][k]"),
+    ("recurrence", "dh for dz in du", "du += d * h[j][k]", "du += dz[j][k] * h[j][k]"),
+    ("recurrence", "time forwards", "range(len(dz) - 1, -1, -1)", "range(len(dz))"),
+    ("recurrence", "h0 forgotten in du", "if t > 0 else h0[low:high]", "if t > 0 else 0 * h0[low:high]"),
+    ("recurrence", "dh0 forgotten", "copy((s[1, :n],), (dh0[low:high],))", "dh0[low:high] = 0"),
+    ("recurrence", "carry of the block before", "            s[1:] = 0\n", ""),
+    ("recurrence", "u of the wrong neuron from the second block on", "n = low % u.size", "n = 0"),
+    ("recurrence", "stale sum", "        part[k] = 0\n", ""),
+    ("recurrence", "last terms of du lost", "if terms >= TERMS or t == 0", "if terms >= TERMS"),
+    ("recurrence", "mean for sum over the sequences", "du.sum(axis=0)", "du.mean(axis=0)"),
+    ("recurrence", "sum over the wrong axis", "du.sum(axis=0)", "du.sum(axis=1)"),
+    ("recurrence", "gradient in the padding", "da[steps:, low:high] = 0", "da[steps:, low:high] = dh[steps:, low:high]"),
+    ("recurrence", "backward through the padding", "steps, da is dh)", "T, da is dh)"),
+    ("linear", "dx with |W|", "rows @ W)", "rows @ abs(W))"),
+    ("linear", "dW of narrow inputs without x", "x[r, m] * dy[r, n]", "dy[r, n]"),
+    ("linear", "db of the last row only", "part[M, n] += dy[r, n]", "part[M, n] = dy[r, n]"),
+    ("linear", "stale sum", "        part[:] = 0\n", ""),
+    ("linear", "dW of the first rows only", "range(0, T * B, ROWS)", "range(0, min(T * B, ROWS), ROWS)"),
+    ("linear", "mean for sum", "db.astype(W.dtype)", "(db / T).astype(W.dtype)"),
+    ("linear", "gradient of the padding", "    dy = without_padding(dy, lengths)\n", ""),
+    ("mean squared error", "factor 2 forgotten", "2 * error / error", "error / error"),
+    ("mean squared error", "divided by B only", "error.dtype.type(error.size)", "error.dtype.type(len(error))"),
+    ("cross-entropy", "right class forgotten", "    dy[right] -= 1\n", ""),
+    ("cross-entropy", "sum for mean", "dy / y.dtype.type(B)", "dy"),
+    ("penalty on u", "sign of u forgotten", "np.sign(u) * excess", "excess"),
+    ("penalty on u", "not divided by the norm", "excess / norm if", "excess if"),
+    ("Linear", "gradients under each other's names", '{"W": dW, "b": db}', '{"W": dW, "b": -db}'),
+    ("IndRNN", "dh for da into the affine map", "linear_backward(da, of_linear)", "linear_backward(dh, of_linear)"),
+    ("IndRNN", "dh0 lost", '"h0": dh0', '"h0": 0 * dh0'),
+    ("Chain", "gradients left in reverse order", "grads[::-1]", "grads"),
+    ("Chain", "caches in forward order", "zip(reversed(self.layers), reversed(caches))", "zip(reversed(self.layers), caches)"),
+    ("AtLastStep", "the last step of the array", "dx[last] = dlast[0]", "dx[-1] = dlast[0]"),
+    ("AtLastStep", "every step", "dx[last] = dlast[0]", "dx[:] = dlast[0]"),
+]
+
+
+def copy_of(module, old="", new=""):
+    """The module from its source, with old replaced by new, uncompiled."""
+    source = Path(module.__file__).read_text()
+    assert not old or source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {module.__name__}"
+    copy = types.ModuleType(module.__name__)
+    copy.__file__, copy.__package__ = module.__file__, module.__package__
+    compiling, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 1
+    try:
+        exec(compile(source.replace(old, new) if old else source, module.__file__, "exec"), copy.__dict__)
+    finally:
+        numba.config.DISABLE_JIT = compiling
+    for name, value in SMALL.items():
+        if hasattr(copy, name):
+            setattr(copy, name, value)
+    return copy
+
+
+def killed_by(name, module):
+    """What the first draw that the copy fails says, or None."""
+    for draw in range(DRAWS):
+        rng = np.random.default_rng(draw)
+        try:
+            with np.errstate(all="ignore"):
+                check(PROBLEMS[name][1](module, rng), rng)
+        except (GradientError, ValueError, IndexError, KeyError) as error:
+            return f"draw {draw + 1}, {error}"
+    return None
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_an_unchanged_copy_survives(name):
+    assert killed_by(name, copy_of(PROBLEMS[name][0])) is None
+
+
+def test_every_mutant_is_killed():
+    verdicts = {f"{name}: {fault}": killed_by(name, copy_of(PROBLEMS[name][0], old, new)) for name, fault, old, new in MUTANTS}
+    assert len(verdicts) == len(MUTANTS)
+    print(f"\nmutants killed: {sum(map(bool, verdicts.values()))} of {len(verdicts)}, within {DRAWS} draws")
+    for fault, verdict in verdicts.items():
+        print(f"  {fault:<66} {verdict or 'SURVIVED'}"[:150])
+    assert all(verdicts.values())
