@@ -28,7 +28,7 @@ def number(convert, low, high=float("inf")):
             value = convert(text)
         except ValueError:
             value = None
-        if value is None or not low <= value <= high:
+        if value is None or not (low <= value <= high and np.isfinite(value)):
             kind = "a whole number" if convert is int else "a number"
             limits = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"
             raise argparse.ArgumentTypeError(f"expected {kind} {limits}, got {text!r}")

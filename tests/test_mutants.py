@@ -48,7 +48,7 @@ MUTANTS = [
     ("cross-entropy", "sum for mean", "dy / y.dtype.type(B)", "dy"),
     ("penalty on u", "sign of u forgotten", "np.sign(u) * excess", "excess"),
     ("penalty on u", "not divided by the norm", "excess / norm if", "excess if"),
-    ("Linear", "gradients under each other's names", '{"W": dW, "b": db}', '{"W": dW, "b": -db}'),
+    ("Linear", "db with the sign turned", '{"W": dW, "b": db}', '{"W": dW, "b": -db}'),
     ("IndRNN", "dh for da into the affine map", "linear_backward(da, of_linear)", "linear_backward(dh, of_linear)"),
     ("IndRNN", "dh0 lost", '"h0": dh0', '"h0": 0 * dh0'),
     ("Chain", "gradients left in reverse order", "grads[::-1]", "grads"),

@@ -1,0 +1,85 @@
+"""Wrong input: one line that says what and where, exit code 2, nothing overwritten."""
+import os
+
+import numpy as np
+import pytest
+
+from minindrnn.__main__ import main
+
+TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2"]
+
+
+def refused(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    message = err.strip().split("\r")[-1]
+    assert caught.value.code == 2 and out == "" and "\n" not in message and "Traceback" not in message
+    return message
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ([], "python -m minindrnn: the following arguments are required: COMMAND"),
+    (["trian"], "argument COMMAND: invalid choice: 'trian'"),
+    (["train", "mnist"], "argument task: invalid choice: 'mnist'"),
+    (["train", "digits", "--layers", "0"], "argument --layers: expected a whole number of at least 1, got '0'"),
+    (["train", "digits", "--hidden", "many"], "argument --hidden: expected a whole number of at least 1, got 'many'"),
+    (["train", "digits", "--steps", "1.5"], "argument --steps: expected a whole number of at least 1, got '1.5'"),
+    (["train", "digits", "--rate", "nan"], "argument --rate: expected a number from 0 to 1, got 'nan'"),
+    (["train", "digits", "--gamma", "0.5"], "argument --gamma: expected a number of at least 1, got '0.5'"),
+    (["train", "digits", "--gamma", "inf"], "argument --gamma: expected a number of at least 1, got 'inf'"),
+    (["train", "digits", "--seed", "-1"], "argument --seed: expected a whole number of at least 0, got '-1'"),
+    (["train", "adding", "--length", "1"], "argument --length: expected a whole number of at least 2, got '1'"),
+    (["train", "adding", "--rows"], "--rows is for digits"),
+    (["train", "digits", "--length", "9"], "--length is for adding; digits have 64 steps, 8 with --rows"),
+    (["gradcheck", "--draws", "0"], "argument --draws: expected a whole number of at least 1, got '0'"),
+    (["bench", "gpu"], "argument what: invalid choice: 'gpu'"),
+])
+def test_wrong_words(arguments, message, capsys):
+    assert message in refused(arguments, capsys)
+
+
+def test_a_run_is_never_overwritten(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main([*TINY, "--out", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "run folder: " in said and "(checkpoint.npz, config.json, curve.png, metrics.jsonl)" in said
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert f"{folder}: holds a run already; continue it with --resume, or choose another --out" in refused([*TINY, "--out", folder], capsys)
+    other = [*TINY, "--out", folder, "--resume", "--hidden", "5"]
+    assert f"{folder}: was started with hidden = 4, not 5" in refused(other, capsys)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert main([*TINY, "--out", str(folder), "--resume"]) == 0
+
+
+def test_a_damaged_or_missing_checkpoint_is_refused(tmp_path, capsys):
+    assert main([*TINY, "--out", str(tmp_path)]) == 0
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-100])
+    capsys.readouterr()
+    assert f"{path}: not a whole minindrnn checkpoint" in refused([*TINY, "--out", tmp_path, "--resume"], capsys)
+    np.savez(path, W=np.ones(3))
+    assert f"{path}: not a whole minindrnn checkpoint" in refused([*TINY, "--out", tmp_path, "--resume"], capsys)
+    assert "no such checkpoint" in refused([*TINY, "--out", tmp_path / "none", "--resume"], capsys)
+
+
+def test_an_unwritable_folder_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert "cannot be written: Not a directory" in refused([*TINY, "--out", tmp_path / "file" / "run"], capsys)
+    assert "cannot be written: File exists" in refused([*TINY, "--out", tmp_path / "file"], capsys)
+    if os.name == "posix" and os.getuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        assert "cannot be written: Permission denied" in refused([*TINY, "--out", tmp_path / "locked" / "run"], capsys)
+
+
+def test_gradcheck_prints_the_worst_error_and_where(capsys):
+    assert main(["gradcheck", "--draws", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 11 and all("e-" in line and "draw" in line for line in lines[1:])
+
+
+def test_help_reads_well(capsys):
+    for arguments in (["--help"], ["train", "--help"], ["gradcheck", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 0 and "usage: python -m minindrnn" in capsys.readouterr().out

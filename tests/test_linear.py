@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import seeds
+
+from minindrnn import Linear, linear_backward, linear_forward
+
+
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.booleans(), st.sampled_from(["f4", "f8"]), seeds)
+def test_equals_the_reference_and_never_reads_padding(T, B, M, N, ragged, dtype, seed):
+    rng = np.random.default_rng(seed)
+    x, dy = rng.normal(size=(T, B, M)).astype(dtype), rng.normal(size=(T, B, N)).astype(dtype)
+    W, b = rng.normal(size=(N, M)).astype(dtype), rng.normal(size=N).astype(dtype)
+    lengths = rng.integers(1, T + 1, B) if ragged else None
+    padding = np.arange(T)[:, None] >= (lengths if ragged else np.full(B, T))
+    x[padding], dy[padding] = 0, 0
+    y = reference.linear_forward(x, W, b)
+    y[padding] = 0
+    wanted = y, *reference.linear_backward(dy, x, W)
+    x[padding], dy[padding] = np.nan, np.nan
+    y, cache = linear_forward(x, W, b, lengths=lengths)
+    for got, expected in zip((y, *linear_backward(dy, cache)), wanted):
+        assert got.dtype == x.dtype
+        assert_allclose(got, expected, rtol=0, atol=(1e-5 if dtype == "f4" else 1e-13) * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("M", [1, 8])
+def test_sums_keep_their_digits_over_100_000_steps(M):
+    """Equal terms, which a plain float32 sum rounds the same way every time."""
+    x, dy = np.ones((100_000, 1, M), np.float32), np.full((100_000, 1, 2), 0.1, np.float32)
+    _, cache = linear_forward(x, np.ones((2, M), np.float32), np.zeros(2, np.float32))
+    _, dW, db = linear_backward(dy, cache)
+    exact = 100_000 * np.float64(np.float32(0.1))
+    assert np.all(np.abs(dW / exact - 1) < 5e-6) and np.all(np.abs(db / exact - 1) < 5e-6)
+    assert abs(np.cumsum(dy[:, 0, 0])[-1] / exact - 1) > 5e-5
+
+
+def test_nothing_is_changed_and_backward_twice_is_the_same(rng):
+    x, dy = rng.normal(size=(3, 2, 5)), rng.normal(size=(3, 2, 4))
+    kept = x.copy(), dy.copy()
+    _, cache = linear_forward(x, rng.normal(size=(4, 5)), np.zeros(4), lengths=[2, 3])
+    first = linear_backward(dy, cache)
+    for one, two in zip(first, linear_backward(dy, cache)):
+        assert_array_equal(one, two)
+    assert_array_equal(x, kept[0])
+    assert_array_equal(dy, kept[1])
+
+
+@pytest.mark.parametrize("W, b, message", [
+    (np.zeros((4, 2)), np.zeros(4), r"W: expected \(N, M\) = \(4, 3\), got \(4, 2\); x has shape \(T, B, M\) = \(5, 1, 3\)"),
+    (np.zeros((4, 3)), np.zeros(3), r"b: expected \(N,\) = \(4,\), got \(3,\); W has shape \(N, M\) = \(4, 3\)"),
+])
+def test_errors(W, b, message):
+    with pytest.raises(ValueError, match=message):
+        linear_forward(np.zeros((5, 1, 3)), W, b)
+
+
+def test_layer_errors(rng):
+    for arguments, message in [((0, 3), "inputs: expected a finite number at least 1, got 0"), ((3, 0), "outputs: expected a finite number")]:
+        with pytest.raises(ValueError, match=message):
+            Linear(*arguments, rng)
+    with pytest.raises(ValueError, match="std: expected a finite number at least 0, got -1"):
+        Linear(2, 3, rng, std=-1)

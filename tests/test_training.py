@@ -1,0 +1,171 @@
+"""A run can be stopped anywhere and nobody can tell afterwards."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from minindrnn.experiments import EXPERIMENTS, Adding, Digits, Settings
+from minindrnn.layer import leaves
+from minindrnn.memory import penalty
+from minindrnn.training import Interruption, TrainingError, say_if_slow, train_step
+
+SMALL = Settings(task="digits-rows", layers=2, hidden=6, steps=45, batch=8, rate=3e-3, seed=1, gamma=2.0, penalty=0.0, length=100)
+
+
+def run(folder, **changes):
+    settings = Settings(**SMALL.__dict__ | changes)
+    made = EXPERIMENTS[settings.task](settings).run(folder)
+    made.every = 10
+    made.losses = np.zeros(10)
+    return made
+
+
+def interrupting(batch, at):
+    """The same batches; on the way to that of step `at`, Ctrl-C."""
+    def interrupted(step):
+        if step == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return batch(step)
+    return interrupted
+
+
+@pytest.mark.parametrize("task", ["digits-rows", "adding"])
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, task):
+    length = {"length": 12} if task == "adding" else {}
+    whole, parts = (run(tmp_path / name, task=task, **length) for name in ("whole", "parts"))
+    whole.start()
+    assert whole.train()
+    parts.start()
+    for at in (1, 16, 19, 43):
+        parts = run(tmp_path / "parts", task=task, **length)
+        parts.resume()
+        parts.batch = interrupting(parts.batch, at)
+        assert not parts.train() and parts.step == at + 1
+    parts = run(tmp_path / "parts", task=task, **length)
+    parts.resume()
+    assert parts.train()
+    assert (tmp_path / "whole/checkpoint.npz").read_bytes() == (tmp_path / "parts/checkpoint.npz").read_bytes()
+    first, second = ([row | {"seconds": None} for row in made.history()] for made in (whole, parts))
+    assert first == second and [row["step"] for row in first] == [10, 20, 30, 40, 45]
+
+
+def test_a_run_learns(tmp_path):
+    made = run(tmp_path / "run", steps=100, hidden=16, batch=32, rate=0.02)
+    made.start()
+    made.train()
+    rows = made.history()
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"] and rows[-1]["validation_accuracy"] > 0.5
+
+
+def test_the_bound_holds_after_every_step(tmp_path):
+    made = run(tmp_path / "run")
+    for step in range(10):
+        train_step(made.network, made.loss, made.optimiser, *made.batch(step), 0.1, **made.options)
+        sizes = [np.abs(p.value).max() for _, p in leaves(made.network.parameters) if p.role == "recurrent"]
+        assert max(sizes) <= np.float32(made.network.bound)
+
+
+def test_the_penalty_takes_the_place_of_the_bound(tmp_path):
+    made = run(tmp_path / "run", penalty=0.5)
+    recurrent = [p for _, p in leaves(made.network.parameters) if p.role == "recurrent"]
+    for parameter in recurrent:
+        parameter.value += 2
+    excess = sum(penalty(p.value, made.network.bound)[0] for p in recurrent)
+    x, target = made.batch(0)
+    plain = made.loss(made.network.forward(x)[0], target)[0]
+    value = train_step(made.network, made.loss, made.optimiser, x, target, 0.0, **made.options)
+    assert value == pytest.approx(plain + 0.5 * excess) and recurrent[0].value.max() > 2
+
+
+def test_every_training_image_is_seen_once_an_epoch_and_every_test_image_counts_once():
+    task = Digits(Settings(**SMALL.__dict__ | {"batch": 100}))
+    seen = np.concatenate([task.batch(step)[1] for step in range(12)])
+    x, labels = task.parts["train"]
+    assert len(seen) == len(labels) == 1197
+    np.testing.assert_array_equal(np.bincount(seen), np.bincount(labels))
+    assert not np.array_equal(task.batch(0)[1], task.batch(12)[1])
+
+    class Right:
+        """Answers with the row that it is asked about."""
+        asked = 0
+
+        def forward(self, x):
+            y = np.eye(10)[labels[self.asked:self.asked + x.shape[1]]]
+            self.asked += x.shape[1]
+            return y, None
+
+    x, labels = task.parts["validation"]
+    counted = Right()
+    assert task.evaluate(counted)["validation_accuracy"] == 1.0 and counted.asked == 300
+
+
+def test_an_unbounded_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path):
+    made = run(tmp_path / "run")
+    made.start()
+    before = (tmp_path / "run/checkpoint.npz").read_bytes()
+    next(leaves(made.network.parameters))[1].value[:] = np.nan
+    with pytest.raises(TrainingError, match="the loss is nan at step 0; the checkpoint in .*run is the last good one"):
+        made.train()
+    assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
+
+
+def test_a_crash_between_metrics_and_checkpoint_leaves_no_row_behind(tmp_path):
+    made = run(tmp_path / "run")
+    made.start()
+    made.steps = 20
+    made.train()
+    with open(tmp_path / "run/metrics.jsonl", "a") as file:
+        file.write(json.dumps({"step": 30, "loss": 1.0, "seconds": 1.0}) + '\n{"step": 40, "lo')
+    again = run(tmp_path / "run")
+    again.resume()
+    assert [row["step"] for row in again.history()] == [10, 20] and again.step == 20
+
+
+def test_interruption_asks_once_and_then_insists():
+    with Interruption() as interrupted:
+        assert not interrupted()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_it_says_so_only_when_it_is_slow():
+    said = []
+    say_if_slow("fast", said.append, lambda: None, seconds=5)
+    say_if_slow("slow", said.append, lambda: time.sleep(0.3), seconds=0.05)
+    assert said == ["slow"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a child")
+def test_ctrl_c_saves_and_resume_finishes(tmp_path):
+    """The real command line in a real process, interrupted by a real signal."""
+    common = [sys.executable, "-m", "minindrnn", "train", "adding", "--length", "5", "--hidden", "3", "--steps", "300", "--batch", "2"]
+    whole = subprocess.run([*common, "--out", "whole"], cwd=tmp_path, capture_output=True, text=True)
+    assert whole.returncode == 0, whole.stderr
+    child = subprocess.Popen([*common, "--out", "stopped"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "stopped/metrics.jsonl").exists() or not (tmp_path / "stopped/metrics.jsonl").read_text():
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.001)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate()
+    if child.returncode != 0:                    # 0: the last step was over before the signal came
+        assert child.returncode == 130 and "Traceback" not in err
+        assert "all saved; to go on: python -m minindrnn train adding" in out and "--resume" in out
+        resumed = subprocess.run([*common, "--out", "stopped", "--resume"], cwd=tmp_path, capture_output=True, text=True)
+        assert resumed.returncode == 0, resumed.stderr
+    assert (tmp_path / "whole/checkpoint.npz").read_bytes() == (tmp_path / "stopped/checkpoint.npz").read_bytes()
+
+
+def test_adding_draws_fresh_numbers_every_step_and_tests_on_others():
+    task = Adding(Settings(**SMALL.__dict__ | {"task": "adding", "length": 10}))
+    assert not np.array_equal(task.batch(0)[0], task.batch(1)[0])
+    np.testing.assert_array_equal(task.batch(7)[0], task.batch(7)[0])
+    assert task.test[0].shape == (10, 1000, 2)
