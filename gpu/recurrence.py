@@ -14,13 +14,15 @@ so the same bits every time. Arrays are NumPy's, copied to the device and back.
 import math
 
 import numpy as np
-from numba import cuda
+from numba import config, cuda
 
 from minindrnn.activations import KIND
 from minindrnn.recurrence import equal_lengths
 from minindrnn.shapes import expect, expect_choice
 
 THREADS = 128      # of a block
+# Exact in both types, where a Python float would turn float32 into float64; in the simulator it is the other way round.
+ZERO, ONE = (0.0, 1.0) if config.ENABLE_CUDASIM else (np.float32(0), np.float32(1))
 
 
 class NoGPU(RuntimeError):
@@ -68,11 +70,11 @@ def _launch(kernel, *arrays):
 # One scalar function for each activation and its derivative from the output; a kernel is made for each.
 
 def relu(z):
-    return np.float32(0) if z <= 0 else z
+    return ZERO if z <= ZERO else z
 
 
 def drelu(dh, h):
-    return np.float32(0) if h <= 0 else dh
+    return ZERO if h <= ZERO else dh
 
 
 def tanh(z):
@@ -80,17 +82,16 @@ def tanh(z):
 
 
 def dtanh(dh, h):
-    return dh * (np.float32(1) - h * h)
+    return dh * (ONE - h * h)
 
 
 def sigmoid(z):
-    one = np.float32(1)
     e = math.exp(-abs(z))                # at most 1: nothing overflows
-    return (e if z < 0 else one) / (one + e)
+    return (e if z < ZERO else ONE) / (ONE + e)
 
 
 def dsigmoid(dh, h):
-    return dh * (h * (np.float32(1) - h))
+    return dh * (h * (ONE - h))
 
 
 def identity(z):
@@ -123,7 +124,7 @@ def _compile(act, dact):
         if i >= B * N:
             return
         b, n = i // N, i % N
-        w, carry, total = u[n], np.float32(0), 0.0
+        w, carry, total = u[n], ZERO, 0.0
         for t in range(steps[b] - 1, -1, -1):
             dz = dact(dh[t, b, n] + carry, h[t, b, n])         # B1
             carry = w * dz                                     # B2

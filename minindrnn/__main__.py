@@ -49,9 +49,9 @@ def parser():
     train.add_argument("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence (default 100)")
     train.add_argument("--layers", type=number(int, 1), metavar="L", help="IndRNN layers (default: digits 3, adding 2)")
     train.add_argument("--hidden", type=number(int, 1), metavar="N", help="neurons of a layer (default 128)")
-    train.add_argument("--steps", type=number(int, 1), metavar="S", help="updates (default: digits 8000, adding 60300)")
-    train.add_argument("--batch", type=number(int, 1), metavar="B", help="sequences of an update (default: digits 16, adding 32)")
-    train.add_argument("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam (default: digits 0.003, adding 0.0002)")
+    train.add_argument("--steps", type=number(int, 1), metavar="S", help="updates (default: digits 6000, by rows 4000; adding 60300)")
+    train.add_argument("--batch", type=number(int, 1), metavar="B", help="sequences of an update (default: 32, digits by rows 16)")
+    train.add_argument("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam (default: digits 0.003, by rows 0.005; adding 0.0002)")
     train.add_argument("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within |u| <= G^(1/T) (default 2)")
     train.add_argument("--penalty", type=number(float, 0), default=0.0, metavar="P", help="instead of that bound, add P times the excess to the "
                        "loss (default 0: the bound)")

@@ -4,6 +4,8 @@ An optimiser is made for a tree of parameters and updates them in place; `state(
 Decay is the coupled kind of the papers, decay * value added to the gradient after clipping, and only for
 parameters of role "weight": never u, never a bias.
 """
+import math
+
 import numpy as np
 
 from .layer import leaves
@@ -111,6 +113,6 @@ def cosine(rate, *, steps, warmup):
     def at(step):
         if step < warmup:
             return rate * (step + 1) / warmup
-        return rate * (1 + np.cos(np.pi * (step - warmup) / max(steps - warmup, 1))) / 2
+        return rate * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1))) / 2
 
     return at

@@ -3,10 +3,11 @@ import importlib.util
 from pathlib import Path
 
 import hypothesis
+import numba
 import numpy as np
 import pytest
 
-hypothesis.settings.register_profile("minindrnn", deadline=None, derandomize=True, max_examples=60,
+hypothesis.settings.register_profile("minindrnn", deadline=None, derandomize=True, max_examples=15 if numba.config.ENABLE_CUDASIM else 60,
                                      suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("minindrnn")
 

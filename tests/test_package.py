@@ -1,0 +1,99 @@
+"""The package as a whole: what imports what, what an import costs, what an installed copy holds."""
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+LEVELS = [
+    {"shapes", "compiled"},
+    {"exponential", "layer"},
+    {"activations"},
+    {"memory", "linear", "recurrence", "losses", "blocks"},
+    {"indrnn"},
+    {"stacked"},
+    {"optim", "checkpoint", "data"},
+    {"training", "gradcheck"},
+    {"experiments", "problems", "report", "bench"},
+    {"__init__"},
+    {"__main__"},
+]
+
+
+def imports(path):
+    """(module of ours, names imported) for every import in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield from ([node.module.split(".")[0]] if node.module else [alias.name for alias in node.names])
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+            assert not any(name.startswith("minindrnn") for name in names), f"{path.name}: write relative imports"
+
+
+def test_imports_run_one_way():
+    rank = {name: i for i, level in enumerate(LEVELS) for name in level}
+    files = sorted((ROOT / "minindrnn").glob("*.py"))
+    assert {path.stem for path in files} | {"data"} == set(rank)
+    for path in files:
+        for name in imports(path):
+            assert rank[name] < rank[path.stem], f"{path.name} imports {name}, which stands above or beside it"
+    training = set(imports(ROOT / "minindrnn/training.py"))
+    assert not training & {"indrnn", "stacked", "linear", "recurrence"}, "training knows only what a layer is"
+
+
+def run(program, folder, python=sys.executable, **environment):
+    done = subprocess.run([python, "-c", program], cwd=folder, env=os.environ | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_compiles_nothing_and_needs_no_cuda(tmp_path):
+    out = run("import sys, numba.core.event as event\n"
+              "seen = []\n"
+              "class Listener(event.Listener):\n"
+              "    def on_start(self, e): seen.append(e)\n"
+              "    def on_end(self, e): pass\n"
+              "event.register('numba:compile', Listener())\n"
+              "import minindrnn\n"
+              "print(len(seen), 'numba.cuda' in sys.modules, 'matplotlib' in sys.modules, 'minindrnn.gpu' in sys.modules)\n"
+              "import minindrnn.gpu\n"
+              "print(len(seen))", tmp_path)
+    assert out.split() == ["0", "False", "False", "False", "0"]
+
+
+def test_public_names_have_docstrings_with_shapes():
+    import minindrnn
+    for name in minindrnn.__all__:
+        assert getattr(minindrnn, name).__doc__, name
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="the same with and without compilation")
+def test_a_wheel_works_from_another_folder(tmp_path):
+    """Built from a copy of the source, installed beside our dependencies, and run where the source is not."""
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, "."],
+                   cwd=_source(tmp_path / "source"), check=True)
+    wheel, = tmp_path.glob("minindrnn-*.whl")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path / "site", wheel], check=True)
+    (tmp_path / "elsewhere").mkdir()
+    out = run("import minindrnn, minindrnn.gpu\n"
+              "from minindrnn.data.digits import load_digits\n"
+              "print(minindrnn.__file__); print(minindrnn.gpu.__file__); print(load_digits()['train'][0].shape)",
+              tmp_path / "elsewhere", PYTHONPATH=str(tmp_path / "site"))
+    core, gpu, shape = out.splitlines()
+    assert Path(core).parent == tmp_path / "site/minindrnn" and Path(gpu).parent == tmp_path / "site/minindrnn/gpu"
+    assert shape == "(64, 1197, 1)"
+    assert (tmp_path / "site/minindrnn/data/digits.txt").exists()
+
+
+def _source(folder):
+    """The files that a build reads, without what earlier builds left behind."""
+    import shutil
+    for name in ("minindrnn", "gpu"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    return folder
