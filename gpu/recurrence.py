@@ -1,15 +1,15 @@
 """The recurrence of IndRNN on CUDA: the twin of `minindrnn.recurrence`, same equations, same letters.
 
-A kernel is a program for one thread. Thread i owns neuron n = i mod N of sequence b = i div N and walks through time alone,
-its state in a register; threads next to each other own neurons next to each other, so that at every step they read
-and write one contiguous piece of memory.
+A kernel is a program for one thread. Thread i owns neuron n = i mod N of sequence b = i div N and walks through time
+alone, its state in a register; threads next to each other own neurons next to each other, so that at every step they
+read and write one contiguous piece of memory.
 
     Forward   F1  z[t]  = a[t] + u * h[t-1]                    F2  h[t] = act(z[t])
     Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])         B2  carry = u * dz[t]         B3  da[t] = dz[t]
               B4  du    = sum over t and b of dz[t] * h[t-1]   B5  dh0   = carry after t = 0
 
-For B4 each thread sums over its own time, in float64; the sum over b is taken afterwards in a fixed order: no atomic additions,
-so the same bits every time. Arrays are NumPy's, copied to the device and back.
+For B4 each thread sums over its own time, in float64; the sum over b is taken afterwards in a fixed order: no atomic
+additions, so the same bits every time. Arrays are NumPy's, copied to the device and back.
 """
 import math
 
@@ -50,7 +50,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None):
 
 
 def indrnn_backward(dh, cache):
-    """dh (T, B, N), cache of the forward pass  ->  da (T, B, N), du (N,), dh0 (B, N). As `minindrnn.indrnn_backward`."""
+    """dh (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N). As `minindrnn.indrnn_backward`."""
     u, h0, h, activation, steps = cache
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
     da, du, dh0 = np.zeros_like(dh), np.zeros(h0.shape), np.empty_like(h0)
@@ -60,8 +60,8 @@ def indrnn_backward(dh, cache):
 
 def _launch(kernel, *arrays):
     if not cuda.is_available():
-        raise NoGPU("no CUDA device was found: install the cuda12 or cuda13 extra on a machine with an NVIDIA GPU and its driver, "
-                    "or set NUMBA_ENABLE_CUDASIM=1 to run the simulator")
+        raise NoGPU("no CUDA device was found: install the cuda12 or cuda13 extra on a machine with an NVIDIA GPU and "
+                    "its driver, or set NUMBA_ENABLE_CUDASIM=1 to run the simulator")
     _, B, N = arrays[0].shape
     kernel[-(-B * N // THREADS), THREADS](*arrays)
 

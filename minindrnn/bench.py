@@ -1,8 +1,9 @@
 """How fast the kernels are on this machine, beside what the machine can do.
 
-The recurrence moves bytes and computes little, so its limit is the memory: forward reads a and writes h (2 streams), backward reads dh
-and h and writes da (3 streams). The limit is measured as the same streams over arrays of the same size by a plain loop, in turn with the
-kernel, round by round; each timed call follows an untimed one of the same kind. Shares are medians over rounds, with the range.
+The recurrence moves bytes and computes little, so its limit is the memory: forward reads a and writes h (2 streams),
+backward reads dh and h and writes da (3 streams). The limit is measured as the same streams over arrays of the same
+size by a plain loop, in turn with the kernel, round by round; each timed call follows an untimed one of the same kind.
+A share is the median over the rounds, with the middle half of them in brackets.
 """
 import os
 import subprocess
@@ -50,7 +51,8 @@ def recurrence(T, B, N, dtype, activation="relu"):
     rng = np.random.default_rng(0)
     h, dh = rng.normal(size=(2, T, B * N)).astype(dtype)
     x, y = h.ravel().copy(), dh.ravel().copy()
-    u, h0, dh0, du = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype), np.zeros(B * N)
+    u, h0, dh0 = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype)
+    du = np.zeros(B * N)
     forward, backward = KERNELS[activation]
     return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, h0, h, 0, B * N, T, True),
             "three streams": lambda: three_streams(x, y),
@@ -58,20 +60,21 @@ def recurrence(T, B, N, dtype, activation="relu"):
 
 
 def share(limit, measured):
-    """Median and range of the limit as a share of what was measured, round by round."""
-    ratio = limit / measured
-    return f"{np.median(ratio):5.0%}  ({ratio.min():.0%} to {ratio.max():.0%})"
+    """The limit as a share of what was measured, round by round."""
+    low, median, high = np.percentile(limit / measured, [25, 50, 75])
+    return f"{median:5.0%} ({low:.0%} to {high:.0%})"
 
 
 def bench_kernels():
     """Yield the lines of the report, as they are measured."""
     yield "recurrence, relu, in place, one thread; share of the stream limit measured in the same run"
-    yield f"{'T, B, N':>14} {'type':>8}   {'forward GB/s':>12}  {'of the limit':<22} {'backward GB/s':>13}  of the limit"
+    yield f"{'T, B, N':>14} {'type':>8} {'forward GB/s':>14}  {'of the limit':<20} {'backward GB/s':>13}  of the limit"
     for T, B, N, dtype in SIZES:
         seconds = interleaved(recurrence(T, B, N, dtype))
         size = T * B * N * np.dtype(dtype).itemsize / 1e9
-        yield (f"{f'{T}, {B}, {N}':>14} {dtype:>8}   {2 * size / np.median(seconds['forward']):12.1f}  "
-               f"{share(seconds['two streams'], seconds['forward']):<22} {3 * size / np.median(seconds['backward']):13.1f}  "
+        forward, backward = 2 * size / np.median(seconds["forward"]), 3 * size / np.median(seconds["backward"])
+        yield (f"{f'{T}, {B}, {N}':>14} {dtype:>8} {forward:14.1f}  "
+               f"{share(seconds['two streams'], seconds['forward']):<20} {backward:13.1f}  "
                f"{share(seconds['three streams'], seconds['backward'])}")
     yield ""
     yield "activations in the recurrence, ns an element, T = 100, B = 50, N = 128"
@@ -89,14 +92,15 @@ def bench_kernels():
         yield f"  M = {M}   {np.median(seconds['ours']) * 1e3:.2f} against {np.median(seconds['product']) * 1e3:.2f}"
     yield ""
     cold, cached = first_call()
-    yield f"first call of forward and backward in a fresh process: {cold:.1f} s compiling, {cached:.1f} s from the disk cache"
+    yield f"first import, forward and backward in a process: {cold:.1f} s compiling, {cached:.1f} s from the disk cache"
 
 
 def first_call():
     """Seconds from import to the end of the first forward and backward: with an empty cache, then with a full one."""
-    program = ("import time; began = time.perf_counter(); import numpy as np; from minindrnn import indrnn_forward, indrnn_backward; "
-               "h, cache = indrnn_forward(np.ones((2, 1, 1), np.float32), np.ones(1, np.float32)); "
-               "indrnn_backward(h, cache); print(time.perf_counter() - began)")
+    program = ("import time; began = time.perf_counter()\n"
+               "import numpy as np, minindrnn\n"
+               "h, cache = minindrnn.indrnn_forward(np.ones((2, 1, 1), np.float32), np.ones(1, np.float32))\n"
+               "minindrnn.indrnn_backward(h, cache); print(time.perf_counter() - began)")
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"NUMBA_CACHE_DIR": folder}
         return [float(subprocess.run([sys.executable, "-c", program], env=environment, check=True,

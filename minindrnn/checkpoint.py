@@ -35,7 +35,7 @@ def load(path):
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise CheckpointError(f"{path}: not a whole minindrnn checkpoint (truncated, or another program's file)") from None
+        raise CheckpointError(f"{path}: not a whole minindrnn checkpoint (cut short, or another program's)") from None
     if version != FORMAT:
         raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, got {version}")
     return {name.removeprefix("array."): array for name, array in contents.items()}, facts
@@ -49,7 +49,8 @@ def restore(path, arrays, targets):
             raise CheckpointError(f"{path}: {name} is {'not expected' if name in arrays else 'missing'}")
         got, expected = arrays[name], targets[name]
         if got.shape != expected.shape or got.dtype != expected.dtype:
-            raise CheckpointError(f"{path}: {name}: expected {expected.dtype} {expected.shape}, got {got.dtype} {got.shape}")
+            raise CheckpointError(f"{path}: {name}: expected {expected.dtype} {expected.shape}, "
+                                  f"got {got.dtype} {got.shape}")
     for name, target in targets.items():
         target[...] = arrays[name]
 

@@ -40,7 +40,7 @@ def cross_entropy(y, target):
     B, K = y.shape
     target = np.asarray(target)
     if target.dtype.kind not in "iu" or target.shape != (B,):
-        raise ValueError(f"target: expected {B} class indices (B,) = ({B},), got {target.dtype} of shape {target.shape}")
+        raise ValueError(f"target: expected class indices (B,) = ({B},), got {target.dtype} of shape {target.shape}")
     if target.min() < 0 or target.max() >= K:
         wrong = target[(target < 0) | (target >= K)][0]
         raise ValueError(f"target: expected classes 0 to {K - 1}, got {wrong}")

@@ -11,13 +11,17 @@ def describe_memory(network, bound):
     yield f"memory: recurrent weights, bounded by |u| <= {bound:.6f}; half-life in steps"
     for path, parameter in leaves(network.parameters):
         if parameter.role == "recurrent":
-            size, halves = np.abs(parameter.value), half_life(parameter.value)
-            quartiles = ", ".join(f"{h:.1f}" if h < 1e4 else "over 10 000" for h in np.percentile(halves, [25, 50, 75], method="nearest"))
-            yield f"  {path:<6} |u| {size.min():.3f} to {size.max():.3f}; half-life, quartiles {quartiles}; {np.mean(parameter.value < 0):.0%} negative"
+            u = parameter.value
+            quartiles = np.percentile(half_life(u), [25, 50, 75], method="nearest")
+            yield (f"  {path:<5} |u| {np.abs(u).min():.3f} to {np.abs(u).max():.3f}, {np.mean(u < 0):.0%} negative; "
+                   f"half-life, quartiles {', '.join(f'{h:.1f}' if h < 1e4 else 'over 10 000' for h in quartiles)}")
 
 
 def draw_curve(rows, path):
-    """Draw every metric of the rows of metrics.jsonl against the step, losses and accuracies apart. Needs Matplotlib."""
+    """Draw every metric in the rows of metrics.jsonl against the step, losses and accuracies apart.
+
+    Needs Matplotlib; ImportError without it.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,10 +1,9 @@
 """Training: one step of it, and a run of many steps that can be stopped and continued without a trace.
 
-The data of step k, and whatever else is random in it, is drawn from a generator seeded with (seed, k): the order is part of
-the step's number, so a run that continues at step k does exactly what it would have done.
+The data of step k, and whatever else is random in it, comes from a generator seeded with (seed, k): a run that
+continues at step k does exactly what it would have done.
 """
 import json
-import os
 import signal
 import threading
 import time
@@ -82,16 +81,14 @@ class Run:
     def start(self):
         """Make the folder and its first checkpoint. Raises TrainingError if it already holds a run."""
         if (self.folder / "checkpoint.npz").exists():
-            raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, or choose another --out")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with checkpoint.replacing(self.folder / "config.json", "w") as file:
-                file.write(json.dumps(self.config, indent=2) + "\n")
-            with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
-                pass
-            self.save()
-        except OSError as error:
-            raise TrainingError(f"{self.folder}: cannot be written: {error.strerror}") from None
+            raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
+                                "or choose another --out")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with checkpoint.replacing(self.folder / "config.json", "w") as file:
+            file.write(json.dumps(self.config, indent=2) + "\n")
+        with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
+            pass
+        self.save()
 
     def resume(self):
         """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""
@@ -100,14 +97,13 @@ class Run:
         config = facts.get("config", {})
         for name in sorted(config.keys() | self.config.keys()):
             if config.get(name) != self.config.get(name):
-                raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)}, not {self.config.get(name)}")
+                raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)}, "
+                                    f"not {self.config.get(name)}")
         checkpoint.restore(path, arrays, self.arrays())
         self.step = facts["step"]
         rows = [row for row in self.history() if row["step"] <= self.step]
         with checkpoint.replacing(self.folder / "metrics.jsonl", "w") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
-        if not os.access(self.folder, os.W_OK):
-            raise TrainingError(f"{self.folder}: cannot be written")
 
     def save(self):
         """Write the checkpoint: parameters, optimiser, step; equal runs write equal bytes."""
@@ -122,7 +118,7 @@ class Run:
         return [json.loads(line) for line in lines if line.endswith("}\n")]
 
     def train(self):
-        """Do the steps that remain. Returns True when all are done, False when Ctrl-C stopped them; either way all is saved."""
+        """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C stopped them."""
         rows = self.history()
         before = rows[-1]["seconds"] if rows else 0.0
         began = time.perf_counter()
@@ -133,8 +129,8 @@ class Run:
                 value = train_step(self.network, self.loss, self.optimiser, *self.batch(self.step),
                                    self.schedule(self.step), **self.options)
                 if not np.isfinite(value):
-                    raise TrainingError(f"the loss is {value} at step {self.step}; the checkpoint in {self.folder} is the last "
-                                        "good one; try a smaller --rate")
+                    raise TrainingError(f"the loss is {value} at step {self.step}; the checkpoint in {self.folder} "
+                                        "is the last good one; try a smaller --rate")
                 self.losses[self.step % self.every] = value
                 self.step += 1
                 bar.update()
@@ -156,7 +152,7 @@ class Run:
 
 
 class Interruption:
-    """While active, the first Ctrl-C (or SIGTERM) only makes the object, when called, answer True; the second one interrupts."""
+    """While active, the first Ctrl-C (or SIGTERM) only makes a call answer True; the second one interrupts."""
 
     def __enter__(self):
         self.asked = False

@@ -29,7 +29,7 @@ def indrnn_backward(dh, cache):
         with np.errstate(all="ignore"):
             da[t] = np.where(alive, DACT[activation](dh[t] + carry, h[t]), 0)
             carry = np.where(alive, u * da[t], carry)
-            du += np.where(alive, da[t] * np.float64(h[t - 1] if t else h0), 0).sum(axis=0)
+            du += np.where(alive, da[t] * (h[t - 1] if t else h0).astype(np.float64), 0).sum(axis=0)
     return da, du.astype(u.dtype), carry.astype(u.dtype)
 
 

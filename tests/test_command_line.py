@@ -43,7 +43,7 @@ def test_a_run_is_never_overwritten(tmp_path, capsys):
     folder = tmp_path / "run"
     assert main([*TINY, "--out", str(folder)]) == 0
     said = capsys.readouterr().out
-    assert "run folder: " in said and "(checkpoint.npz, config.json, curve.png, metrics.jsonl)" in said
+    assert "run folder: " in said and "(checkpoint.npz, config.json, curve.png, metrics.jsonl, result.json)" in said
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert f"{folder}: holds a run already; continue it with --resume, or choose another --out" in refused([*TINY, "--out", folder], capsys)
     other = [*TINY, "--out", folder, "--resume", "--hidden", "5"]

@@ -30,8 +30,8 @@ def test_nan_reaches_the_loss():
     (mean_squared_error, np.zeros((2, 2)), r"target: expected \(B, K\) = \(2, 3\), got \(2, 2\)"),
     (cross_entropy, np.array([0, 3]), "target: expected classes 0 to 2, got 3"),
     (cross_entropy, np.array([-1, 0]), "target: expected classes 0 to 2, got -1"),
-    (cross_entropy, np.array([0.0, 1.0]), r"target: expected 2 class indices \(B,\) = \(2,\), got float64 of shape \(2,\)"),
-    (cross_entropy, np.array([0]), r"target: expected 2 class indices \(B,\) = \(2,\), got int64 of shape \(1,\)"),
+    (cross_entropy, np.array([0.0, 1.0]), r"target: expected class indices \(B,\) = \(2,\), got float64 of shape \(2,\)"),
+    (cross_entropy, np.array([0]), r"target: expected class indices \(B,\) = \(2,\), got int64 of shape \(1,\)"),
 ])
 def test_errors(loss, target, message):
     with pytest.raises(ValueError, match=message):

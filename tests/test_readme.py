@@ -1,0 +1,44 @@
+"""What the README says is so: its code runs (as a doctest of its own), its numbers and tables are those of the files."""
+import importlib.util
+import re
+from pathlib import Path
+
+import test_mutants
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def lines(path):
+    return len((ROOT / path).read_text().splitlines())
+
+
+def test_the_map_of_files_is_complete_and_its_counts_are_true():
+    rows = re.findall(r"^\| \[`([\w/.]+)`\]\(([\w/.]+)\) \| (\d+) \| .+ \|$", README, re.M)
+    assert all(name == target for name, target, _ in rows)
+    assert {name: int(count) for name, _, count in rows} == {name: lines(name) for name, _, _ in rows}
+    files = {path.relative_to(ROOT).as_posix() for folder in ("minindrnn", "gpu") for path in (ROOT / folder).rglob("*.py")}
+    assert {name for name, _, _ in rows} == {name for name in files if not name.endswith("__init__.py")}
+
+
+def test_the_number_of_lines():
+    total = sum(lines(path.relative_to(ROOT)) for path in (ROOT / "minindrnn").rglob("*.py"))
+    said = int(re.search(r"in about ([\d ]+) lines", README).group(1).replace(" ", ""))
+    assert said == round(total, -2)
+
+
+def test_the_number_of_mutants():
+    assert f"and {len(test_mutants.MUTANTS)} deliberate faults" in README
+
+
+def test_the_tables_of_results_are_what_the_results_say():
+    spec = importlib.util.spec_from_file_location("results", ROOT / "tutorials/results.py")
+    results = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(results)
+    for table in (results.adding_table(), results.digits_table()):
+        assert "\n".join(table) in README
+
+
+def test_there_are_two_commands_that_set_up_everything():
+    commands = re.findall(r"^python3 -m venv \.venv && \.venv/bin/pip install .*$", README, re.M)
+    assert [re.search(r"-m (minindrnn train digits|pytest)", command).group(1) for command in commands] == ["minindrnn train digits", "pytest"]
