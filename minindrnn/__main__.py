@@ -90,8 +90,9 @@ def train(arguments):
         again = shlex.join(sys.argv[1:]) + ("" if arguments.resume else " --resume")
         print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: python -m minindrnn {again}")
         return 130
+    command = shlex.join(["python", "-m", "minindrnn", *(word for word in sys.argv[1:] if word != "--resume")])
     result = experiment.result(run.network) | {"steps": run.step, "seconds": run.history()[-1]["seconds"],
-                                               "command": f"python -m minindrnn {shlex.join(sys.argv[1:])}"}
+                                               "command": command}
     with replacing(folder / "result.json", "w") as file:
         file.write(json.dumps(result, indent=2) + "\n")
     for line in (*experiment.report(run.network), *describe_memory(run.network, run.network.bound)):

@@ -2,8 +2,9 @@
 
 The recurrence moves bytes and computes little, so its limit is the memory: forward reads a and writes h (2 streams),
 backward reads dh and h and writes da (3 streams). The limit is measured as the same streams over arrays of the same
-size by a plain loop, in turn with the kernel, round by round; each timed call follows an untimed one of the same kind.
-A share is the median over the rounds, with the middle half of them in brackets.
+size by a plain loop, in turn with the kernel, round by round, in an order drawn anew; each timed call follows two
+untimed ones, so that both find in the caches what they leave there themselves. A share is the median over the rounds,
+with the middle half of them in brackets.
 """
 import os
 import subprocess
@@ -34,14 +35,15 @@ def three_streams(x, y):
         x[i] += np.float32(1e-9) * y[i]
 
 
-def interleaved(functions, rounds=15):
-    """{name: seconds (rounds,)}, one timed call of each function a round."""
-    seconds = {name: np.empty(rounds) for name in functions}
+def interleaved(functions, rounds=25):
+    """{name: seconds (rounds,)}, one timed call of each function a round, in an order drawn anew."""
+    seconds, rng = {name: np.empty(rounds) for name in functions}, np.random.default_rng(0)
     for r in range(rounds):
-        for name, function in functions.items():
-            function()
+        for name in rng.permutation(list(functions)):
+            for _ in range(2):
+                functions[name]()
             began = time.perf_counter()
-            function()
+            functions[name]()
             seconds[name][r] = time.perf_counter() - began
     return seconds
 

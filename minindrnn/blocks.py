@@ -1,7 +1,11 @@
 """Layers made of layers, each with a backward pass of its own.
 
     Chain         y = F_L(... F_2(F_1(x)))       backward runs the layers in reverse: the chain rule
+    Residual      y = x + F(x)                   dx = dy + F'(dy)
+    Concatenate   y = [x, F(x)], channels        dx = dy[:M] + F'(dy[M:])
     AtLastStep    y = F(x[last step])            dx is zero at every other step
+
+F'(dy) is the backward pass of F. Source of the two middle ones for IndRNN: arXiv 1910.06251, section 4.
 """
 import numpy as np
 
@@ -21,13 +25,17 @@ class Chain(Layer):
     def parameters(self):
         return [layer.parameters for layer in self.layers]
 
-    def forward(self, x, state=None, *, lengths=None):
+    @property
+    def buffers(self):
+        return [layer.buffers for layer in self.layers]
+
+    def forward(self, x, state=None, **how):
         state = [None] * len(self.layers) if state is None else state
         if len(state) != len(self.layers):
             raise ValueError(f"state: expected one entry for each of {len(self.layers)} layers, got {len(state)}")
         caches = []
         for layer, start in zip(self.layers, state):
-            x, cache = layer.forward(x, start, lengths=lengths)
+            x, cache = layer.forward(x, start, **how)
             caches.append(cache)
         return x, caches
 
@@ -41,9 +49,13 @@ class Chain(Layer):
     def last_state(self, caches):
         return [layer.last_state(cache) for layer, cache in zip(self.layers, caches)]
 
+    def absorb(self, caches):
+        for layer, cache in zip(self.layers, caches):
+            layer.absorb(cache)
 
-class AtLastStep(Layer):
-    """Apply a stateless layer to each sequence's last step only: x (T, B, N)  ->  y (B, K)."""
+
+class Around(Layer):
+    """A layer around one other, F: its parameters, buffers and state are those of F."""
 
     def __init__(self, layer):
         self.layer = layer
@@ -52,10 +64,57 @@ class AtLastStep(Layer):
     def parameters(self):
         return self.layer.parameters
 
-    def forward(self, x, state=None, *, lengths=None):
+    @property
+    def buffers(self):
+        return self.layer.buffers
+
+    def last_state(self, cache):
+        return self.layer.last_state(cache)
+
+    def absorb(self, cache):
+        self.layer.absorb(cache)
+
+
+class Residual(Around):
+    """y = x + F(x); F keeps the shape of x."""
+
+    def forward(self, x, state=None, **how):
+        y, cache = self.layer.forward(x, state, **how)
+        if y.shape != x.shape:
+            raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
+        return x + y, cache
+
+    def backward(self, dy, cache):
+        dx, grads = self.layer.backward(dy, cache)
+        return dy + dx, grads
+
+
+class Concatenate(Around):
+    """y = [x, F(x)]: the channels of F(x) behind those of x."""
+
+    def forward(self, x, state=None, **how):
+        y, cache = self.layer.forward(x, state, **how)
+        return np.concatenate([x, y], axis=2), (cache, x.shape[2])
+
+    def backward(self, dy, cache):
+        cache, M = cache
+        dx, grads = self.layer.backward(np.ascontiguousarray(dy[:, :, M:]), cache)
+        return dy[:, :, :M] + dx, grads
+
+    def last_state(self, cache):
+        return self.layer.last_state(cache[0])
+
+    def absorb(self, cache):
+        self.layer.absorb(cache[0])
+
+
+class AtLastStep(Around):
+    """Apply a stateless layer to each sequence's last step only: x (T, B, N)  ->  y (B, K)."""
+
+    def forward(self, x, state=None, *, lengths=None, **how):
         T, B, _ = x.shape
         last = expect_lengths(lengths, T, B) - 1, np.arange(B)
-        y, cache = self.layer.forward(x[last][np.newaxis])
+        y, cache = self.layer.forward(x[last][np.newaxis], **how)
         return y[0], (cache, last, x.shape)
 
     def backward(self, dy, cache):
@@ -64,3 +123,9 @@ class AtLastStep(Layer):
         dx = np.zeros(shape, dy.dtype)
         dx[last] = dlast[0]
         return dx, grads
+
+    def last_state(self, cache):
+        return None
+
+    def absorb(self, cache):
+        self.layer.absorb(cache[0])

@@ -14,13 +14,18 @@ from .optim import Adam, cosine, staircase
 from .stacked import StackedIndRNN
 from .training import Run
 
-NETWORK, BATCH, EVALUATION = range(3)       # what a generator is for; seeded with (seed, purpose, number)
+NETWORK, BATCH, EVALUATION, NOISE = range(4)       # what a generator is for; seeded with (seed, purpose, number)
 
 
 def predict(network, x, at_most=100):
     """y (B, K) for all sequences of x (T, B, M), some at a time."""
     parts = range(0, x.shape[1], at_most)
     return np.concatenate([network.forward(np.ascontiguousarray(x[:, i:i + at_most]))[0] for i in parts])
+
+
+def noise(seed):
+    """step -> the generator of that step's dropout."""
+    return lambda step: np.random.default_rng([seed, NOISE, step])
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Adding:
         s = self.settings
         network = self.network(np.random.default_rng([s.seed, NETWORK]))
         return Run(folder, asdict(s), network, mean_squared_error, Adam(network.parameters),
-                   staircase(s.rate, every=20_100), self.batch, self.evaluate, s.steps, every=100,
+                   staircase(s.rate, every=20_100), self.batch, self.evaluate, noise(s.seed), s.steps, every=100,
                    options=dict(bound=network.bound, penalty=s.penalty))
 
     def batch(self, step):
@@ -102,8 +107,8 @@ class Digits:
         s = self.settings
         network = self.network(np.random.default_rng([s.seed, NETWORK]))
         return Run(folder, asdict(s), network, cross_entropy, Adam(network.parameters),
-                   cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10)), self.batch, self.evaluate, s.steps,
-                   every=max(1, s.steps // 40), options=dict(bound=network.bound, penalty=s.penalty))
+                   cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10)), self.batch, self.evaluate,
+                   noise(s.seed), s.steps, every=max(1, s.steps // 40), options=dict(bound=network.bound, penalty=s.penalty))
 
     def batch(self, step):
         """Each epoch goes through all training images, in an order of its own."""

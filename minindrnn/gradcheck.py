@@ -89,8 +89,12 @@ def _locate(problem, name, array, grad, w, analytic, numeric):
             f"along a random direction {analytic:.6g} and {numeric:.6g}")
 
 
-def of_layer(layer, x, state=None, lengths=None):
-    """The Problem of a whole layer or network: its input, all its parameters and, if given, its state."""
+def of_layer(layer, x, state=None, seed=None, **how):
+    """The Problem of a whole layer or network: its input, all its parameters and, if given, its state.
+
+    seed   of a generator made anew for each forward pass, so that dropout leaves out the same neurons every time
+    how    keyword arguments of the layer's forward
+    """
     arrays = {"x": x} | {path: parameter.value for path, parameter in leaves(layer.parameters)}
     states = {} if state is None else {f"{path}.h0".lstrip("."): h0 for path, h0 in leaves(state) if h0 is not None}
 
@@ -98,4 +102,7 @@ def of_layer(layer, x, state=None, lengths=None):
         dx, grads = layer.backward(dy, cache)
         return {"x": dx} | dict(leaves(grads))
 
-    return Problem(arrays | states, lambda: layer.forward(x, state, lengths=lengths), backward)
+    def forward():
+        return layer.forward(x, state, rng=None if seed is None else np.random.default_rng(seed), **how)
+
+    return Problem(arrays | states, forward, backward)

@@ -1,28 +1,92 @@
-"""The IndRNN layer, the unit of every network here.
+"""The recurrent unit of every network here, and the IndRNN layer, which is an affine map and a unit.
 
-    h[t] = act(W x[t] + b + u * h[t-1])
+    unit, norm "before"    a -> BN -> recurrence and activation -> dropout
+    unit, norm "after"     a -> recurrence and activation -> BN -> dropout
+    IndRNN                 x -> W x + b -> unit
 
-It is the affine map of `linear` followed by the recurrence of `recurrence`, which writes h over W x + b.
-Source: Li et al., arXiv 1803.04831, equation 4.
+"before" suits states that are carried from segment to segment (language models), "after" whole sequences
+(classification). Wherever its input is a fresh array, the recurrence writes h over it.
+Source: Li et al., arXiv 1803.04831, equation 4; order of BN: arXiv 1910.06251, section 5.
 """
 import numpy as np
 
-from .layer import Layer, Parameter
-from .linear import Linear, linear_backward, linear_forward
+from .batchnorm import BatchNorm
+from .dropout import Dropout
+from .layer import Layer, Parameter, drawn
+from .linear import Linear
 from .recurrence import indrnn_backward, indrnn_forward
-from .shapes import expect_number
+from .shapes import expect_choice, expect_number
+
+
+class Unit(Layer):
+    """a (T, B, neurons)  ->  y (T, B, neurons): recurrence and activation, batch normalisation, dropout.
+
+    rng          a `numpy.random.Generator`, for u
+    u            (low, high), the range in which the recurrent weights start
+    activation   "relu", "tanh", "sigmoid" or "identity"
+    norm         None, "before" or "after" the recurrence
+    norm_options of the batch normalisation, as for `BatchNorm`: steps, gain, momentum, eps
+    dropout      probability that a neuron is left out of a sequence, on the way out
+    dtype        float32 or float64
+
+    Parameters u (neurons,) and, with norm, gamma and beta. The state is h, (B, neurons).
+    """
+
+    def __init__(self, neurons, rng, *, u=(0.0, 1.0), activation="relu", norm=None, norm_options=None,
+                 dropout=0.0, dtype=np.float32):
+        low, high = u
+        expect_number("neurons", neurons, 1)
+        expect_number("u, its low end", low, -np.inf)
+        expect_number("u, its high end", high, low)
+        expect_choice("norm", norm, (None, "before", "after"))
+        self.activation, self.order = activation, norm
+        self.norm = BatchNorm(neurons, dtype=dtype, **(norm_options or {})) if norm else Layer()
+        self.dropout = Dropout(dropout)
+        u = Parameter(drawn(rng, "uniform", low, high, neurons, dtype=dtype), "recurrent")
+        self.parameters = {"u": u} | self.norm.parameters
+
+    @property
+    def buffers(self):
+        return self.norm.buffers
+
+    def forward(self, a, state=None, *, overwrite=False, lengths=None, **how):
+        of_norm = None
+        if self.order == "before":
+            a, of_norm = self.norm.forward(a, lengths=lengths, **how)
+        h, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths,
+                                          out=a if overwrite or self.order == "before" else None)
+        y = h
+        if self.order == "after":
+            y, of_norm = self.norm.forward(h, lengths=lengths, **how)
+        y, of_dropout = self.dropout.forward(y, **how)
+        return y, (of_norm, of_recurrence, of_dropout)
+
+    def backward(self, dy, cache):
+        of_norm, of_recurrence, of_dropout = cache
+        grads = {}
+        dy, _ = self.dropout.backward(dy, of_dropout)
+        if self.order == "after":
+            dy, grads = self.norm.backward(dy, of_norm)
+        da, du, dh0 = indrnn_backward(dy, of_recurrence)
+        if self.order == "before":
+            da, grads = self.norm.backward(da, of_norm)
+        return da, {"u": du, "h0": dh0} | grads
+
+    def last_state(self, cache):
+        _, (_, _, h, _, runs), _ = cache
+        return np.concatenate([h[steps - 1, first:last] for first, last, steps in runs])
+
+    def absorb(self, cache):
+        if self.order:
+            self.norm.absorb(cache[0])
 
 
 class IndRNN(Layer):
-    """x (T, B, inputs)  ->  h (T, B, neurons).
+    """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]) and what the unit adds.
 
-    rng          a `numpy.random.Generator`, for W and u
-    u            (low, high), the range in which the recurrent weights start
-    activation   "relu", "tanh", "sigmoid" or "identity"
-    std          standard deviation of W; 1 / sqrt(inputs) unless given
-    dtype        float32 or float64
+    std, uniform   how W starts, see `Linear`; all other options as for `Unit`
 
-    Parameters W (neurons, inputs), b (neurons,), u (neurons,). The state is h, (B, neurons).
+    Parameters W (neurons, inputs), b (neurons,) and those of the unit. The state is h, (B, neurons).
 
     >>> layer = IndRNN(2, 3, np.random.default_rng(0), u=(0.9, 1.0))
     >>> h, cache = layer.forward(np.ones((5, 1, 2), np.float32))
@@ -31,25 +95,28 @@ class IndRNN(Layer):
     ((5, 1, 2), {'W': (3, 2), 'b': (3,), 'u': (3,), 'h0': (1, 3)})
     """
 
-    def __init__(self, inputs, neurons, rng, *, u=(0.0, 1.0), activation="relu", std=None, dtype=np.float32):
-        low, high = u
-        expect_number("u, its low end", low, -np.inf)
-        expect_number("u, its high end", high, low)
-        self.activation = activation
-        self.parameters = Linear(inputs, neurons, rng, std=std, dtype=dtype).parameters | {
-            "u": Parameter(rng.uniform(low, high, neurons).astype(dtype), "recurrent")}
+    def __init__(self, inputs, neurons, rng, *, std=None, uniform=False, dtype=np.float32, **unit):
+        self.linear = Linear(inputs, neurons, rng, std=std, uniform=uniform, dtype=dtype)
+        self.unit = Unit(neurons, rng, dtype=dtype, **unit)
+        self.parameters = self.linear.parameters | self.unit.parameters
 
-    def forward(self, x, state=None, *, lengths=None):
-        a, of_linear = linear_forward(x, self["W"], self["b"], lengths=lengths)
-        h, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, out=a)
-        return h, (of_linear, of_recurrence)
+    @property
+    def buffers(self):
+        return self.unit.buffers
 
-    def backward(self, dh, cache):
-        of_linear, of_recurrence = cache
-        da, du, dh0 = indrnn_backward(dh, of_recurrence)
-        dx, dW, db = linear_backward(da, of_linear)
-        return dx, {"W": dW, "b": db, "u": du, "h0": dh0}
+    def forward(self, x, state=None, **how):
+        a, of_linear = self.linear.forward(x, **how)
+        y, of_unit = self.unit.forward(a, state, overwrite=True, **how)
+        return y, (of_linear, of_unit)
+
+    def backward(self, dy, cache):
+        of_linear, of_unit = cache
+        da, unit = self.unit.backward(dy, of_unit)
+        dx, linear = self.linear.backward(da, of_linear)
+        return dx, linear | unit
 
     def last_state(self, cache):
-        _, (_, _, h, _, runs) = cache
-        return np.concatenate([h[steps - 1, first:last] for first, last, steps in runs])
+        return self.unit.last_state(cache[1])
+
+    def absorb(self, cache):
+        self.unit.absorb(cache[1])

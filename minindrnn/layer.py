@@ -27,18 +27,25 @@ class Parameter:
 
 
 class Layer:
-    """The base of all layers: a tree of parameters and, if it remembers, a state."""
+    """The base of all layers: a tree of parameters and, if it remembers, a state.
 
-    parameters = {}
+    buffers are arrays that training changes without a gradient, the running statistics of batch normalisation,
+    as a tree with the same places as the parameters.
+    """
+
+    parameters, buffers = {}, {}
 
     def __getitem__(self, name):
         return self.parameters[name].value
 
-    def forward(self, x, state=None, *, lengths=None):
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
         """x (T, B, M)  ->  y, cache.
 
-        state     where the recurrences start: a tree of arrays (B, N), as from `last_state`; None is zero
-        lengths   (B,) integers in 1..T: later steps of a sequence change nothing
+        state        where the recurrences start: a tree of arrays (B, N), as from `last_state`; None is zero
+        lengths      (B,) integers in 1..T: later steps of a sequence change nothing
+        statistics   "running" or "batch": what batch normalisation uses, its averages or the batch at hand
+        start        position of the first step in its sequence, if it was cut; for batch normalisation per step
+        rng          a `numpy.random.Generator` to draw dropout from; None leaves everything in
         """
         raise NotImplementedError
 
@@ -49,6 +56,17 @@ class Layer:
     def last_state(self, cache):
         """The state after each sequence's last step, to start the next segment from."""
         return None
+
+    def absorb(self, cache):
+        """Move the buffers towards what a training pass has seen; forward itself changes nothing."""
+
+
+def drawn(rng, distribution, *arguments, dtype):
+    """Values for a new parameter: rng.uniform(...) or rng.normal(...), whose last argument is the shape.
+    Without a generator a blank of that shape which takes no memory, enough to describe a network."""
+    if rng is None:
+        return np.broadcast_to(np.zeros((), dtype), arguments[-1])
+    return getattr(rng, distribution)(*arguments).astype(dtype)
 
 
 def leaves(tree, *others, path=""):

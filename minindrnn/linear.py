@@ -14,7 +14,7 @@ Cache: x, W and the lengths. Source: Li et al., arXiv 1803.04831, equation 4 (th
 import numpy as np
 
 from .compiled import kernel
-from .layer import Layer, Parameter
+from .layer import Layer, Parameter, drawn
 from .shapes import expect, expect_lengths, expect_number
 
 NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
@@ -84,20 +84,22 @@ class Linear(Layer):
     inputs, outputs   M and N
     rng               a `numpy.random.Generator`, for the weights
     std               their standard deviation; 1 / sqrt(M) unless given. The bias starts at 0.
+    uniform           False: they are normal; True: uniform, of the same standard deviation
     dtype             float32 or float64
     """
 
-    def __init__(self, inputs, outputs, rng, *, std=None, dtype=np.float32):
+    def __init__(self, inputs, outputs, rng, *, std=None, uniform=False, dtype=np.float32):
         expect_number("inputs", inputs, 1)
         expect_number("outputs", outputs, 1)
         std = inputs**-0.5 if std is None else std
         expect_number("std", std, 0)
+        spread = ("uniform", -std * 3**0.5, std * 3**0.5) if uniform else ("normal", 0, std)
         self.parameters = {
-            "W": Parameter(rng.normal(0, std, (outputs, inputs)).astype(dtype), "weight"),
+            "W": Parameter(drawn(rng, *spread, (outputs, inputs), dtype=dtype), "weight"),
             "b": Parameter(np.zeros(outputs, dtype), "bias"),
         }
 
-    def forward(self, x, state=None, *, lengths=None):
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
         return linear_forward(x, self["W"], self["b"], lengths=lengths)
 
     def backward(self, dy, cache):

@@ -96,27 +96,39 @@ def advance(kind, h, s, n):
         s[1, k] = before
 
 
-@unfused        # so that a carry is the same number whether it stays here or leaves as dh0 where a sequence is cut
+@unfused        # so that a carry is the same number whether it stays in the loop or leaves as dh0 where a sequence is cut
 def retreat(kind, dz, h, s, n):
-    """The rows dz hold dh[t], ... and receive dz[t], ...; the rows h are h[t-1], h[t], ...;
+    """One step: the row dz holds dh[t] and receives dz[t]; the rows h are h[t-1], h[t];
     s[0] is u, s[1] the carry, s[2] the sum for du."""
     for k in range(n):
-        carry, du = s[1, k], s[2, k]
-        for j in range(len(dz) - 1, -1, -1):
-            d = differentiate(kind, dz[j][k] + carry, h[j + 1][k])                 # B1
-            carry = s[0, k] * d                                                    # B2
-            du += d * h[j][k]                                                      # B4
-            dz[j][k] = d                                                           # B3
-        s[1, k], s[2, k] = carry, du
+        d = differentiate(kind, dz[k] + s[1, k], h[1][k])                          # B1
+        s[1, k] = s[0, k] * d                                                      # B2
+        s[2, k] += d * h[0][k]                                                     # B4
+        dz[k] = d                                                                  # B3
+
+
+@unfused
+def retreat3(kind, dz, h, s, n):
+    """Three steps: the rows dz hold dh[t], dh[t+1], dh[t+2]; the rows h are h[t-1] to h[t+2].
+    All is loaded before anything is stored: a store holds up loads from addresses 4096 bytes apart."""
+    for k in range(n):
+        u, carry, d0, d1, d2 = s[0, k], s[1, k], dz[0][k], dz[1][k], dz[2][k]
+        h0, h1, h2, h3 = h[0][k], h[1][k], h[2][k], h[3][k]
+        d2 = differentiate(kind, d2 + carry, h3)                                   # B1, B2: thrice
+        d1 = differentiate(kind, d1 + u * d2, h2)
+        d0 = differentiate(kind, d0 + u * d1, h1)
+        s[1, k] = u * d0
+        s[2, k] = s[2, k] + d2 * h2 + d1 * h1 + d0 * h0                            # B4
+        dz[0][k], dz[1][k], dz[2][k] = d0, d1, d2                                  # B3
 
 
 @kernel
 def scratch(rows, h):
-    """Zeros (rows, BLOCK or a little more) that start 1024 bytes away, modulo 4096, from the columns of h,
+    """An empty (rows, BLOCK + 32) that starts 512 bytes away, modulo 4096, from the columns of h,
     so that they and the rows of h do not compete for the same ways of the cache."""
     width = BLOCK + 32
-    flat = np.zeros(rows * width + 4096 // h.itemsize, h.dtype)
-    start = (h.ctypes.data - flat.ctypes.data + 1024) % 4096 // h.itemsize
+    flat = np.empty(rows * width + 4096 // h.itemsize, h.dtype)
+    start = (h.ctypes.data // 64 * 64 - flat.ctypes.data + 512) % 4096 // h.itemsize
     return flat[start:start + rows * width].reshape(rows, width)
 
 
@@ -184,12 +196,12 @@ def _compile(kind):
                     if not in_place:
                         copy((dh[t, low:high], dh[t + 1, low:high], dh[t + 2, low:high]), rows)
                     around = (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high])
-                    retreat(kind, rows, around, s, n)
+                    retreat3(kind, rows, around, s, n)
                 else:
                     t -= 1
-                    row = (da[t, low:high],)
+                    row = da[t, low:high]
                     if not in_place:
-                        copy((dh[t, low:high],), row)
+                        copy((dh[t, low:high],), (row,))
                     before = h[t - 1, low:high] if t > 0 else h0[low:high]
                     retreat(kind, row, (before, h[t, low:high]), s, n)
                 terms += 3

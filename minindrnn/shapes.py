@@ -65,7 +65,7 @@ def expect_lengths(lengths, T, B):
 def expect_choice(name, value, choices):
     """Raise ValueError unless value is one of the choices, which the message lists."""
     if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(map(str, choices))}, got {value!r}")
 
 
 def expect_number(name, value, low, high=np.inf):

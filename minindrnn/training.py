@@ -22,15 +22,16 @@ class TrainingError(RuntimeError):
     """A run cannot start or go on; the message says why and what is kept."""
 
 
-def train_step(network, loss, optimiser, x, target, rate, *, bound=None, penalty=0.0, clip=10.0):
+def train_step(network, loss, optimiser, x, target, rate, *, rng=None, bound=None, penalty=0.0, clip=10.0):
     """Forward, loss, backward, clip, update, project: one step of learning. Returns the loss.
 
     loss      a function y, target -> loss, dy  (see `losses`)
+    rng       a `numpy.random.Generator` for dropout
     bound     the largest |u|: every recurrent parameter is projected after the update
     penalty   if above 0, instead of projecting: so many times || max(0, |u| - bound) || is added to the loss
     clip      elementwise limit of the gradients
     """
-    y, cache = network.forward(x)
+    y, cache = network.forward(x, statistics="batch", rng=rng)
     value, dy = loss(y, target)
     _, grads = network.backward(dy, cache)
     for _, parameter, grad in leaves(network.parameters, grads):
@@ -40,6 +41,7 @@ def train_step(network, loss, optimiser, x, target, rate, *, bound=None, penalty
             grad += grad.dtype.type(penalty) * du
     clip_values(network.parameters, grads, clip)
     optimiser.update(grads, rate)
+    network.absorb(cache)
     if bound is not None and not penalty:
         memory.project(network.parameters, bound)
     return value
@@ -53,6 +55,7 @@ class Run:
     batch       step -> x, target
     evaluate    network -> {name: number}, every sample counted once
     schedule    step -> rate
+    noise       step -> a `numpy.random.Generator` for dropout
     options     keyword arguments of `train_step`
     """
     folder: Path
@@ -63,6 +66,7 @@ class Run:
     schedule: object
     batch: object
     evaluate: object
+    noise: object
     steps: int
     every: int
     options: dict = field(default_factory=dict)
@@ -75,6 +79,7 @@ class Run:
     def arrays(self):
         """Every array that training changes."""
         return ({f"parameter.{path}": parameter.value for path, parameter in leaves(self.network.parameters)}
+                | {f"buffer.{path}": buffer for path, buffer in leaves(self.network.buffers)}
                 | {f"optimiser.{name}": array for name, array in self.optimiser.state().items()}
                 | {"losses": self.losses})
 
@@ -127,7 +132,7 @@ class Run:
             say_if_slow("compiling the kernels, once on this machine ...", bar.write, self._compile)
             while self.step < self.steps and not interrupted():
                 value = train_step(self.network, self.loss, self.optimiser, *self.batch(self.step),
-                                   self.schedule(self.step), **self.options)
+                                   self.schedule(self.step), rng=self.noise(self.step), **self.options)
                 if not np.isfinite(value):
                     raise TrainingError(f"the loss is {value} at step {self.step}; the checkpoint in {self.folder} "
                                         "is the last good one; try a smaller --rate")
@@ -147,7 +152,7 @@ class Run:
 
     def _compile(self):
         x, target = self.batch(self.step)
-        y, cache = self.network.forward(np.ascontiguousarray(x[:2, :1]))
+        y, cache = self.network.forward(np.ascontiguousarray(x[:2, :1]), statistics="batch", rng=self.noise(self.step))
         self.network.backward(y, cache)
 
 

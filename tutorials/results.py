@@ -42,6 +42,8 @@ def adding_table():
             yield f"| T = {T} | {step} | {mse} | {at} | {best} |"
         first = ", ".join(str(next(row["step"] for row in rows if row["test_mse"] < GOAL[T])) for rows, _ in found)
         yield f"| T = {T} | first below {GOAL[T]} | | {first} | |"
+        minutes = ", ".join(f"{result['seconds'] / 60:.1f}" for _, result in found)
+        yield f"| T = {T} | minutes for {found[0][1]['steps']} steps | | {minutes} | |"
 
 
 def digits_table():

@@ -1,0 +1,206 @@
+"""Batch normalisation of a sequence: over time, or for each time step.
+
+Letters   T steps, B sequences, N channels; g counts the groups that have statistics of their own
+    x      (T, B, N)     y (T, B, N)     gamma, beta (N,), shared by all groups
+    over time   one group: all T * B values of a channel; not causal, as early steps see late ones
+    per step    T groups: the B values of a channel at one step; causal
+
+Forward   F1  mean[g] = sum of x / count               over the values of group g, a channel at a time
+          F2  var[g]  = sum of (x - mean[g])^2 / count
+          F3  xhat    = (x - mean[g]) s[g]              s[g] = 1 / sqrt(var[g] + eps)
+          F4  y       = gamma * xhat + beta
+Backward  B1  dbeta   = sum of dy                      over all values of a channel
+          B2  dgamma  = sum of dy * xhat
+          B3  dx      = gamma s[g] (dy - sum(dy) / count - xhat sum(dy * xhat) / count), sums over group g:
+                        from F3 and through F1, F2, which depend on x
+              dx      = gamma s[g] dy where mean and var were given
+
+Rules     Padding has no part in any sum. A group of fewer than two values has no variance of its own and takes the
+          given statistics; so does every group when given ones are asked for. Nothing becomes NaN that was not.
+Cache: x, mean, s, gamma, counts. Source: Ioffe and Szegedy, arXiv 1502.03167; arXiv 1910.06251, section 4 (over time,
+per step); B3 is theirs, the rules are ours.
+"""
+import numpy as np
+
+from .compiled import kernel
+from .layer import Layer, Parameter
+from .shapes import expect, expect_choice, expect_lengths, expect_number
+
+
+def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, use="batch", lengths=None, eps=1e-5):
+    """x (T, B, N), gamma (N,), beta (N,), mean and var (G, N)  ->  y (T, B, N), cache.
+
+    per_step     False: G = 1 group; True: G = T groups
+    use          "batch": normalise by the statistics of x itself; mean and var serve groups of fewer than two values
+                 "running": normalise everything by mean and var
+    lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
+
+    float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
+
+    >>> x = np.array([1.0, 3.0]).reshape(2, 1, 1)
+    >>> one, zero = np.ones(1), np.zeros(1)
+    >>> y, cache = batchnorm_forward(x, one, zero, zero[None], one[None], eps=0.0)
+    >>> y.ravel().tolist()
+    [-1.0, 1.0]
+    """
+    like = ("x", x, "TBN")
+    expect(*like)
+    expect("gamma", gamma, "N", like)
+    expect("beta", beta, "N", like)
+    expect("mean", mean, "GN", like)
+    expect("var", var, "GN", like=("mean", mean, "GN"))
+    expect_choice("use", use, ("batch", "running"))
+    expect_number("eps", eps, 0)
+    T, B, N = x.shape
+    groups = T if per_step else 1
+    if len(mean) != groups:
+        raise ValueError(f"mean: expected (G, N) = ({groups}, {N}), got {mean.shape}; "
+                         f"{'per step G = T' if per_step else 'over time G = 1'}")
+    steps = expect_lengths(lengths, T, B)
+    count = np.bincount(np.arange(T) * per_step, (np.arange(T)[:, None] < steps).sum(axis=1), groups)
+    own = (count >= 2) & (use == "batch")
+    batch_mean, batch_var = moments(x, steps, per_step, count)                                        # F1, F2
+    mean = np.where(own[:, None], batch_mean, mean)
+    s = 1 / np.sqrt(np.where(own[:, None], batch_var, var) + eps)
+    mean, s = mean.astype(x.dtype), s.astype(x.dtype)
+    y = np.empty_like(x)
+    normalise(x, mean, s, gamma, beta, steps, per_step, y)                                            # F3, F4
+    return y, (x, mean, s, gamma, count, own, steps, per_step, (batch_mean, batch_var))
+
+
+def batchnorm_backward(dy, cache):
+    """dy (T, B, N), cache of the forward pass  ->  dx (T, B, N), dgamma (N,), dbeta (N,)."""
+    x, mean, s, gamma, count, own, steps, per_step, _ = cache
+    expect("dy", dy, "TBN", like=("x", x, "TBN"))
+    total, product = np.zeros(mean.shape), np.zeros(mean.shape)
+    sums(dy, x, mean, s, steps, per_step, total, product)
+    share = (own / np.maximum(count, 1))[:, None]                 # 1 / count, or 0 where statistics were given
+    dx = np.empty_like(dy)
+    spread(dy, x, mean, s, gamma, (share * total).astype(dy.dtype), (share * product).astype(dy.dtype), steps,
+           per_step, dx)                                                                              # B3
+    return dx, product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype)               # B2, B1
+
+
+def moments(x, steps, per_step, count):
+    """Mean and biased variance of every group, (G, N) in float64, of x less its first row: sound at any mean."""
+    shift = x[0, 0].astype(np.float64)
+    first, second = np.zeros((2, len(count), x.shape[2]))
+    powers(x, shift, steps, per_step, first, second)
+    n = np.maximum(count, 1)[:, None]
+    return shift + first / n, np.maximum(second / n - (first / n)**2, 0)
+
+
+class BatchNorm(Layer):
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta, over time or per step.
+
+    channels    N
+    steps       None: over time; else per step, with running statistics for so many steps
+    gain        where gamma starts (1; 0.1 for the papers' dense language models); beta starts at 0
+    momentum    how much of the batch's statistics `absorb` takes into the running ones
+
+    Running statistics are not parameters: `absorb` moves them, after a training step; nothing else does. Their variance
+    is the unbiased one. Per step, all positions from the last row on share that row, and a position never trained
+    uses the last trained one before it: the tail of a sequence is nearly stationary.
+    """
+
+    def __init__(self, channels, *, steps=None, gain=1.0, momentum=0.1, eps=1e-5, dtype=np.float32):
+        expect_number("channels", channels, 1)
+        expect_number("steps", 1 if steps is None else steps, 1)
+        expect_number("momentum", momentum, 0, 1)
+        expect_number("gain", gain, 0)
+        self.per_step, self.momentum, self.eps = steps is not None, momentum, eps
+        self.parameters = {"gamma": Parameter(np.full(channels, gain, dtype), "gain"),
+                           "beta": Parameter(np.zeros(channels, dtype), "bias")}
+        rows = steps if self.per_step else 1
+        self.buffers = {"mean": np.zeros((rows, channels), dtype), "var": np.ones((rows, channels), dtype),
+                        "updates": np.zeros(rows, np.int64)}
+
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
+        rows = self._rows(start, x.shape[0])
+        trained = rows if statistics == "batch" else self._trained(rows)
+        y, cache = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
+                                     self.buffers["var"][trained], per_step=self.per_step, use=statistics,
+                                     lengths=lengths, eps=self.eps)
+        return y, (cache, rows)
+
+    def backward(self, dy, cache):
+        dx, dgamma, dbeta = batchnorm_backward(dy, cache[0])
+        return dx, {"gamma": dgamma, "beta": dbeta}
+
+    def absorb(self, cache):
+        """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
+        The last row takes in all positions from there on, each in turn."""
+        (*_, count, own, _, _, (mean, var)), rows = cache
+        unbiased = var * (count / np.maximum(count - 1, 1))[:, None]
+        for g, row in enumerate(rows):
+            if own[g]:
+                self.buffers["mean"][row] += self.momentum * (mean[g] - self.buffers["mean"][row])
+                self.buffers["var"][row] += self.momentum * (unbiased[g] - self.buffers["var"][row])
+                self.buffers["updates"][row] += 1
+
+    def _rows(self, start, T):
+        """The row of the running statistics for each group."""
+        last = len(self.buffers["mean"]) - 1
+        return np.minimum(np.arange(start, start + T), last) if self.per_step else np.zeros(1, int)
+
+    def _trained(self, rows):
+        """The same rows, those never trained replaced by the nearest trained one before, or else by the first."""
+        trained = np.flatnonzero(self.buffers["updates"])
+        if len(trained) == 0:
+            return rows
+        return trained[np.maximum(np.searchsorted(trained, rows, side="right") - 1, 0)]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels. Step t belongs to group t (per step) or to group 0; sums are kept in float64.
+
+@kernel
+def powers(x, shift, steps, per_step, first, second):
+    T, B, N = x.shape
+    for t in range(T):
+        g = t * per_step
+        for b in range(B):
+            if t < steps[b]:
+                for n in range(N):
+                    d = x[t, b, n] - shift[n]
+                    first[g, n] += d                                                                  # F1
+                    second[g, n] += d * d                                                             # F2
+
+
+@kernel
+def normalise(x, mean, s, gamma, beta, steps, per_step, y):
+    T, B, N = x.shape
+    for t in range(T):
+        g = t * per_step
+        for b in range(B):
+            if t < steps[b]:
+                for n in range(N):
+                    y[t, b, n] = gamma[n] * ((x[t, b, n] - mean[g, n]) * s[g, n]) + beta[n]           # F3, F4
+            else:
+                y[t, b, :] = 0
+
+
+@kernel
+def sums(dy, x, mean, s, steps, per_step, total, product):
+    T, B, N = x.shape
+    for t in range(T):
+        g = t * per_step
+        for b in range(B):
+            if t < steps[b]:
+                for n in range(N):
+                    total[g, n] += dy[t, b, n]                                                        # B1
+                    product[g, n] += dy[t, b, n] * ((x[t, b, n] - mean[g, n]) * s[g, n])              # B2
+
+
+@kernel
+def spread(dy, x, mean, s, gamma, total, product, steps, per_step, dx):
+    T, B, N = x.shape
+    for t in range(T):
+        g = t * per_step
+        for b in range(B):
+            if t < steps[b]:
+                for n in range(N):
+                    xhat = (x[t, b, n] - mean[g, n]) * s[g, n]
+                    dx[t, b, n] = gamma[n] * s[g, n] * (dy[t, b, n] - total[g, n] - xhat * product[g, n])   # B3
+            else:
+                dx[t, b, :] = 0

@@ -1,0 +1,47 @@
+"""Dropout with one mask for the whole sequence.
+
+    F1  y[t, b, n] = x[t, b, n] * mask[b, n]         mask = 0 with probability p, else 1 / (1 - p)
+    B1  dx         = dy * mask
+
+A neuron that is out is out at every step of the sequence, so that its memory is either whole or absent. It stands on
+the way to the next layer, never on u * h. Source: arXiv 1910.06251, section 5; the factor keeps the mean.
+"""
+import numpy as np
+
+from .layer import Layer
+from .shapes import expect, expect_number
+
+
+def dropout_forward(x, p, rng):
+    """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache.
+
+    >>> y, cache = dropout_forward(np.ones((2, 1, 4)), 0.5, np.random.default_rng(2))
+    >>> y[0].tolist(), y[1].tolist()
+    ([[0.0, 0.0, 2.0, 0.0]], [[0.0, 0.0, 2.0, 0.0]])
+    """
+    expect("x", x, "TBN")
+    expect_number("p", p, 0, np.nextafter(1, 0))
+    if rng is None or p == 0:
+        return x, None
+    mask = (rng.random(x.shape[1:], x.dtype) >= p).astype(x.dtype) / x.dtype.type(1 - p)
+    return x * mask, mask                                                                # F1
+
+
+def dropout_backward(dy, mask):
+    """dy (T, B, N), cache  ->  dx (T, B, N)."""
+    expect("dy", dy, "TBN")
+    return dy if mask is None else dy * mask                                             # B1
+
+
+class Dropout(Layer):
+    """Each of the (B, N) elements out with probability p, at all steps alike, when forward is given a generator."""
+
+    def __init__(self, p):
+        expect_number("p", p, 0, np.nextafter(1, 0))
+        self.p = p
+
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
+        return dropout_forward(x, self.p, rng)
+
+    def backward(self, dy, cache):
+        return dropout_backward(dy, cache), {}

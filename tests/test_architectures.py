@@ -1,0 +1,78 @@
+"""The paper's networks, by their exact numbers of parameters; none is allocated. And dropout, residual, dense behaviour."""
+import numpy as np
+import pytest
+
+from minindrnn.blocks import Residual
+from minindrnn.dense import DenseIndRNN
+from minindrnn.dropout import Dropout
+from minindrnn.indrnn import Unit
+from minindrnn.layer import count, leaves
+from minindrnn.linear import Linear
+from minindrnn.residual import ResidualIndRNN
+from minindrnn.stacked import StackedIndRNN
+
+MNIST, NTU = dict(steps=784, norm="after"), dict(steps=20, norm="after")
+
+
+@pytest.mark.parametrize("network, parameters", [
+    (lambda: StackedIndRNN(1, 128, 6, 10, None, **MNIST), 86_410),
+    (lambda: StackedIndRNN(1, 128, 12, 10, None, **MNIST), 187_786),
+    (lambda: StackedIndRNN(150, 512, 6, 60, None, **NTU), 1_430_588),
+    (lambda: StackedIndRNN(150, 512, 4, 60, None, **NTU), 902_204),
+    (lambda: ResidualIndRNN(1, 128, 5, 10, None, **MNIST), 170_890),
+    (lambda: ResidualIndRNN(150, 512, 5, 60, None, **NTU), 2_751_548),
+    (lambda: DenseIndRNN(1, 16, (8, 6, 4), 10, None, **MNIST), 256_514),
+    (lambda: DenseIndRNN(150, 48, (8, 6, 4), 60, None, **NTU), 2_314_428),
+], ids=["mnist plain 6", "mnist plain 12", "ntu plain 6", "ntu plain 4", "mnist res", "ntu res", "mnist dense", "ntu dense"])
+def test_parameter_counts_are_those_of_the_published_logs(network, parameters):
+    tree = network().parameters
+    assert count(tree) == parameters
+    assert all(p.value.strides == (0,) * p.value.ndim for _, p in leaves(tree) if p.role in ("weight", "recurrent"))
+
+
+@pytest.mark.parametrize("network, recurrent", [
+    (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, steps=100), 21),
+    (lambda rng: DenseIndRNN(2, 2, (8, 6, 4), 1, rng, steps=100), 40),
+])
+def test_recurrent_layers_and_where_their_weights_start(network, recurrent, rng):
+    net = network(rng)
+    weights = [p.value for _, p in leaves(net.parameters) if p.role == "recurrent"]
+    assert len(weights) == recurrent
+    low = np.float32(0.5 ** (1 / 100))
+    assert weights[-1].min() >= low and min(u.min() for u in weights[:-1]) < 0.5
+    assert max(u.max() for u in weights) <= np.float32(net.bound)
+
+
+def test_dropout_is_shared_over_time_and_keeps_the_mean(rng):
+    x = np.ones((3, 400, 50))
+    y, _ = Dropout(0.3).forward(x, rng=rng)
+    assert np.array_equal(y[0], y[1]) and set(np.unique(y)) == {0, 1 / 0.7}
+    assert abs(y.mean() - 1) < 0.02
+    assert Dropout(0.3).forward(x)[0] is x
+
+
+def test_buffers_follow_training_only(rng):
+    net = ResidualIndRNN(2, 4, 1, 3, rng, steps=6, norm="before", dropout=0.2)
+    x = rng.normal(size=(6, 5, 2)).astype(np.float32)
+    before = [buffer.copy() for _, buffer in leaves(net.buffers)]
+    assert len(before) == 9
+    y, cache = net.forward(x, statistics="batch", rng=rng)
+    assert all(np.array_equal(a, b) for a, (_, b) in zip(before, leaves(net.buffers)))
+    net.absorb(cache)
+    assert not any(np.array_equal(a, b) for a, (_, b) in zip(before, leaves(net.buffers)))
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda rng: DenseIndRNN(2, 3, (), 1, rng, steps=9), r"blocks: expected the number of dense layers .* got \(\)"),
+    (lambda rng: DenseIndRNN(2, 3, (2, 0), 1, rng, steps=9), r"blocks: .* at least 1, got \(2, 0\)"),
+    (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, steps=9, dropout={"firts": 0.1}), "dropout: expected some of first, .* got firts"),
+    (lambda rng: ResidualIndRNN(2, 3, 0, 1, rng, steps=9), "blocks: expected a finite number at least 1, got 0"),
+    (lambda rng: Unit(3, rng, norm="befor"), "norm: expected one of .* got 'befor'"),
+    (lambda rng: Unit(3, rng, dropout=-0.1), "p: expected a finite number from 0 to .* got -0.1"),
+    (lambda rng: Unit(3, rng, dropout=1.0), "p: expected a finite number from 0 to .* got 1.0"),
+    (lambda rng: Residual(Linear(2, 3, rng)).forward(np.ones((1, 1, 2), np.float32)),
+     r"Residual: expected a layer that keeps the shape \(1, 1, 2\), got \(1, 1, 3\)"),
+])
+def test_errors(rng, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(rng)

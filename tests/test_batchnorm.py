@@ -1,0 +1,117 @@
+"""Batch normalisation: equal to the textbook, and the stated rule wherever the textbook has none."""
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import seeds
+
+from minindrnn.batchnorm import BatchNorm, batchnorm_backward, batchnorm_forward
+
+
+def textbook(x, gamma, beta, groups, eps):
+    """x (R, N) with the group of each row -> y, by the formula, one group after another."""
+    y = np.empty_like(x)
+    for g in np.unique(groups):
+        rows = x[groups == g]
+        y[groups == g] = gamma * (rows - rows.mean(axis=0)) / np.sqrt(rows.var(axis=0) + eps) + beta
+    return y
+
+
+@given(st.integers(1, 6), st.integers(2, 5), st.integers(1, 4), st.booleans(), st.booleans(), seeds)
+def test_equals_the_textbook_and_never_reads_padding(T, B, N, per_step, ragged, seed):
+    rng = np.random.default_rng(seed)
+    x, gamma, beta = rng.normal(size=(T, B, N)), rng.normal(size=N), rng.normal(size=N)
+    lengths = np.r_[T, T, rng.integers(1, T + 1, B - 2)] if ragged else None       # two sequences alive at every step
+    alive = np.arange(T)[:, None] < (np.full(B, T) if lengths is None else lengths)
+    groups = np.broadcast_to(np.arange(T)[:, None] * per_step, (T, B))
+    wanted = textbook(x[alive], gamma, beta, groups[alive], 1e-5)
+    x[~alive] = np.nan
+    G = T if per_step else 1
+    y, cache = batchnorm_forward(x, gamma, beta, np.zeros((G, N)), np.ones((G, N)), per_step=per_step, lengths=lengths)
+    assert_allclose(y[alive], wanted, rtol=0, atol=1e-10)
+    assert not y[~alive].any()
+    dy = np.where(alive[:, :, None], rng.normal(size=x.shape), np.nan)
+    for grad in batchnorm_backward(dy, cache):
+        assert np.isfinite(grad).all()
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-4), (np.float64, 1e-10)])
+def test_sound_at_mean_1000_and_standard_deviation_1(dtype, tolerance, rng):
+    """float32 holds numbers near 1000 to 6e-5; nothing more is lost."""
+    x = (1000 + rng.normal(size=(500, 8, 3))).astype(dtype)
+    one, zero = np.ones(3, dtype), np.zeros(3, dtype)
+    y, _ = batchnorm_forward(x, one, zero, zero[None], one[None], eps=0.0)
+    wide = x.astype(np.float64)
+    assert_allclose(y, (wide - wide.mean(axis=(0, 1))) / wide.std(axis=(0, 1)), rtol=0, atol=tolerance)
+
+
+def test_a_group_of_one_value_takes_the_running_statistics(rng):
+    x, one, zero = rng.normal(size=(1, 1, 2)), np.ones(2), np.zeros(2)
+    y, cache = batchnorm_forward(x, one, zero, np.full((1, 2), 3.0), np.full((1, 2), 4.0), eps=0.0)
+    assert_allclose(y, (x - 3) / 2)
+    dx, _, _ = batchnorm_backward(np.ones_like(x), cache)
+    assert_allclose(dx, 0.5)
+    x = rng.normal(size=(3, 2, 2))                                     # per step, one sequence alive at step 2
+    y, _ = batchnorm_forward(x, one, zero, np.zeros((3, 2)), np.ones((3, 2)), per_step=True, lengths=[3, 2], eps=0.0)
+    assert_allclose(y[2, 0], x[2, 0])
+    assert_allclose(np.abs(y[:2]), 1)
+
+
+def test_the_running_statistics_are_the_averages_they_say(rng):
+    norm, mean, var = BatchNorm(2, dtype=np.float64), np.zeros(2), np.ones(2)
+    for _ in range(3):
+        x = rng.normal(2, 3, (5, 4, 2))
+        y, cache = norm.forward(x, statistics="batch")
+        norm.absorb(cache)
+        mean = 0.9 * mean + 0.1 * x.mean(axis=(0, 1))
+        var = 0.9 * var + 0.1 * x.var(axis=(0, 1), ddof=1)
+    assert_allclose(norm.buffers["mean"][0], mean)
+    assert_allclose(norm.buffers["var"][0], var)
+    before = {name: buffer.copy() for name, buffer in norm.buffers.items()}
+    norm.forward(x)
+    norm.forward(x, statistics="batch")
+    for name, buffer in norm.buffers.items():
+        assert_array_equal(buffer, before[name])
+
+
+def test_per_step_at_other_lengths_than_trained(rng):
+    norm = BatchNorm(2, steps=4, dtype=np.float64)
+    _, cache = norm.forward(rng.normal(5, 2, (2, 50, 2)), statistics="batch")      # only positions 0 and 1 are trained
+    norm.absorb(cache)
+    assert norm.buffers["updates"].tolist() == [1, 1, 0, 0]
+    x = rng.normal(size=(7, 3, 2))
+    y, _ = norm.forward(x)
+    mean, var = norm.buffers["mean"], norm.buffers["var"]
+    wanted = np.array([(x[t] - mean[min(t, 1)]) / np.sqrt(var[min(t, 1)] + 1e-5) for t in range(7)])
+    assert_allclose(y, wanted)
+    late, _ = norm.forward(np.ascontiguousarray(x[3:]), start=3)
+    assert_allclose(late, wanted[3:])
+
+
+def test_positions_from_the_last_row_on_share_it(rng):
+    norm = BatchNorm(1, steps=2, momentum=0.5, dtype=np.float64)
+    x = rng.normal(size=(3, 4, 1))
+    norm.absorb(norm.forward(x, statistics="batch")[1])
+    assert norm.buffers["updates"].tolist() == [1, 2]
+    assert_allclose(norm.buffers["mean"][1], 0.25 * x[1].mean() + 0.5 * x[2].mean())
+
+
+def test_nan_stays_where_it_belongs(rng):
+    x = rng.normal(size=(4, 3, 2))
+    x[1, 1, 0] = np.nan
+    y, _ = BatchNorm(2, dtype=np.float64).forward(x, statistics="batch")
+    assert np.isnan(y[:, :, 0]).all() and np.isfinite(y[:, :, 1]).all()
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: BatchNorm(0), "channels: expected a finite number at least 1, got 0"),
+    (lambda: BatchNorm(2, momentum=2), "momentum: expected a finite number from 0 to 1, got 2"),
+    (lambda: BatchNorm(2).forward(np.ones((2, 2, 2), np.float32), statistics="bacth"),
+     "use: expected one of batch, running, got 'bacth'"),
+    (lambda: batchnorm_forward(np.ones((2, 2, 2)), np.ones(2), np.ones(2), np.ones((3, 2)), np.ones((3, 2))),
+     r"mean: expected \(G, N\) = \(1, 2\), got \(3, 2\); over time G = 1"),
+])
+def test_errors(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
