@@ -56,9 +56,9 @@ def recurrence(T, B, N, dtype, activation="relu"):
     u, h0, dh0 = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype)
     du = np.zeros(B * N)
     forward, backward = KERNELS[activation]
-    return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, h0, h, 0, B * N, T, True),
+    return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, h0, 0, B * N, T),
             "three streams": lambda: three_streams(x, y),
-            "backward": lambda: backward(dh, h, dh, h0, dh0, du, u, 0, B * N, T, True)}
+            "backward": lambda: backward(dh, h, u, h0, dh0, du, 0, B * N, T)}
 
 
 def share(limit, measured):

@@ -48,9 +48,11 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None):
     expect("out", h, "TBN", like)
     expect_choice("activation", activation, KIND)
     runs = equal_lengths(lengths, T, B)
-    columns = a.reshape(T, -1), u, h0.reshape(-1), h.reshape(T, -1)
+    if h is not a:
+        np.copyto(h, a)
+    columns = h.reshape(T, -1), u, h0.reshape(-1)
     for low, high, steps in runs:
-        KERNELS[activation][0](*columns, low * N, high * N, steps, h is a)
+        KERNELS[activation][0](*columns, low * N, high * N, steps)
         h[steps:, low:high] = 0
     return h, (u, h0, h, activation, runs)
 
@@ -68,18 +70,20 @@ def indrnn_backward(dh, cache, *, out=None):
     expect("out", da, "TBN", like=("dh", dh, "TBN"))
     T, B, N = h.shape
     du, dh0 = np.zeros((B, N)), np.empty_like(h0)
-    columns = [array.reshape(T, -1) for array in (dh, h, da)] + [h0.reshape(-1), dh0.reshape(-1), du.reshape(-1)]
+    if da is not dh:
+        np.copyto(da, dh)
+    columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), du.reshape(-1)
     for low, high, steps in runs:
-        KERNELS[activation][1](*columns, u, low * N, high * N, steps, da is dh)
+        KERNELS[activation][1](*columns, low * N, high * N, steps)
         da[steps:, low:high] = 0
     return da, du.sum(axis=0).astype(u.dtype), dh0
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels. A column is one neuron of one sequence; columns never interact, so B and N are one axis of B*N
-# and SIMD runs across it. A block of columns goes through all of time before the next one; three steps
-# are done per pass, so that u, the state and the sums are loaded once for three. (Four would put nine rows
-# into the eight ways of the L1 cache wherever a row is a multiple of 4096 bytes.) All work is in place.
+# Kernels. A column is one neuron of one sequence; columns never interact, so B and N are one axis of B * N and SIMD
+# runs across it. A block of columns goes through all of time before the next one; several steps are done per pass, so
+# that u, the state and the sums are loaded once for all of them. Three backward, as four would put nine rows into the
+# eight ways of the L1 cache wherever a row is a multiple of 4096 bytes. All work is in place: h over a, da over dh.
 
 BLOCK = 8192         # columns
 TERMS = 384          # du: about so many terms are added in the arrays' own type, then moved to float64
@@ -87,13 +91,22 @@ TERMS = 384          # du: about so many terms are added in the arrays' own type
 
 @kernel
 def advance(kind, h, s, n):
-    """The rows h hold a[t], a[t+1], ... and receive h[t], h[t+1], ...; s[0] is u, s[1] is h[t-1]."""
+    """One step: the row h holds a[t] and receives h[t]; s[0] is u, s[1] is h[t-1]."""
     for k in range(n):
-        before = s[1, k]
-        for row in h:
-            before = activate(kind, row[k] + s[0, k] * before)                     # F1, F2
-            row[k] = before
-        s[1, k] = before
+        h[k] = s[1, k] = activate(kind, h[k] + s[0, k] * s[1, k])                  # F1, F2
+
+
+@kernel
+def advance4(kind, h, s, n):
+    """Four steps: the rows h hold a[t] to a[t+3]. All is loaded before anything is stored: a store holds up loads
+    from addresses 4096 bytes apart, which rows often are."""
+    for k in range(n):
+        u, before, a0, a1, a2, a3 = s[0, k], s[1, k], h[0][k], h[1][k], h[2][k], h[3][k]
+        h0 = activate(kind, a0 + u * before)                                       # F1, F2: four times
+        h1 = activate(kind, a1 + u * h0)
+        h2 = activate(kind, a2 + u * h1)
+        h3 = activate(kind, a3 + u * h2)
+        h[0][k], h[1][k], h[2][k], h[3][k], s[1, k] = h0, h1, h2, h3, h3
 
 
 @unfused        # so that a carry is the same number whether it stays in the loop or leaves as dh0 where a sequence is cut
@@ -109,8 +122,7 @@ def retreat(kind, dz, h, s, n):
 
 @unfused
 def retreat3(kind, dz, h, s, n):
-    """Three steps: the rows dz hold dh[t], dh[t+1], dh[t+2]; the rows h are h[t-1] to h[t+2].
-    All is loaded before anything is stored: a store holds up loads from addresses 4096 bytes apart."""
+    """Three steps: the rows dz hold dh[t], dh[t+1], dh[t+2]; the rows h are h[t-1] to h[t+2]. Loads first, as above."""
     for k in range(n):
         u, carry, d0, d1, d2 = s[0, k], s[1, k], dz[0][k], dz[1][k], dz[2][k]
         h0, h1, h2, h3 = h[0][k], h[1][k], h[2][k], h[3][k]
@@ -149,39 +161,33 @@ def move(part, total):
 
 @kernel
 def copy(source, target):
-    for i in range(len(source)):
-        for k in range(source[i].size):
-            target[i][k] = source[i][k]
+    for k in range(source.size):
+        target[k] = source[k]
 
 
 def _compile(kind):
     cheap = kind == RELU or kind == IDENTITY      # three tanh in one pass would not vectorise
 
     @kernel
-    def forward(a, u, h0, h, first, last, steps, in_place):
+    def forward(h, u, h0, first, last, steps):
         s = scratch(2, h)
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
             n = high - low
             tile(u, low, s[0, :n])
-            copy((h0[low:high],), (s[1, :n],))
+            copy(h0[low:high], s[1, :n])
             t = 0
             while t < steps:
                 if cheap and t + 4 <= steps:
                     rows = (h[t, low:high], h[t + 1, low:high], h[t + 2, low:high], h[t + 3, low:high])
-                    if not in_place:
-                        copy((a[t, low:high], a[t + 1, low:high], a[t + 2, low:high], a[t + 3, low:high]), rows)
-                    advance(kind, rows, s, n)
+                    advance4(kind, rows, s, n)
                     t += 4
                 else:
-                    row = (h[t, low:high],)
-                    if not in_place:
-                        copy((a[t, low:high],), row)
-                    advance(kind, row, s, n)
+                    advance(kind, h[t, low:high], s, n)
                     t += 1
 
     @kernel
-    def backward(dh, h, da, h0, dh0, du, u, first, last, steps, in_place):
+    def backward(da, h, u, h0, dh0, du, first, last, steps):
         s = scratch(3, h)
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
@@ -193,22 +199,17 @@ def _compile(kind):
                 if t > 3:
                     t -= 3
                     rows = (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high])
-                    if not in_place:
-                        copy((dh[t, low:high], dh[t + 1, low:high], dh[t + 2, low:high]), rows)
                     around = (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high])
                     retreat3(kind, rows, around, s, n)
                 else:
                     t -= 1
-                    row = da[t, low:high]
-                    if not in_place:
-                        copy((dh[t, low:high],), (row,))
                     before = h[t - 1, low:high] if t > 0 else h0[low:high]
-                    retreat(kind, row, (before, h[t, low:high]), s, n)
+                    retreat(kind, da[t, low:high], (before, h[t, low:high]), s, n)
                 terms += 3
                 if terms >= TERMS or t == 0:
                     move(s[2, :n], du[low:high])
                     terms = 0
-            copy((s[1, :n],), (dh0[low:high],))                                    # B5
+            copy(s[1, :n], dh0[low:high])                                          # B5
 
     return forward, backward
 
