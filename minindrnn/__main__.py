@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .architectures import ARCHITECTURES, build
+from .architectures import describe as describe_network
 from .bench import bench_kernels
 from .checkpoint import CheckpointError, replacing
 from .experiments import EXPERIMENTS, Settings
@@ -66,6 +68,9 @@ def parser():
         "Compare every hand-derived gradient with finite differences, on drawn sizes and values."))
     gradcheck.add_argument("--draws", type=number(int, 1), default=100, metavar="D", help="problems each (default 100)")
     gradcheck.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of the draws (default 0)")
+    describe = commands.add_parser("describe", help="print the parameters of a network of the papers",
+                                   description="Print every parameter of a network of the papers, its shape and count.")
+    describe.add_argument("network", choices=ARCHITECTURES, metavar="NAME", help=", ".join(ARCHITECTURES))
     bench = commands.add_parser("bench", help="time the kernels beside the limits of this machine")
     bench.add_argument("what", choices=["kernels"])
     return top
@@ -119,6 +124,13 @@ def gradcheck(arguments):
     return 0
 
 
+def describe(arguments):
+    print(arguments.network)
+    for line in describe_network(build(arguments.network)):
+        print(line)
+    return 0
+
+
 def bench(arguments):
     for line in bench_kernels():
         print(line, flush=True)
@@ -129,7 +141,7 @@ def main(argv=None):
     top = parser()
     arguments = top.parse_args(argv)
     try:
-        return {"train": train, "gradcheck": gradcheck, "bench": bench}[arguments.command](arguments)
+        return {"train": train, "gradcheck": gradcheck, "describe": describe, "bench": bench}[arguments.command](arguments)
     except (TrainingError, CheckpointError) as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
     except OSError as error:

@@ -2,6 +2,8 @@
 import numpy as np
 import pytest
 
+from minindrnn.__main__ import main
+from minindrnn.architectures import ARCHITECTURES, build
 from minindrnn.blocks import Residual
 from minindrnn.dense import DenseIndRNN
 from minindrnn.dropout import Dropout
@@ -9,25 +11,20 @@ from minindrnn.indrnn import Unit
 from minindrnn.layer import count, leaves
 from minindrnn.linear import Linear
 from minindrnn.residual import ResidualIndRNN
-from minindrnn.stacked import StackedIndRNN
 
-MNIST, NTU = dict(steps=784, norm="after"), dict(steps=20, norm="after")
+PUBLISHED = {"mnist-plain-6": 86_410, "mnist-plain-12": 187_786, "mnist-res": 170_890, "mnist-dense": 256_514,
+             "ntu-plain-6": 1_430_588, "ntu-plain-4": 902_204, "ntu-res": 2_751_548, "ntu-dense": 2_314_428}
 
 
-@pytest.mark.parametrize("network, parameters", [
-    (lambda: StackedIndRNN(1, 128, 6, 10, None, **MNIST), 86_410),
-    (lambda: StackedIndRNN(1, 128, 12, 10, None, **MNIST), 187_786),
-    (lambda: StackedIndRNN(150, 512, 6, 60, None, **NTU), 1_430_588),
-    (lambda: StackedIndRNN(150, 512, 4, 60, None, **NTU), 902_204),
-    (lambda: ResidualIndRNN(1, 128, 5, 10, None, **MNIST), 170_890),
-    (lambda: ResidualIndRNN(150, 512, 5, 60, None, **NTU), 2_751_548),
-    (lambda: DenseIndRNN(1, 16, (8, 6, 4), 10, None, **MNIST), 256_514),
-    (lambda: DenseIndRNN(150, 48, (8, 6, 4), 60, None, **NTU), 2_314_428),
-], ids=["mnist plain 6", "mnist plain 12", "ntu plain 6", "ntu plain 4", "mnist res", "ntu res", "mnist dense", "ntu dense"])
-def test_parameter_counts_are_those_of_the_published_logs(network, parameters):
-    tree = network().parameters
-    assert count(tree) == parameters
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_parameter_counts_are_those_of_the_published_logs(name, capsys):
+    tree = build(name).parameters
+    assert count(tree) == PUBLISHED[name]
     assert all(p.value.strides == (0,) * p.value.ndim for _, p in leaves(tree) if p.role in ("weight", "recurrent"))
+    assert main(["describe", name]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == name and lines[-1].split() == ["all", f"{PUBLISHED[name]:,}"]
+    assert sum(int(line.split()[-1].replace(",", "")) for line in lines[1:-1]) == PUBLISHED[name]
 
 
 @pytest.mark.parametrize("network, recurrent", [

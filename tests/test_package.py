@@ -18,7 +18,7 @@ LEVELS = [
     {"stacked", "residual", "dense"},
     {"optim", "checkpoint", "data"},
     {"training", "gradcheck"},
-    {"experiments", "problems", "report", "bench"},
+    {"architectures", "experiments", "problems", "report", "bench"},
     {"__init__"},
     {"__main__"},
 ]
