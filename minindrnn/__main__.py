@@ -51,10 +51,16 @@ def parser():
     add = train.add_argument
     add("task", choices=["digits", "adding"],
         help="digits: read an image and name the digit; adding: add two marked numbers of a long sequence")
+    add("--model", choices=["stacked", "residual", "dense"], default="stacked", help="default stacked")
+    add("--norm", choices=["none", "before", "after"], default="none",
+        help="batch normalisation over time, before or after the recurrence (default none)")
+    add("--dropout", type=number(float, 0, 0.99), default=0.0, metavar="P", help="after every unit (default 0)")
     add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
     add("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence")
-    add("--layers", type=number(int, 1), metavar="L", help="IndRNN layers")
-    add("--hidden", type=number(int, 1), metavar="N", help="neurons of a layer")
+    add("--layers", type=number(int, 1), metavar="L",
+        help="stacked: IndRNN layers; residual: blocks of two; dense: layers in each of three blocks")
+    add("--hidden", type=number(int, 1), metavar="N",
+        help="neurons of a layer; dense: growth rate, channels that each layer adds")
     add("--steps", type=number(int, 1), metavar="S", help="updates of the parameters")
     add("--batch", type=number(int, 1), metavar="B", help="sequences of an update")
     add("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam")

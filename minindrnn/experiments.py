@@ -9,8 +9,10 @@ import numpy as np
 
 from .data.adding import adding_problem
 from .data.digits import CLASSES, load_digits
+from .dense import DenseIndRNN
 from .losses import cross_entropy, mean_squared_error
 from .optim import Adam, cosine, staircase
+from .residual import ResidualIndRNN
 from .stacked import StackedIndRNN
 from .training import Run
 
@@ -41,6 +43,22 @@ class Settings:
     gamma: float
     penalty: float
     length: int
+    model: str = "stacked"
+    norm: str = "none"
+    dropout: float = 0.0
+
+
+def build(s, inputs, outputs, T, rng, std):
+    """The network of the settings. std is how W starts in a stacked network without batch normalisation; elsewhere
+    it starts at 1 / sqrt(inputs)."""
+    options = dict(steps=T, gamma=s.gamma, norm=None if s.norm == "none" else s.norm)
+    if s.model == "residual":
+        return ResidualIndRNN(inputs, s.hidden, s.layers, outputs, rng, dropout=s.dropout, **options)
+    if s.model == "dense":
+        dropout = dict.fromkeys(("first", "bottleneck", "dense", "transition", "last"), s.dropout)
+        return DenseIndRNN(inputs, s.hidden, (s.layers,) * 3, outputs, rng, dropout=dropout, **options)
+    return StackedIndRNN(inputs, s.hidden, s.layers, outputs, rng, std=std if s.norm == "none" else None,
+                         dropout=s.dropout, **options)
 
 
 class Adding:
@@ -57,7 +75,7 @@ class Adding:
         s = self.settings
         # The authors' script starts W at 0.001, five of Adam's first steps; seed 1 then answers 1, and no better, after
         # 5000 steps at T = 1000.
-        return StackedIndRNN(2, s.hidden, s.layers, 1, rng, steps=self.T, gamma=s.gamma, std=0.01)
+        return build(s, 2, 1, self.T, rng, std=0.01)
 
     def run(self, folder):
         s = self.settings
@@ -101,7 +119,7 @@ class Digits:
 
     def network(self, rng):
         s = self.settings
-        return StackedIndRNN(self.M, s.hidden, s.layers, CLASSES, rng, steps=self.T, gamma=s.gamma, std=0.02)
+        return build(s, self.M, CLASSES, self.T, rng, std=0.02)
 
     def run(self, folder):
         s = self.settings

@@ -31,6 +31,10 @@ def refused(arguments, capsys):
     (["train", "digits", "--gamma", "inf"], "argument --gamma: expected a number of at least 1, got 'inf'"),
     (["train", "digits", "--seed", "-1"], "argument --seed: expected a whole number of at least 0, got '-1'"),
     (["train", "adding", "--length", "1"], "argument --length: expected a whole number of at least 2, got '1'"),
+    (["train", "digits", "--model", "densse"], "argument --model: invalid choice: 'densse'"),
+    (["train", "digits", "--norm", "bofore"], "argument --norm: invalid choice: 'bofore'"),
+    (["train", "digits", "--dropout", "1"], "argument --dropout: expected a number from 0 to 0.99, got '1'"),
+    (["describe", "mnist"], "argument NAME: invalid choice: 'mnist'"),
     (["train", "adding", "--rows"], "--rows is for digits"),
     (["train", "digits", "--length", "9"], "--length is for adding; digits have 64 steps, 8 with --rows"),
     (["gradcheck", "--draws", "0"], "argument --draws: expected a whole number of at least 1, got '0'"),
@@ -49,6 +53,8 @@ def test_a_run_is_never_overwritten(tmp_path, capsys):
     assert f"{folder}: holds a run already; continue it with --resume, or choose another --out" in refused([*TINY, "--out", folder], capsys)
     other = [*TINY, "--out", folder, "--resume", "--hidden", "5"]
     assert f"{folder}: was started with hidden = 4, not 5" in refused(other, capsys)
+    other = [*TINY, "--out", folder, "--resume", "--model", "residual"]
+    assert f"{folder}: was started with model = stacked, not residual" in refused(other, capsys)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert main([*TINY, "--out", str(folder), "--resume"]) == 0
 

@@ -34,19 +34,21 @@ def interrupting(batch, at):
     return interrupted
 
 
-@pytest.mark.parametrize("task", ["digits-rows", "adding"])
-def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, task):
-    length = {"length": 12} if task == "adding" else {}
-    whole, parts = (run(tmp_path / name, task=task, **length) for name in ("whole", "parts"))
+@pytest.mark.parametrize("changes", [
+    {}, {"task": "adding", "length": 12},
+    {"model": "residual", "layers": 1, "norm": "before", "dropout": 0.2},
+    {"model": "dense", "layers": 1, "hidden": 2, "norm": "after", "dropout": 0.1}], ids=str)
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, changes):
+    whole, parts = (run(tmp_path / name, **changes) for name in ("whole", "parts"))
     whole.start()
     assert whole.train()
     parts.start()
     for at in (1, 16, 19, 43):
-        parts = run(tmp_path / "parts", task=task, **length)
+        parts = run(tmp_path / "parts", **changes)
         parts.resume()
         parts.batch = interrupting(parts.batch, at)
         assert not parts.train() and parts.step == at + 1
-    parts = run(tmp_path / "parts", task=task, **length)
+    parts = run(tmp_path / "parts", **changes)
     parts.resume()
     assert parts.train()
     assert (tmp_path / "whole/checkpoint.npz").read_bytes() == (tmp_path / "parts/checkpoint.npz").read_bytes()
