@@ -147,7 +147,8 @@ def main(argv=None):
     top = parser()
     arguments = top.parse_args(argv)
     try:
-        return {"train": train, "gradcheck": gradcheck, "describe": describe, "bench": bench}[arguments.command](arguments)
+        command = {"train": train, "gradcheck": gradcheck, "describe": describe, "bench": bench}[arguments.command]
+        return command(arguments)
     except (TrainingError, CheckpointError) as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
     except OSError as error:

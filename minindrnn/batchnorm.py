@@ -27,11 +27,11 @@ from .layer import Layer, Parameter
 from .shapes import expect, expect_choice, expect_lengths, expect_number
 
 
-def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, use="batch", lengths=None, eps=1e-5):
+def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5):
     """x (T, B, N), gamma (N,), beta (N,), mean and var (G, N)  ->  y (T, B, N), cache.
 
     per_step     False: G = 1 group; True: G = T groups
-    use          "batch": normalise by the statistics of x itself; mean and var serve groups of fewer than two values
+    statistics   "batch": normalise by the statistics of x itself; mean and var serve groups of fewer than two values
                  "running": normalise everything by mean and var
     lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
 
@@ -49,7 +49,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, use="batch",
     expect("beta", beta, "N", like)
     expect("mean", mean, "GN", like)
     expect("var", var, "GN", like=("mean", mean, "GN"))
-    expect_choice("use", use, ("batch", "running"))
+    expect_choice("statistics", statistics, ("batch", "running"))
     expect_number("eps", eps, 0)
     T, B, N = x.shape
     groups = T if per_step else 1
@@ -58,7 +58,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, use="batch",
                          f"{'per step G = T' if per_step else 'over time G = 1'}")
     steps = expect_lengths(lengths, T, B)
     count = np.bincount(np.arange(T) * per_step, (np.arange(T)[:, None] < steps).sum(axis=1), groups)
-    own = (count >= 2) & (use == "batch")
+    own = (count >= 2) & (statistics == "batch")
     batch_mean, batch_var = moments(x, steps, per_step, count)                                        # F1, F2
     mean = np.where(own[:, None], batch_mean, mean)
     s = 1 / np.sqrt(np.where(own[:, None], batch_var, var) + eps)
@@ -119,8 +119,8 @@ class BatchNorm(Layer):
         rows = self._rows(start, x.shape[0])
         trained = rows if statistics == "batch" else self._trained(rows)
         y, cache = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
-                                     self.buffers["var"][trained], per_step=self.per_step, use=statistics,
-                                     lengths=lengths, eps=self.eps)
+                                     self.buffers["var"][trained], per_step=self.per_step,
+                                     statistics=statistics, lengths=lengths, eps=self.eps)
         return y, (cache, rows)
 
     def backward(self, dy, cache):

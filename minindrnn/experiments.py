@@ -126,7 +126,8 @@ class Digits:
         network = self.network(np.random.default_rng([s.seed, NETWORK]))
         return Run(folder, asdict(s), network, cross_entropy, Adam(network.parameters),
                    cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10)), self.batch, self.evaluate,
-                   noise(s.seed), s.steps, every=max(1, s.steps // 40), options=dict(bound=network.bound, penalty=s.penalty))
+                   noise(s.seed), s.steps, every=max(1, s.steps // 40),
+                   options=dict(bound=network.bound, penalty=s.penalty))
 
     def batch(self, step):
         """Each epoch goes through all training images, in an order of its own."""

@@ -48,7 +48,7 @@ def of_batchnorm(module, rng):
     arrays = {"x": 3 + rng.normal(size=(T, B, N)), "gamma": rng.normal(size=N), "beta": rng.normal(size=N)}
     per_step = bool(rng.random() < 0.5)
     given = rng.normal(size=(T if per_step else 1, N)), rng.uniform(0.5, 2, (T if per_step else 1, N))
-    options = {"per_step": per_step, "use": rng.choice(["batch", "running"]), "eps": 0.1,
+    options = {"per_step": per_step, "statistics": rng.choice(["batch", "running"]), "eps": 0.1,
                "lengths": _lengths(rng, T, B)}
 
     def backward(dy, cache):

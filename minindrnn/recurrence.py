@@ -109,7 +109,7 @@ def advance4(kind, h, s, n):
         h[0][k], h[1][k], h[2][k], h[3][k], s[1, k] = h0, h1, h2, h3, h3
 
 
-@unfused        # so that a carry is the same number whether it stays in the loop or leaves as dh0 where a sequence is cut
+@unfused        # so that a carry is the same number whether it stays in the loop or leaves as dh0 at a cut
 def retreat(kind, dz, h, s, n):
     """One step: the row dz holds dh[t] and receives dz[t]; the rows h are h[t-1], h[t];
     s[0] is u, s[1] the carry, s[2] the sum for du."""
@@ -122,7 +122,7 @@ def retreat(kind, dz, h, s, n):
 
 @unfused
 def retreat3(kind, dz, h, s, n):
-    """Three steps: the rows dz hold dh[t], dh[t+1], dh[t+2]; the rows h are h[t-1] to h[t+2]. Loads first, as above."""
+    """Three steps: rows dz hold dh[t] to dh[t+2], rows h are h[t-1] to h[t+2]. Loads first, as above."""
     for k in range(n):
         u, carry, d0, d1, d2 = s[0, k], s[1, k], dz[0][k], dz[1][k], dz[2][k]
         h0, h1, h2, h3 = h[0][k], h[1][k], h[2][k], h[3][k]

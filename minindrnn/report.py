@@ -31,7 +31,8 @@ def draw_curve(rows, path):
     figure = Figure(figsize=(5 * len(groups), 3.5), layout="constrained")
     for axes, group in zip(np.atleast_1d(figure.subplots(1, len(groups))), groups):
         for name in group:
-            axes.plot([row["step"] for row in rows], [row[name] for row in rows], label={"loss": "training loss"}.get(name, name.replace("_", " ")))
+            label = "training loss" if name == "loss" else name.replace("_", " ")
+            axes.plot([row["step"] for row in rows], [row[name] for row in rows], label=label)
         axes.set_xlabel("step")
         axes.set_yscale("linear" if "accuracy" in group[0] else "log")
         axes.grid(alpha=0.3)

@@ -2,15 +2,18 @@
 import numpy as np
 import pytest
 
+from minindrnn import Adam, mean_squared_error
 from minindrnn.__main__ import main
 from minindrnn.architectures import ARCHITECTURES, build
 from minindrnn.blocks import Residual
+from minindrnn.data.adding import adding_problem
 from minindrnn.dense import DenseIndRNN
 from minindrnn.dropout import Dropout
 from minindrnn.indrnn import Unit
 from minindrnn.layer import count, leaves
 from minindrnn.linear import Linear
 from minindrnn.residual import ResidualIndRNN
+from minindrnn.training import train_step
 
 PUBLISHED = {"mnist-plain-6": 86_410, "mnist-plain-12": 187_786, "mnist-res": 170_890, "mnist-dense": 256_514,
              "ntu-plain-6": 1_430_588, "ntu-plain-4": 902_204, "ntu-res": 2_751_548, "ntu-dense": 2_314_428}
@@ -73,3 +76,17 @@ def test_buffers_follow_training_only(rng):
 def test_errors(rng, call, message):
     with pytest.raises(ValueError, match=message):
         call(rng)
+
+
+@pytest.mark.parametrize("network", [
+    lambda rng: ResidualIndRNN(2, 8, 10, 1, rng, steps=8, norm="after"),
+    lambda rng: ResidualIndRNN(2, 8, 10, 1, rng, steps=8, norm="before", post_activation=True),
+    lambda rng: DenseIndRNN(2, 2, (8, 6, 4), 1, rng, steps=8, norm="after"),
+], ids=["residual 21", "residual 21, post-activation", "dense 40"])
+def test_the_deep_networks_learn_and_stay_finite(network, rng):
+    net = network(rng)
+    optimiser = Adam(net.parameters)
+    x, target = adding_problem(8, 8, rng)
+    losses = [train_step(net, mean_squared_error, optimiser, x, target, 3e-3, rng=rng, bound=net.bound) for _ in range(25)]
+    assert np.isfinite(losses).all() and losses[-1] < 0.3 * losses[0]
+    assert all(np.isfinite(buffer).all() for _, buffer in leaves(net.buffers))

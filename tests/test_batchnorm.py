@@ -108,7 +108,7 @@ def test_nan_stays_where_it_belongs(rng):
     (lambda: BatchNorm(0), "channels: expected a finite number at least 1, got 0"),
     (lambda: BatchNorm(2, momentum=2), "momentum: expected a finite number from 0 to 1, got 2"),
     (lambda: BatchNorm(2).forward(np.ones((2, 2, 2), np.float32), statistics="bacth"),
-     "use: expected one of batch, running, got 'bacth'"),
+     "statistics: expected one of batch, running, got 'bacth'"),
     (lambda: batchnorm_forward(np.ones((2, 2, 2)), np.ones(2), np.ones(2), np.ones((3, 2)), np.ones((3, 2))),
      r"mean: expected \(G, N\) = \(1, 2\), got \(3, 2\); over time G = 1"),
 ])

@@ -47,12 +47,17 @@ def adding_table():
 
 
 def digits_table():
-    yield "| digits | T | test accuracy, seeds 0, 1, 2 | minutes |"
+    yield "| digits | options of `train digits` | test accuracy, seeds 0, 1, 2 | minutes |"
     yield "| --- | --- | --- | --- |"
-    for name, T, pattern in (("pixel by pixel", 64, "digits-seed*"), ("row by row", 8, "digits-rows-seed*")):
+    for name, options, pattern in (
+            ("pixel by pixel, T = 64", "", "digits-seed*"),
+            ("the same, batch normalisation", "`--norm after`", "digits-norm-seed*"),
+            ("residual, 7 recurrent layers", "`--model residual --layers 3 --norm after --steps 3000`",
+             "digits-residual-seed*"),
+            ("row by row, T = 8", "`--rows`", "digits-rows-seed*")):
         found = [result for _, result in runs(pattern)]
         accuracies = ", ".join(f"{result['test_accuracy']:.1%}" for result in found)
-        yield f"| {name} | {T} | {accuracies} | {np.mean([result['seconds'] for result in found]) / 60:.1f} |"
+        yield f"| {name} | {options} | {accuracies} | {np.mean([result['seconds'] for result in found]) / 60:.1f} |"
 
 
 def draw_adding(path):
