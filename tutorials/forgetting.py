@@ -24,4 +24,4 @@ for n, weight in enumerate(u):
 axes.set_xlabel("step t")
 axes.set_ylabel("h[t]")
 axes.legend(frameon=False)
-figure.savefig(Path(__file__).with_name("forgetting.png"), dpi=110, metadata={"Software": None})
+figure.savefig(Path(__file__).with_name("forgetting.png"), dpi=100, metadata={"Software": None})

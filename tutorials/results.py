@@ -74,7 +74,7 @@ def draw_adding(path):
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("mean squared error")
     panels[-1].legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    figure.savefig(path, dpi=103, metadata={"Software": None})
 
 
 if __name__ == "__main__":
