@@ -82,8 +82,8 @@ def indrnn_backward(dh, cache, *, out=None):
 # ---------------------------------------------------------------------------------------------------------
 # Kernels. A column is one neuron of one sequence; columns never interact, so B and N are one axis of B * N and SIMD
 # runs across it. A block of columns goes through all of time before the next one; several steps are done per pass, so
-# that u, the state and the sums are loaded once for all of them. Three backward, as four would put nine rows into the
-# eight ways of the L1 cache wherever a row is a multiple of 4096 bytes. All work is in place: h over a, da over dh.
+# that u, the state and the sums are loaded once for all of them: four, but backward three where a row is a multiple of
+# 4096 bytes, as nine such rows do not fit the eight ways of the L1 cache. All work is in place: h over a, da over dh.
 
 BLOCK = 8192         # columns
 TERMS = 384          # du: about so many terms are added in the arrays' own type, then moved to float64
@@ -132,6 +132,21 @@ def retreat3(kind, dz, h, s, n):
         s[1, k] = u * d0
         s[2, k] = s[2, k] + d2 * h2 + d1 * h1 + d0 * h0                            # B4
         dz[0][k], dz[1][k], dz[2][k] = d0, d1, d2                                  # B3
+
+
+@unfused
+def retreat4(kind, dz, h, s, n):
+    """Four steps, likewise."""
+    for k in range(n):
+        u, carry, d0, d1, d2, d3 = s[0, k], s[1, k], dz[0][k], dz[1][k], dz[2][k], dz[3][k]
+        h0, h1, h2, h3, h4 = h[0][k], h[1][k], h[2][k], h[3][k], h[4][k]
+        d3 = differentiate(kind, d3 + carry, h4)                                   # B1, B2: four times
+        d2 = differentiate(kind, d2 + u * d3, h3)
+        d1 = differentiate(kind, d1 + u * d2, h2)
+        d0 = differentiate(kind, d0 + u * d1, h1)
+        s[1, k] = u * d0
+        s[2, k] = s[2, k] + d3 * h3 + d2 * h2 + d1 * h1 + d0 * h0                  # B4
+        dz[0][k], dz[1][k], dz[2][k], dz[3][k] = d0, d1, d2, d3                    # B3
 
 
 @kernel
@@ -189,26 +204,30 @@ def _compile(kind):
     @kernel
     def backward(da, h, u, h0, dh0, du, first, last, steps):
         s = scratch(3, h)
+        four = h.shape[1] * h.itemsize % 4096 > 0
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
             n = high - low
             tile(u, low, s[0, :n])
             s[1:] = 0
-            t, terms = steps, 0
+            t, moved = steps, steps
             while t > 0:
-                if t > 3:
+                if t > 4 and four:
+                    t -= 4
+                    retreat4(kind, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high], da[t + 3, low:high]),
+                             (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high],
+                              h[t + 3, low:high]), s, n)
+                elif t > 3:
                     t -= 3
-                    rows = (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high])
-                    around = (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high])
-                    retreat3(kind, rows, around, s, n)
+                    retreat3(kind, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high]),
+                             (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high]), s, n)
                 else:
                     t -= 1
                     before = h[t - 1, low:high] if t > 0 else h0[low:high]
                     retreat(kind, da[t, low:high], (before, h[t, low:high]), s, n)
-                terms += 3
-                if terms >= TERMS or t == 0:
+                if moved - t >= TERMS or t == 0:
                     move(s[2, :n], du[low:high])
-                    terms = 0
+                    moved = t
             copy(s[1, :n], dh0[low:high])                                          # B5
 
     return forward, backward
