@@ -45,7 +45,7 @@ def parser():
                  description="Independently recurrent networks: train one, check its gradients, time its kernels.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="train a network on a task", description=(
-        "Train a stacked IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never "
+        "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never "
         "stopped. Defaults: digits 3 layers, 6000 steps of 32, rate 0.003; by rows 4000 steps of 16, rate 0.005; "
         "adding 2 layers, 60300 steps of 32, rate 0.0002, T = 100; all 128 neurons a layer."))
     add = train.add_argument
@@ -60,7 +60,7 @@ def parser():
     add("--layers", type=number(int, 1), metavar="L",
         help="stacked: IndRNN layers; residual: blocks of two; dense: layers in each of three blocks")
     add("--hidden", type=number(int, 1), metavar="N",
-        help="neurons of a layer; dense: growth rate, channels that each layer adds")
+        help="neurons of a layer; dense: growth rate, channels that each layer adds, best far below 128")
     add("--steps", type=number(int, 1), metavar="S", help="updates of the parameters")
     add("--batch", type=number(int, 1), metavar="B", help="sequences of an update")
     add("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam")

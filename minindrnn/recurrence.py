@@ -86,7 +86,7 @@ def indrnn_backward(dh, cache, *, out=None):
 # 4096 bytes, as nine such rows do not fit the eight ways of the L1 cache. All work is in place: h over a, da over dh.
 
 BLOCK = 8192         # columns
-TERMS = 384          # du: about so many terms are added in the arrays' own type, then moved to float64
+TERMS = 384          # du: about so many terms of a column are added in the arrays' own type, then moved to float64
 
 
 @kernel

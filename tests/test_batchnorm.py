@@ -36,6 +36,21 @@ def test_equals_the_textbook_and_never_reads_padding(T, B, N, per_step, ragged, 
         assert np.isfinite(grad).all()
 
 
+@pytest.mark.parametrize("per_step", [False, True])
+def test_the_gradient_cannot_see_shift_or_scale(per_step, rng):
+    """An oracle without differences: y does not change when a group of x is shifted or stretched, so within every group
+    dx is orthogonal to 1 and to xhat; and dgamma, dbeta are the two sums of the textbook."""
+    x, dy, gamma = rng.normal(size=(5, 7, 3)), rng.normal(size=(5, 7, 3)), rng.normal(size=3)
+    G = 5 if per_step else 1
+    y, cache = batchnorm_forward(x, gamma, np.zeros(3), np.zeros((G, 3)), np.ones((G, 3)), per_step=per_step, eps=0.0)
+    dx, dgamma, dbeta = batchnorm_backward(dy, cache)
+    axes = (1,) if per_step else (0, 1)
+    assert_allclose(dx.sum(axis=axes), 0, atol=1e-12)
+    assert_allclose((dx * y / gamma).sum(axis=axes), 0, atol=1e-12)
+    assert_allclose(dgamma, (dy * y / gamma).sum(axis=(0, 1)), atol=1e-12)
+    assert_allclose(dbeta, dy.sum(axis=(0, 1)), atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-4), (np.float64, 1e-10)])
 def test_sound_at_mean_1000_and_standard_deviation_1(dtype, tolerance, rng):
     """float32 holds numbers near 1000 to 6e-5; nothing more is lost."""

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minindrnn import AtLastStep, Chain, IndRNN, Linear, StackedIndRNN
+from minindrnn import AtLastStep, Chain, Concatenate, IndRNN, Linear, Residual, StackedIndRNN
 from minindrnn.layer import leaves
 
 
@@ -46,6 +46,20 @@ def test_backward_twice_is_the_same(rng):
     assert_array_equal(dx, again)
     for _, one, two in leaves(grads, same):
         assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("combinator, identity_and", [(Residual, lambda W: np.eye(4) + W),
+                                                      (Concatenate, lambda W: np.concatenate([np.eye(4), W]))])
+def test_a_combinator_around_a_linear_map_is_a_linear_map(combinator, identity_and, rng):
+    """x + W x = (I + W) x and [x, W x] = [I; W] x, so their gradients are transposes of those matrices."""
+    block = combinator(Linear(4, 4, rng, dtype=np.float64))
+    W = identity_and(block.layer["W"])
+    x, dy = rng.normal(size=(3, 2, 4)), rng.normal(size=(3, 2, len(W)))
+    y, cache = block.forward(x)
+    dx, grads = block.backward(dy, cache)
+    assert_allclose(y, x @ W.T, rtol=0, atol=1e-13)
+    assert_allclose(dx, dy @ W, rtol=0, atol=1e-13)
+    assert_allclose(grads["W"], np.einsum("tbn,tbm->nm", dy[:, :, -4:], x), rtol=0, atol=1e-13)
 
 
 def test_gradients_have_the_tree_and_shapes_of_the_parameters(rng):
