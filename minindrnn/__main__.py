@@ -1,4 +1,4 @@
-"""The command line: python -m minindrnn train | gradcheck | bench."""
+"""The command line: python -m minindrnn train | figure | gradcheck | gradients | describe | bench."""
 import argparse
 import json
 import shlex
@@ -11,10 +11,12 @@ from .architectures import ARCHITECTURES, build
 from .architectures import describe as describe_network
 from .bench import bench_kernels
 from .checkpoint import CheckpointError, replacing
-from .experiments import EXPERIMENTS, Settings
+from .data.adding import adding_problem
+from .experiments import EXPERIMENTS, MODELS, Settings, settings
 from .gradcheck import TOLERANCE, GradientError, check
+from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
-from .report import describe_memory, draw_curve
+from .report import describe_memory, draw_adding, draw_curve, draw_gradients
 from .training import TrainingError
 
 
@@ -46,34 +48,57 @@ def parser():
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="train a network on a task", description=(
         "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never "
-        "stopped. Defaults: digits 3 layers, 6000 steps of 32, rate 0.003; by rows 4000 steps of 16, rate 0.005; "
-        "adding 2 layers, 60300 steps of 32, rate 0.0002, T = 100; all 128 neurons a layer."))
+        "stopped. Defaults: digits 3 layers, 6000 steps of 32, rate 0.003; by rows 4000 steps of 16, rate 0.005; adding "
+        " 2 layers (baselines 1), 60300 steps of 32, rate 0.0002 (rnn, lstm, gru 0.002; irnn from T = 500 on "
+        "0.00001), T = 100; 128 neurons a layer, the dense network 16."))
     add = train.add_argument
     add("task", choices=["digits", "adding"],
         help="digits: read an image and name the digit; adding: add two marked numbers of a long sequence")
-    add("--model", choices=["stacked", "residual", "dense"], default="stacked", help="default stacked")
+    add("--model", choices=MODELS, default="indrnn",
+        help="three deep IndRNNs (the first one, stacked layers, is the default) and four baselines")
     add("--norm", choices=["none", "before", "after"], default="none",
         help="batch normalisation over time, before or after the recurrence (default none)")
     add("--dropout", type=number(float, 0, 0.99), default=0.0, metavar="P", help="after every unit (default 0)")
     add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
     add("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence")
     add("--layers", type=number(int, 1), metavar="L",
-        help="stacked: IndRNN layers; residual: blocks of two; dense: layers in each of three blocks")
+        help="indrnn and baselines: layers; residual: blocks of two; dense: layers in each of three blocks")
     add("--hidden", type=number(int, 1), metavar="N",
         help="neurons of a layer; dense: growth rate, channels that each layer adds, best far below 128")
     add("--steps", type=number(int, 1), metavar="S", help="updates of the parameters")
     add("--batch", type=number(int, 1), metavar="B", help="sequences of an update")
     add("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam")
     add("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within G^(1/T) (default 2)")
-    add("--penalty", type=number(float, 0), default=0.0, metavar="P",
+    add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only (default 0)")
+    add("--plateau", type=number(int, 1), metavar="P",
+        help="instead of the task's schedule: after P evaluations that were not the best, go back to the best, divide "
+             "the rate by 10 and halve P; until the rate is below 1e-6")
+    add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
-    add("--seed", type=number(int, 0), default=0, metavar="K", help="of everything that is random (default 0)")
+    add("--seed", type=number(int, 0), metavar="K", help="of everything that is random (default 0)")
     add("--out", type=Path, metavar="DIR", help="run folder (default runs/TASK)")
     add("--resume", action="store_true", help="continue the run in that folder")
+    figure = commands.add_parser("figure", help="IndRNN beside RNN, IRNN and LSTM on the adding problem", description=(
+        "Train every model on the adding problem at every length, with the papers' settings, and draw all learning "
+        "curves in one figure. Ctrl-C stops and saves; the same command goes on, and passes over what is done."))
+    figure.add_argument("--lengths", type=number(int, 2), nargs="+", default=[100, 500, 1000], metavar="T",
+                        help="steps of a sequence (default 100 500 1000)")
+    figure.add_argument("--models", nargs="+", choices=MODELS, default=["indrnn", "lstm", "rnn", "irnn"], metavar="M",
+                        help="default indrnn lstm rnn irnn")
+    figure.add_argument("--steps", type=number(int, 1), metavar="S", help="updates of each (default 60300)")
+    figure.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of everything random (default 0)")
+    figure.add_argument("--out", type=Path, default=Path("runs/figure"), metavar="DIR",
+                        help="folder of the run folders and of adding.png (default runs/figure)")
     gradcheck = commands.add_parser("gradcheck", help="compare every gradient with finite differences", description=(
         "Compare every hand-derived gradient with finite differences, on drawn sizes and values."))
     gradcheck.add_argument("--draws", type=number(int, 1), default=100, metavar="D", help="problems each (default 100)")
     gradcheck.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of the draws (default 0)")
+    gradients = commands.add_parser("gradients", help="draw how far gradients reach in deep networks", description=(
+        "Draw the norm of the gradient at every layer and step: three deep IndRNNs and a tanh RNN, before training."))
+    gradients.add_argument("--length", type=number(int, 2), default=100, metavar="T", help="steps (default 100)")
+    gradients.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of everything random (default 0)")
+    gradients.add_argument("--out", type=Path, default=Path("gradients.png"), metavar="FILE",
+                           help="the picture (default gradients.png)")
     describe = commands.add_parser("describe", help="print the parameters of a network of the papers",
                                    description="Print every parameter of a network of the papers, its shape and count.")
     describe.add_argument("network", choices=ARCHITECTURES, metavar="NAME", help=", ".join(ARCHITECTURES))
@@ -87,32 +112,72 @@ def train(arguments):
         raise TrainingError("--rows is for digits")
     if arguments.task == "digits" and arguments.length is not None:
         raise TrainingError("--length is for adding; digits have 64 steps, 8 with --rows")
-    task = "digits-rows" if arguments.rows else arguments.task
-    given = {name: value for name, value in vars(arguments).items()
-             if name in Settings.__dataclass_fields__ and value is not None}
-    experiment = EXPERIMENTS[task]
-    settings = Settings(**{"length": 100} | experiment.defaults | given | {"task": task})
-    folder = arguments.out or Path("runs") / (f"adding-{settings.length}" if task == "adding" else task)
-    experiment = experiment(settings)
+    given = {name: value for name, value in vars(arguments).items() if name in Settings.__dataclass_fields__}
+    chosen = settings(**given | {"task": "digits-rows" if arguments.rows else arguments.task})
+    folder = arguments.out or Path("runs") / (f"adding-{chosen.length}" if chosen.task == "adding" else chosen.task)
+    experiment = EXPERIMENTS[chosen.task](chosen)
     run = experiment.run(folder)
     run.resume() if arguments.resume else run.start()
-    finished = run.train()
-    if not finished:
-        again = shlex.join(sys.argv[1:]) + ("" if arguments.resume else " --resume")
-        print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: python -m minindrnn {again}")
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    if not finished(experiment, run, words):
+        print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
+              f"python -m minindrnn {shlex.join([*words, '--resume'])}")
         return 130
-    command = shlex.join(["python", "-m", "minindrnn", *(word for word in sys.argv[1:] if word != "--resume")])
-    result = experiment.result(run.network) | {"steps": run.step, "seconds": run.history()[-1]["seconds"],
-                                               "command": command}
-    with replacing(folder / "result.json", "w") as file:
-        file.write(json.dumps(result, indent=2) + "\n")
     for line in (*experiment.report(run.network), *describe_memory(run.network, run.network.bound)):
         print(line)
-    try:
-        draw_curve(run.history(), folder / "curve.png")
-    except ImportError:
-        print("no curve.png: Matplotlib is not installed (pip install matplotlib)")
+    draw(draw_curve, run.history(), folder / "curve.png")
     print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
+    return 0
+
+
+def finished(experiment, run, words):
+    """Train; write result.json with what came out and the words of the command; False if Ctrl-C came first."""
+    if not run.train():
+        return False
+    result = experiment.result(run.network) | {"steps": run.step, "seconds": run.history()[-1]["seconds"],
+                                               "command": shlex.join(["python", "-m", "minindrnn", *words])}
+    with replacing(run.folder / "result.json", "w") as file:
+        file.write(json.dumps(result, indent=2) + "\n")
+    return True
+
+
+def draw(picture, *arguments):
+    try:
+        picture(*arguments)
+    except ImportError:
+        print(f"no {arguments[-1].name}: Matplotlib is not installed (pip install matplotlib)")
+
+
+def figure(arguments):
+    for T in arguments.lengths:
+        for model in arguments.models:
+            folder = arguments.out / f"adding-{T}-{model}-seed{arguments.seed}"
+            chosen = settings("adding", model, T, steps=arguments.steps, seed=arguments.seed)
+            done = folder / "result.json"
+            if done.exists() and json.loads(done.read_text())["steps"] >= chosen.steps:
+                continue
+            print(f"T = {T}, {model}: {chosen.steps} steps, in {folder}", flush=True)
+            experiment = EXPERIMENTS["adding"](chosen)
+            run = experiment.run(folder)
+            run.resume() if (folder / "checkpoint.npz").exists() else run.start()
+            words = (f"train adding --length {T} --model {model} --steps {chosen.steps} --seed {chosen.seed}").split()
+            if not finished(experiment, run, words):
+                print("stopped, all saved; the same command goes on")
+                return 130
+    draw(draw_adding, arguments.out, arguments.out / "adding.png")
+    print(f"drawn: {arguments.out / 'adding.png'}")
+    return 0
+
+
+def gradients(arguments):
+    rng = np.random.default_rng(arguments.seed)
+    x, _ = adding_problem(arguments.length, 32, rng)
+    norms = {}
+    for name, network in deep_networks(arguments.length, rng).items():
+        norms[name] = gradient_norms(network, x, rng)[:-1]          # the input of the last map is zero but at one step
+        first, last = norms[name][0, 0], norms[name][-1, -1]
+        print(f"  {name:<28} at the last layer and step {last:.1e}, at the first of both {first:.1e}", flush=True)
+    draw(draw_gradients, norms, arguments.out)
     return 0
 
 
@@ -147,8 +212,8 @@ def main(argv=None):
     top = parser()
     arguments = top.parse_args(argv)
     try:
-        command = {"train": train, "gradcheck": gradcheck, "describe": describe, "bench": bench}[arguments.command]
-        return command(arguments)
+        return {"train": train, "figure": figure, "gradcheck": gradcheck, "gradients": gradients,
+                "describe": describe, "bench": bench}[arguments.command](arguments)
     except (TrainingError, CheckpointError) as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
     except OSError as error:

@@ -1,17 +1,47 @@
 """The networks of the papers by name, with the settings of their published logs.
 
-Source: arXiv 1910.06251, section 5, and the sizes in the authors' logs; `python -m minindrnn describe NAME`.
+Source: arXiv 1910.06251, section 5, and the sizes in the authors' logs; where their weights start is that of the
+authors' code. `python -m minindrnn describe NAME`.
 """
-from .dense import DenseIndRNN
+from .batchnorm import BatchNorm
+from .blocks import Chain
+from .dense import DenseIndRNN, dense_layers
+from .dropout import Dropout
+from .indrnn import IndRNN
+from .languagemodel import LanguageModel
 from .layer import count, leaves
-from .residual import ResidualIndRNN
+from .linear import kaiming, scaled
+from .residual import ResidualIndRNN, residual_layers
 from .shapes import expect_choice
 from .stacked import StackedIndRNN
 
-MNIST = dict(steps=784, gamma=5.0, norm="after")
-NTU = dict(steps=20, gamma=5.0, norm="after")
+STARTS = dict(W=kaiming(8), readout=scaled(2**0.5))
+MNIST = dict(steps=784, gamma=5.0, norm="after", **STARTS)
+NTU = dict(steps=20, gamma=5.0, norm="after", **STARTS)
 MNIST_DENSE = dict(first=0.2, bottleneck=0.1, dense=0.2, transition=0.1, last=0.1)
 NTU_DENSE = dict(first=0.5, bottleneck=0.1, dense=0.5, transition=0.3, last=0.3)
+
+SEGMENT, EMBEDDED, BOUND = 50, 600, 0.99      # Penn Treebank: steps of a segment, width of the embedding, of |u|
+RANGE = dict(u=(0.0, BOUND), u_last=(0.0, BOUND))
+PER_STEP = dict(steps=2 * SEGMENT + 1)        # the last row serves the whole rest of a text
+PTB_DENSE = dict(bottleneck=0.1, dense=0.5, transition=0.4)
+
+
+def ptb_residual(rng):
+    options = dict(W=kaiming(8), norm="before", norm_options=PER_STEP)
+    body = residual_layers(EMBEDDED, 2000, 5, rng, dropout=0.45, dropout_last=0.5, **RANGE, **options)
+    narrow = IndRNN(2000, EMBEDDED, rng, u=(0.0, BOUND), **options)
+    body = Chain([Dropout(0.65), *body, narrow, BatchNorm(EMBEDDED, **PER_STEP), Dropout(0.65)])
+    return LanguageModel(10_000, EMBEDDED, body, rng, p=0.2, bound=BOUND)
+
+
+def ptb_dense(rng, tokens, into, rows, out):
+    """into, rows, out: dropout of the embedded channels, of tokens, and before the decoder."""
+    body, _ = dense_layers(EMBEDDED, 256, (8, 6, 4), rng, first=False, last=EMBEDDED, dropout=PTB_DENSE, W=kaiming(0),
+                           norm="before", norm_options=dict(gain=0.1, **PER_STEP), **RANGE)
+    body = Chain([Dropout(into), *body, BatchNorm(EMBEDDED, **PER_STEP), Dropout(out)])
+    return LanguageModel(tokens, EMBEDDED, body, rng, p=rows, bound=BOUND)
+
 
 ARCHITECTURES = {
     "mnist-plain-6": lambda rng: StackedIndRNN(1, 128, 6, 10, rng, dropout=0.1, **MNIST),
@@ -22,6 +52,10 @@ ARCHITECTURES = {
     "ntu-plain-4": lambda rng: StackedIndRNN(150, 512, 4, 60, rng, dropout=0.25, **NTU),
     "ntu-res": lambda rng: ResidualIndRNN(150, 512, 5, 60, rng, dropout=0.5, **NTU),
     "ntu-dense": lambda rng: DenseIndRNN(150, 48, (8, 6, 4), 60, rng, dropout=NTU_DENSE, **NTU),
+    "ntu-dense-aug": lambda rng: DenseIndRNN(1944, 48, (8, 6, 4), 60, rng, dropout=NTU_DENSE, differences=True, **NTU),
+    "ptb-word-res": ptb_residual,
+    "ptb-word-dense": lambda rng: ptb_dense(rng, 10_000, into=0.65, rows=0.2, out=0.65),
+    "ptb-char-dense": lambda rng: ptb_dense(rng, 50, into=0.0, rows=0.0, out=0.2),
 }
 
 
@@ -35,5 +69,5 @@ def describe(network):
     """Lines: every parameter with its place, role, shape and count, and the sum."""
     for path, parameter in leaves(network.parameters):
         shape = " x ".join(map(str, parameter.value.shape))
-        yield f"  {path:<12} {parameter.role:<10} {shape:>12} {parameter.value.size:>12,}"
-    yield f"  {'all':<12} {'':<10} {'':>12} {count(network.parameters):>12,}"
+        yield f"  {path:<20} {parameter.role:<10} {shape:>12} {parameter.value.size:>12,}"
+    yield f"  {'all':<20} {'':<10} {'':>12} {count(network.parameters):>12,}"

@@ -127,16 +127,17 @@ class BatchNorm(Layer):
         dx, dgamma, dbeta = batchnorm_backward(dy, cache[0])
         return dx, {"gamma": dgamma, "beta": dbeta}
 
-    def absorb(self, cache):
+    def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
-        The last row takes in all positions from there on, each in turn."""
+        The last row takes in all positions from there on, each in turn. average: the k-th one weighs 1 / k instead."""
         (*_, count, own, _, _, (mean, var)), rows = cache
         unbiased = var * (count / np.maximum(count - 1, 1))[:, None]
         for g, row in enumerate(rows):
             if own[g]:
-                self.buffers["mean"][row] += self.momentum * (mean[g] - self.buffers["mean"][row])
-                self.buffers["var"][row] += self.momentum * (unbiased[g] - self.buffers["var"][row])
                 self.buffers["updates"][row] += 1
+                weight = 1 / self.buffers["updates"][row] if average else self.momentum
+                self.buffers["mean"][row] += weight * (mean[g] - self.buffers["mean"][row])
+                self.buffers["var"][row] += weight * (unbiased[g] - self.buffers["var"][row])
 
     def _rows(self, start, T):
         """The row of the running statistics for each group."""

@@ -14,7 +14,9 @@ from .shapes import expect_lengths
 
 
 class Chain(Layer):
-    """One layer after another."""
+    """One layer after another. A network sets `bound`, the largest |u| of its recurrent weights."""
+
+    bound = None
 
     def __init__(self, layers):
         self.layers = list(layers)
@@ -49,9 +51,9 @@ class Chain(Layer):
     def last_state(self, caches):
         return [layer.last_state(cache) for layer, cache in zip(self.layers, caches)]
 
-    def absorb(self, caches):
+    def absorb(self, caches, **how):
         for layer, cache in zip(self.layers, caches):
-            layer.absorb(cache)
+            layer.absorb(cache, **how)
 
 
 class Around(Layer):
@@ -71,8 +73,8 @@ class Around(Layer):
     def last_state(self, cache):
         return self.layer.last_state(cache)
 
-    def absorb(self, cache):
-        self.layer.absorb(cache)
+    def absorb(self, cache, **how):
+        self.layer.absorb(cache, **how)
 
 
 class Residual(Around):
@@ -104,8 +106,8 @@ class Concatenate(Around):
     def last_state(self, cache):
         return self.layer.last_state(cache[0])
 
-    def absorb(self, cache):
-        self.layer.absorb(cache[0])
+    def absorb(self, cache, **how):
+        self.layer.absorb(cache[0], **how)
 
 
 class AtLastStep(Around):
@@ -127,5 +129,5 @@ class AtLastStep(Around):
     def last_state(self, cache):
         return None
 
-    def absorb(self, cache):
-        self.layer.absorb(cache[0])
+    def absorb(self, cache, **how):
+        self.layer.absorb(cache[0], **how)

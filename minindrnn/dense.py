@@ -11,9 +11,49 @@ import numpy as np
 
 from . import memory
 from .blocks import AtLastStep, Chain, Concatenate
+from .differences import Differences
 from .indrnn import IndRNN
-from .linear import Linear
+from .linear import Linear, scaled
 from .shapes import expect_number
+
+KINDS = ("first", "bottleneck", "dense", "transition", "last")
+
+
+def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=None, differences=False, dropout=None,
+                 dtype=np.float32, **options):
+    """The layers from the first IndRNN to the last transition  ->  layers, number of channels they end with.
+
+    u, u_last   (low, high), where the recurrent weights start, and those of the last transition
+    first       whether the IndRNN(6k) is there; without it the input enters the first block
+    last        width of the last transition, if not half the channels; other options as below
+    """
+    expect_number("growth", growth, 1)
+    if not blocks or any(count < 1 for count in blocks):
+        raise ValueError(f"blocks: expected the number of dense layers of each block, at least 1, got {blocks}")
+    dropout = dict.fromkeys(KINDS, 0.0) | (dropout or {})
+    if set(dropout) != set(KINDS):
+        raise ValueError(f"dropout: expected some of {', '.join(KINDS)}, got {', '.join(set(dropout) - set(KINDS))}")
+    times = 2 if differences else 1
+
+    def indrnn(width, neurons, kind):
+        layer = IndRNN(width, neurons, rng, u=u_last if kind == "last" else u, dropout=dropout[kind], dtype=dtype,
+                       **options)
+        return [layer, Differences()] if differences else [layer]
+
+    layers, channels = [Differences()] if differences else [], times * inputs
+    if first:
+        layers += indrnn(channels, 6 * growth, "first")
+        channels = times * 6 * growth
+    for number, count in enumerate(blocks, 1):
+        for _ in range(count):
+            bottleneck = indrnn(channels, 4 * growth, "bottleneck")
+            layers.append(Concatenate(Chain([*bottleneck, *indrnn(times * 4 * growth, growth, "dense")])))
+            channels += times * growth
+        final = number == len(blocks)
+        width = last if final and last else channels // (2 * times)
+        layers += indrnn(channels, width, "last" if final else "transition")
+        channels = times * width
+    return layers, channels
 
 
 class DenseIndRNN(Chain):
@@ -22,37 +62,16 @@ class DenseIndRNN(Chain):
     growth           k, channels that a dense layer adds
     blocks           number of dense layers in each block
     steps, gamma     the range of u, as for `StackedIndRNN`
-    dropout          {"first", "bottleneck", "dense", "transition", "last"}: probability after the units of each kind;
-                     what is not named is 0
-    std, uniform     how inner W start, see `Linear`: std times 1 / sqrt(inputs)
-    options          of every layer, as for `IndRNN`: activation, norm, ...
+    readout          where the W of the last linear map starts, as for `Linear`
+    options          dropout: {"first", "bottleneck", "dense", "transition", "last"}: probability after the units of each
+                     kind; what is not named is 0
+                     differences: put `Differences` after the input and after every layer, which doubles the channels
+                     of every layer, as for `IndRNN`: activation, W, norm, ...
     """
 
-    def __init__(self, inputs, growth, blocks, outputs, rng, *, steps, gamma=2.0, dropout=None, std=1.0, uniform=False,
-                 dtype=np.float32, **options):
-        expect_number("growth", growth, 1)
-        if not blocks or any(count < 1 for count in blocks):
-            raise ValueError(f"blocks: expected the number of dense layers of each block, at least 1, got {blocks}")
-        kinds = ("first", "bottleneck", "dense", "transition", "last")
-        dropout = dict.fromkeys(kinds, 0.0) | (dropout or {})
-        if set(dropout) != set(kinds):
-            raise ValueError(f"dropout: expected some of {', '.join(kinds)}, "
-                             f"got {', '.join(set(dropout) - set(kinds))}")
+    def __init__(self, inputs, growth, blocks, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
+                 **options):
         self.bound = memory.largest(steps, gamma)
-
-        def indrnn(width, neurons, kind, low=0.0):
-            return IndRNN(width, neurons, rng, u=(low, self.bound), std=std * width**-0.5, uniform=uniform,
-                          dropout=dropout[kind], dtype=dtype, **options)
-
-        channels = 6 * growth
-        layers = [indrnn(inputs, channels, "first")]
-        for number, count in enumerate(blocks, 1):
-            for _ in range(count):
-                layers.append(Concatenate(Chain([indrnn(channels, 4 * growth, "bottleneck"),
-                                                 indrnn(4 * growth, growth, "dense")])))
-                channels += growth
-            last = number == len(blocks)
-            layers.append(indrnn(channels, channels // 2, "last" if last else "transition",
-                                 low=memory.smallest(steps, 1 / gamma) if last else 0.0))
-            channels //= 2
-        super().__init__([*layers, AtLastStep(Linear(channels, outputs, rng, dtype=dtype))])
+        body, channels = dense_layers(inputs, growth, blocks, rng, u=(0.0, self.bound),
+                                      u_last=(memory.smallest(steps, 1 / gamma), self.bound), dtype=dtype, **options)
+        super().__init__([*body, AtLastStep(Linear(channels, outputs, rng, W=readout, dtype=dtype))])

@@ -90,12 +90,14 @@ def _locate(problem, name, array, grad, w, analytic, numeric):
 
 
 def of_layer(layer, x, state=None, seed=None, **how):
-    """The Problem of a whole layer or network: its input, all its parameters and, if given, its state.
+    """The Problem of a whole layer or network: its input, unless that is tokens, all its parameters and, if given, its
+    state.
 
     seed   of a generator made anew for each forward pass, so that dropout leaves out the same neurons every time
     how    keyword arguments of the layer's forward
     """
-    arrays = {"x": x} | {path: parameter.value for path, parameter in leaves(layer.parameters)}
+    arrays = {"x": x} if x.dtype.kind == "f" else {}
+    arrays |= {path: parameter.value for path, parameter in leaves(layer.parameters)}
     states = {} if state is None else {f"{path}.h0".lstrip("."): h0 for path, h0 in leaves(state) if h0 is not None}
 
     def backward(dy, cache):

@@ -1,19 +1,19 @@
 """The recurrent unit of every network here, and the IndRNN layer, which is an affine map and a unit.
 
-    unit, norm "before"    a -> BN -> recurrence and activation -> dropout
-    unit, norm "after"     a -> recurrence and activation -> BN -> dropout
+    unit, norm "before"    a -> norm -> recurrence and activation -> dropout
+    unit, norm "after"     a -> recurrence and activation -> norm -> dropout
     IndRNN                 x -> W x + b -> unit
 
 "before" suits states that are carried from segment to segment (language models), "after" whole sequences
 (classification). Wherever its input is a fresh array, the recurrence writes h over it.
-Source: Li et al., arXiv 1803.04831, equation 4; order of BN: arXiv 1910.06251, section 5.
+Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251, section 5.
 """
 import numpy as np
 
 from .batchnorm import BatchNorm
 from .dropout import Dropout
 from .layer import Layer, Parameter, drawn
-from .linear import Linear
+from .linear import Linear, scaled
 from .recurrence import indrnn_backward, indrnn_forward
 from .shapes import expect_choice, expect_number
 
@@ -25,22 +25,23 @@ class Unit(Layer):
     u            (low, high), the range in which the recurrent weights start
     activation   "relu", "tanh", "sigmoid" or "identity"
     norm         None, "before" or "after" the recurrence
-    norm_options of the batch normalisation, as for `BatchNorm`: steps, gain, momentum, eps
+    norm_layer   the kind of normalisation: `BatchNorm` or `LayerNorm`
+    norm_options of that layer: steps, gain, momentum, eps
     dropout      probability that a neuron is left out of a sequence, on the way out
     dtype        float32 or float64
 
     Parameters u (neurons,) and, with norm, gamma and beta. The state is h, (B, neurons).
     """
 
-    def __init__(self, neurons, rng, *, u=(0.0, 1.0), activation="relu", norm=None, norm_options=None,
-                 dropout=0.0, dtype=np.float32):
+    def __init__(self, neurons, rng, *, u=(0.0, 1.0), activation="relu", norm=None, norm_layer=BatchNorm,
+                 norm_options=None, dropout=0.0, dtype=np.float32):
         low, high = u
         expect_number("neurons", neurons, 1)
         expect_number("u, its low end", low, -np.inf)
         expect_number("u, its high end", high, low)
         expect_choice("norm", norm, (None, "before", "after"))
         self.activation, self.order = activation, norm
-        self.norm = BatchNorm(neurons, dtype=dtype, **(norm_options or {})) if norm else Layer()
+        self.norm = norm_layer(neurons, dtype=dtype, **(norm_options or {})) if norm else Layer()
         self.dropout = Dropout(dropout)
         u = Parameter(drawn(rng, "uniform", low, high, neurons, dtype=dtype), "recurrent")
         self.parameters = {"u": u} | self.norm.parameters
@@ -76,15 +77,15 @@ class Unit(Layer):
         _, (_, _, h, _, runs), _ = cache
         return np.concatenate([h[steps - 1, first:last] for first, last, steps in runs])
 
-    def absorb(self, cache):
+    def absorb(self, cache, **how):
         if self.order:
-            self.norm.absorb(cache[0])
+            self.norm.absorb(cache[0], **how)
 
 
 class IndRNN(Layer):
     """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]) and what the unit adds.
 
-    std, uniform   how W starts, see `Linear`; all other options as for `Unit`
+    W   where it starts, as for `Linear`; all other options as for `Unit`
 
     Parameters W (neurons, inputs), b (neurons,) and those of the unit. The state is h, (B, neurons).
 
@@ -95,8 +96,8 @@ class IndRNN(Layer):
     ((5, 1, 2), {'W': (3, 2), 'b': (3,), 'u': (3,), 'h0': (1, 3)})
     """
 
-    def __init__(self, inputs, neurons, rng, *, std=None, uniform=False, dtype=np.float32, **unit):
-        self.linear = Linear(inputs, neurons, rng, std=std, uniform=uniform, dtype=dtype)
+    def __init__(self, inputs, neurons, rng, *, W=scaled(), dtype=np.float32, **unit):
+        self.linear = Linear(inputs, neurons, rng, W=W, dtype=dtype)
         self.unit = Unit(neurons, rng, dtype=dtype, **unit)
         self.parameters = self.linear.parameters | self.unit.parameters
 
@@ -118,5 +119,5 @@ class IndRNN(Layer):
     def last_state(self, cache):
         return self.unit.last_state(cache[1])
 
-    def absorb(self, cache):
-        self.unit.absorb(cache[1])
+    def absorb(self, cache, **how):
+        self.unit.absorb(cache[1], **how)

@@ -6,7 +6,7 @@ and calling backward twice gives the same answer twice.
 
 Parameters are a tree: a dict of named `Parameter`s in a single layer, a list of trees in a composition.
 `grads` has the same tree, with arrays for leaves; where a recurrence started from a state h0, "h0" stands
-beside "u". States are trees of lists with the same places: an array (B, N) at a recurrence, None elsewhere.
+beside "u". States are trees with the same places: an array (B, N) at a recurrence, None elsewhere.
 """
 from dataclasses import dataclass
 
@@ -57,8 +57,27 @@ class Layer:
         """The state after each sequence's last step, to start the next segment from."""
         return None
 
-    def absorb(self, cache):
-        """Move the buffers towards what a training pass has seen; forward itself changes nothing."""
+    def step(self, x, state=None, **how):
+        """One time step, in memory that does not grow with their number: x (B, M), state  ->  y (B, K), the next state.
+
+        how   keyword arguments of forward; start, the number of steps before this one, is for batch normalisation
+              per step
+        """
+        y, cache = self.forward(x[np.newaxis], state, **how)
+        return y.reshape(len(x), -1), self.last_state(cache)
+
+    def absorb(self, cache, *, average=False):
+        """Move the buffers towards what a training pass has seen; forward itself changes nothing.
+
+        average   give the same weight to everything seen since the buffers' `updates` were 0
+        """
+
+
+def reset(state, sequences):
+    """Zero the state of some sequences, given by a mask (B,) or by indices, in place: they start anew."""
+    for _, h in leaves(state):
+        if h is not None:
+            h[..., sequences, :] = 0
 
 
 def drawn(rng, distribution, *arguments, dtype):

@@ -15,10 +15,10 @@ import numpy as np
 
 from .compiled import kernel
 from .layer import Layer, Parameter, drawn
-from .shapes import expect, expect_lengths, expect_number
+from .shapes import expect, expect_number, without_padding
 
 NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
-ROWS = 16384     # dW: rows per float32 product; the products are added up in float64
+ROWS = 4096      # dW: rows per float32 product; the products are added up in float64
 TERMS = 256      # db, and dW if M is narrow: rows added up in float32, before float64
 
 
@@ -65,17 +65,34 @@ def linear_backward(dy, cache):
         dW = dW.T
     else:
         sums(rows, x[:, :0], dW[:0], db)                                                     # B3
-        dW = sum((rows[i:i + ROWS].T @ x[i:i + ROWS]).astype(np.float64) for i in range(0, T * B, ROWS))
+        dW = products(rows, x)                                                               # B2
     return dx, np.ascontiguousarray(dW, W.dtype), db.astype(W.dtype)
 
 
-def without_padding(x, lengths):
-    """x (T, B, M) with zeros from each sequence's end on: whatever stood there, NaN too, is gone."""
-    if lengths is None:
-        return x
-    T, B, _ = x.shape
-    valid = np.arange(T)[:, None] < expect_lengths(lengths, T, B)
-    return np.where(valid[:, :, None], x, x.dtype.type(0))
+def products(dy, x):
+    """The sum over all rows of dy (R, N) times x (R, M), (N, M): some thousand rows in one matrix product of their own
+    type, and the products added up in float64."""
+    return sum((dy[i:i + ROWS].T @ x[i:i + ROWS]).astype(np.float64) for i in range(0, len(dy), ROWS))
+
+
+# How W starts: functions from the number of inputs to what `drawn` takes.
+
+def normal(std):
+    """N(0, std^2), whatever the number of inputs."""
+    expect_number("std", std, 0)
+    return lambda inputs: ("normal", 0, std)
+
+
+def scaled(gain=1.0):
+    """N(0, gain^2 / inputs): for a gain of 1, W x is as large as x."""
+    expect_number("gain", gain, 0)
+    return lambda inputs: ("normal", 0, gain * inputs**-0.5)
+
+
+def kaiming(slope):
+    """U(-s, s) with s = sqrt(6 / ((1 + slope^2) inputs)): He et al., arXiv 1502.01852; IndRNN's authors take slope 8."""
+    expect_number("slope", slope, 0)
+    return lambda inputs: ("uniform", -(6 / (1 + slope**2) / inputs)**0.5, (6 / (1 + slope**2) / inputs)**0.5)
 
 
 class Linear(Layer):
@@ -83,19 +100,15 @@ class Linear(Layer):
 
     inputs, outputs   M and N
     rng               a `numpy.random.Generator`, for the weights
-    std               their standard deviation; 1 / sqrt(M) unless given. The bias starts at 0.
-    uniform           False: they are normal; True: uniform, of the same standard deviation
+    W                 where they start: `scaled`, `normal` or `kaiming`. The bias starts at 0.
     dtype             float32 or float64
     """
 
-    def __init__(self, inputs, outputs, rng, *, std=None, uniform=False, dtype=np.float32):
+    def __init__(self, inputs, outputs, rng, *, W=scaled(), dtype=np.float32):
         expect_number("inputs", inputs, 1)
         expect_number("outputs", outputs, 1)
-        std = inputs**-0.5 if std is None else std
-        expect_number("std", std, 0)
-        spread = ("uniform", -std * 3**0.5, std * 3**0.5) if uniform else ("normal", 0, std)
         self.parameters = {
-            "W": Parameter(drawn(rng, *spread, (outputs, inputs), dtype=dtype), "weight"),
+            "W": Parameter(drawn(rng, *W(inputs), (outputs, inputs), dtype=dtype), "weight"),
             "b": Parameter(np.zeros(outputs, dtype), "bias"),
         }
 

@@ -3,9 +3,10 @@
 Mean squared error, y and target (B, K)
     F1  loss = mean over b and k of (y - target)^2
     B1  dy   = 2 (y - target) / (B K)
-Softmax cross-entropy, y (B, K) unnormalised, target (B,) the index of the right class
-    F2  loss = mean over b of  log(sum over k of exp(y[b, k])) - y[b, target[b]]
-    B2  dy   = (softmax(y) - onehot(target)) / B
+Softmax cross-entropy, y (R, K) unnormalised, target (R,) the index of the right class; R rows are B sequences or,
+where every step is asked, T B of them
+    F2  loss = mean over r of  log(sum over k of exp(y[r, k])) - y[r, target[r]]
+    B2  dy   = (softmax(y) - onehot(target)) / R
 
 `scipy.special` subtracts the largest y before it exponentiates, so nothing overflows.
 Loss and gradient come from one function, as a scalar has only one cotangent, 1.
@@ -30,22 +31,28 @@ def mean_squared_error(y, target):
 
 
 def cross_entropy(y, target):
-    """y (B, K), target (B,) integers in 0..K-1  ->  loss, dy (B, K).
+    """y (B, K), target (B,) integers in 0..K-1  ->  loss, dy (B, K); or y (T, B, K), target (T, B)  ->  loss, dy (T, B, K).
+
+    A target of -1 is not counted: a step after the end of its sequence.
 
     >>> loss, dy = cross_entropy(np.zeros((1, 2)), np.array([0]))
     >>> round(loss, 4), dy.tolist()
     (0.6931, [[-0.5, 0.5]])
     """
-    expect("y", y, "BK")
-    B, K = y.shape
+    expect("y", y, "TBK" if np.ndim(y) == 3 else "BK")
+    K = y.shape[-1]
     target = np.asarray(target)
-    if target.dtype.kind not in "iu" or target.shape != (B,):
-        raise ValueError(f"target: expected class indices (B,) = ({B},), got {target.dtype} of shape {target.shape}")
-    if target.min() < 0 or target.max() >= K:
-        wrong = target[(target < 0) | (target >= K)][0]
-        raise ValueError(f"target: expected classes 0 to {K - 1}, got {wrong}")
-    log_p = log_softmax(y, axis=1)
-    right = np.arange(B), target
-    dy = np.exp(log_p)
+    if target.dtype.kind not in "iu" or target.shape != y.shape[:-1]:
+        raise ValueError(f"target: expected class indices of shape {y.shape[:-1]}, got {target.dtype} of shape "
+                         f"{target.shape}")
+    if target.min() < -1 or target.max() >= K:
+        wrong = target[(target < -1) | (target >= K)][0]
+        raise ValueError(f"target: expected classes 0 to {K - 1}, or -1, got {wrong}")
+    counted = np.nonzero(target >= 0)
+    right, R = (*counted, target[counted]), len(counted[0])
+    if R == 0:
+        raise ValueError("target: expected at least one class, got -1 only")
+    log_p = log_softmax(y, axis=-1)
+    dy = np.where((target >= 0)[..., np.newaxis], np.exp(log_p), y.dtype.type(0))
     dy[right] -= 1
-    return float(-np.mean(log_p[right], dtype=np.float64)), dy / y.dtype.type(B)                     # F2, B2
+    return float(-np.mean(log_p[right], dtype=np.float64)), dy / y.dtype.type(R)                     # F2, B2

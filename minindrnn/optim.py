@@ -1,11 +1,9 @@
-"""From gradients to new parameters: clipping, SGD, Adam, and the rate over time.
+"""From gradients to new parameters: clipping, SGD, Adam.
 
 An optimiser is made for a tree of parameters and updates them in place; `state()` is all it remembers.
 Decay is the coupled kind of the papers, decay * value added to the gradient after clipping, and only for
 parameters of role "weight": never u, never a bias.
 """
-import math
-
 import numpy as np
 
 from .layer import leaves
@@ -87,32 +85,3 @@ class Adam:
 
 def _decayed(parameter, grad, decay):
     return grad + decay * parameter.value if decay and parameter.role == "weight" else grad
-
-
-def staircase(rate, *, every, factor=0.1):
-    """step -> rate, multiplied by factor after every so many steps (the adding problem: every 20 100, by 1/10).
-
-    >>> at = staircase(1.0, every=100)
-    >>> at(0), at(99), at(100)
-    (1.0, 1.0, 0.1)
-    """
-    expect_number("rate", rate, 0)
-    return lambda step: rate * factor ** (step // every)
-
-
-def cosine(rate, *, steps, warmup):
-    """step -> rate: up in a straight line over the warm-up, then down to 0 along half a cosine.
-
-    >>> at = cosine(1.0, steps=100, warmup=10)
-    >>> at(0), at(9), round(at(55), 9), round(at(100), 9)
-    (0.1, 1.0, 0.5, 0.0)
-    """
-    expect_number("rate", rate, 0)
-    expect_number("warmup", warmup, 1, steps)
-
-    def at(step):
-        if step < warmup:
-            return rate * (step + 1) / warmup
-        return rate * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1))) / 2
-
-    return at

@@ -6,7 +6,8 @@ which it draws sizes and values; values come from continuous distributions, so n
 """
 import numpy as np
 
-from . import batchnorm, blocks, dense, dropout, indrnn, linear, losses, memory, recurrence, residual, stacked
+from . import (batchnorm, bidirectional, blocks, dense, differences, dropout, embedding, gru, indrnn, languagemodel,
+               layernorm, linear, losses, lstm, memory, recurrence, residual, rnn, stacked)
 from .activations import KIND
 from .gradcheck import Problem, of_layer
 from .layer import leaves
@@ -30,6 +31,28 @@ def of_recurrence(module, rng):
         return dict(zip(arrays, module.indrnn_backward(dh, cache)))
 
     return Problem(arrays, lambda: module.indrnn_forward(*arrays.values(), **options), backward)
+
+
+def _of_baseline(gates, state, forward, backward, rng, **options):
+    """arrays a, U and the state of a recurrence with a matrix; a has so many times N channels."""
+    T, B, N = _sizes(rng)
+    arrays = {"a": rng.normal(size=(T, B, gates * N)), "U": rng.normal(size=(gates * N, N)),
+              state: rng.normal(size=(2, B, N) if state == "s0" else (B, N))}
+    options["lengths"] = _lengths(rng, T, B)
+    return Problem(arrays, lambda: forward(*arrays.values(), **options),
+                   lambda dh, cache: dict(zip(arrays, backward(dh, cache))))
+
+
+def of_rnn(module, rng):
+    return _of_baseline(1, "h0", module.rnn_forward, module.rnn_backward, rng, activation=rng.choice(list(KIND)))
+
+
+def of_lstm(module, rng):
+    return _of_baseline(4, "s0", module.lstm_forward, module.lstm_backward, rng)
+
+
+def of_gru(module, rng):
+    return _of_baseline(3, "h0", module.gru_forward, module.gru_backward, rng)
 
 
 def of_linear(module, rng):
@@ -58,6 +81,29 @@ def of_batchnorm(module, rng):
     return Problem(arrays, lambda: module.batchnorm_forward(*arrays.values(), *given, **options), backward)
 
 
+def of_layernorm(module, rng):
+    T, B, N = _sizes(rng)
+    arrays = {"x": 3 + rng.normal(size=(T, B, N)), "gamma": rng.normal(size=N), "beta": rng.normal(size=N)}
+    options = {"eps": 0.1, "lengths": _lengths(rng, T, B)}
+    return Problem(arrays, lambda: module.layernorm_forward(*arrays.values(), **options),
+                   lambda dy, cache: dict(zip(arrays, module.layernorm_backward(dy, cache))))
+
+
+def of_embedding(module, rng):
+    T, B, M = _sizes(rng)
+    tokens, E, seed, p = rng.integers(0, 4, (T, B)), rng.normal(size=(4, M)), rng.integers(1000), rng.uniform(0, 0.9)
+    lengths = _lengths(rng, T, B)
+    return Problem({"E": E}, lambda: module.embedding_forward(tokens, E, p, np.random.default_rng(seed), lengths=lengths),
+                   lambda dx, cache: {"E": module.embedding_backward(dx, cache)})
+
+
+def of_differences(module, rng):
+    T, B, M = _sizes(rng)
+    arrays, lengths = {"x": rng.normal(size=(T, B, M)), "x0": rng.normal(size=(B, M))}, _lengths(rng, T, B)
+    return Problem(arrays, lambda: module.differences_forward(*arrays.values(), lengths=lengths),
+                   lambda dy, cache: dict(zip(arrays, module.differences_backward(dy, cache))))
+
+
 def of_dropout(module, rng):
     x, seed, p = rng.normal(size=_sizes(rng)), rng.integers(1000), rng.uniform(0, 0.9)
     return Problem({"x": x}, lambda: module.dropout_forward(x, p, np.random.default_rng(seed)),
@@ -71,9 +117,10 @@ def of_mean_squared_error(module, rng):
 
 
 def of_cross_entropy(module, rng):
-    _, B, K = _sizes(rng)
-    target = rng.integers(0, K, B)
-    return _of_loss(3 * rng.normal(size=(B, K)), lambda y: module.cross_entropy(y, target))
+    shape, K = [(4,), (3, 4)][rng.integers(2)], rng.integers(1, 6)
+    target = rng.integers(-1, K, shape)
+    target.flat[0] = 0                                # at least one that counts
+    return _of_loss(3 * rng.normal(size=(*shape, K)), lambda y: module.cross_entropy(y, target))
 
 
 def of_penalty(module, rng):
@@ -95,20 +142,22 @@ def _indrnn(M, N, rng):
 
 
 def _unit(rng, T):
-    """Options of a unit: any activation, batch normalisation of any kind or none, dropout or none. With a small eps,
+    """Options of a unit: any activation, normalisation of any kind or none, dropout or none. With a small eps,
     1 / sqrt(var + eps) of two values close together is too curved for differences to resolve."""
     return {"activation": rng.choice(list(KIND)), "norm": [None, "before", "after"][rng.integers(3)],
-            "norm_options": {"steps": [None, T][rng.integers(2)], "eps": 0.1},
+            **[{"norm_options": {"steps": [None, T][rng.integers(2)], "eps": 0.1}},
+               {"norm_layer": layernorm.LayerNorm, "norm_options": {"eps": 0.1}}][rng.random() < 0.2],
             "dropout": [0.0, 0.3][rng.integers(2)], "dtype": np.float64}
 
 
-def _of_layer(layer, state, rng, M, T, B):
+def _of_layer(layer, state, rng, M, T, B, x=None):
     for _, parameter in leaves(layer.parameters):
         if parameter.role == "bias":                  # zero biases would put silent neurons onto the kink
             parameter.value[:] = rng.normal(size=parameter.value.shape)
     for _, buffer in leaves(layer.buffers):
         buffer += 1                                   # running averages of their own: mean 1, variance 2, one update
-    return of_layer(layer, rng.normal(size=(T, B, M)), state, lengths=_lengths(rng, T, B), seed=rng.integers(1000),
+    x = rng.normal(size=(T, B, M)) if x is None else x
+    return of_layer(layer, x, state, lengths=_lengths(rng, T, B), seed=rng.integers(1000),
                     statistics=["batch", "running"][rng.integers(2)])
 
 
@@ -123,6 +172,22 @@ def of_indrnn_layer(module, rng):
     return _of_layer(layer, rng.normal(size=(B, N)), rng, 2, T, B)
 
 
+def of_rnn_layer(module, rng):
+    T, B, N = _sizes(rng)
+    layer = module.RNN(2, N, rng, activation=rng.choice(list(KIND)), dtype=np.float64)
+    return _of_layer(layer, rng.normal(size=(B, N)), rng, 2, T, B)
+
+
+def of_lstm_layer(module, rng):
+    T, B, N = _sizes(rng)
+    return _of_layer(module.LSTM(2, N, rng, dtype=np.float64), rng.normal(size=(2, B, N)), rng, 2, T, B)
+
+
+def of_gru_layer(module, rng):
+    T, B, N = _sizes(rng)
+    return _of_layer(module.GRU(2, N, rng, dtype=np.float64), rng.normal(size=(B, N)), rng, 2, T, B)
+
+
 def of_residual(module, rng):
     T, B, N = _sizes(rng)
     block = module.Residual(module.Chain([indrnn.Unit(N, rng, **_unit(rng, T)), _linear(N, N, rng)]))
@@ -132,6 +197,25 @@ def of_residual(module, rng):
 def of_concatenate(module, rng):
     T, B, N = _sizes(rng)
     return _of_layer(module.Concatenate(_indrnn(2, N, rng)), rng.normal(size=(B, N)), rng, 2, T, B)
+
+
+def of_bidirectional(module, rng):
+    T, B, N = _sizes(rng)
+    layer = module.Bidirectional(_indrnn(2, N, rng), _indrnn(2, 3, rng))
+    return _of_layer(layer, [rng.normal(size=(B, N)), rng.normal(size=(B, 3))], rng, 2, T, B)
+
+
+def of_differences_layer(module, rng):
+    T, B, _ = _sizes(rng)
+    return _of_layer(module.Differences(), rng.normal(size=(B, 2)), rng, 2, T, B)
+
+
+def of_language_model(module, rng):
+    T, B, N = _sizes(rng)
+    body = blocks.Chain([_indrnn(N, 3, rng), _linear(3, N, rng)])
+    model = module.LanguageModel(4, N, body, rng, p=[0.0, 0.3][rng.integers(2)], width=1.0, dtype=np.float64)
+    state = {"body": [rng.normal(size=(B, 3)), None]}
+    return _of_layer(model, state, rng, None, T, B, x=rng.integers(0, 4, (T, B)))
 
 
 def of_chain(module, rng):
@@ -159,7 +243,7 @@ def of_residual_indrnn(module, rng):
 
 def of_dense_indrnn(module, rng):
     T, B, _ = _sizes(rng)
-    options = _unit(rng, T)
+    options = _unit(rng, T) | {"differences": bool(rng.random() < 0.3)}
     options["dropout"] = {"bottleneck": options["dropout"], "last": options["dropout"]}
     return _of_layer(module.DenseIndRNN(2, 2, (2, 1), 3, rng, steps=T, **options), None, rng, 2, T, B)
 
@@ -167,18 +251,30 @@ def of_dense_indrnn(module, rng):
 PROBLEMS = {
     "recurrence": (recurrence, of_recurrence),
     "linear": (linear, of_linear),
+    "rnn": (rnn, of_rnn),
+    "lstm": (lstm, of_lstm),
+    "gru": (gru, of_gru),
     "batch normalisation": (batchnorm, of_batchnorm),
+    "layer normalisation": (layernorm, of_layernorm),
     "dropout": (dropout, of_dropout),
+    "embedding": (embedding, of_embedding),
+    "differences": (differences, of_differences),
     "mean squared error": (losses, of_mean_squared_error),
     "cross-entropy": (losses, of_cross_entropy),
     "penalty on u": (memory, of_penalty),
     "Linear": (linear, of_linear_layer),
     "IndRNN": (indrnn, of_indrnn_layer),
+    "RNN": (rnn, of_rnn_layer),
+    "LSTM": (lstm, of_lstm_layer),
+    "GRU": (gru, of_gru_layer),
     "Chain": (blocks, of_chain),
     "Residual": (blocks, of_residual),
     "Concatenate": (blocks, of_concatenate),
     "AtLastStep": (blocks, of_last_step),
+    "Bidirectional": (bidirectional, of_bidirectional),
+    "Differences": (differences, of_differences_layer),
     "StackedIndRNN": (stacked, of_stacked_indrnn),
     "ResidualIndRNN": (residual, of_residual_indrnn),
     "DenseIndRNN": (dense, of_dense_indrnn),
+    "LanguageModel": (languagemodel, of_language_model),
 }

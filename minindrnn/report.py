@@ -1,13 +1,39 @@
 """What a run looks like: its learning curve, and how long its neurons remember."""
+import json
+
 import numpy as np
 
 from . import checkpoint
 from .layer import leaves
 from .memory import half_life
 
+COLOURS = {"indrnn": "C0", "lstm": "C1", "rnn": "C2", "irnn": "C3", "gru": "C4"}
+
+
+def draw_gradients(norms, path):
+    """Draw {name: norms (layers, T)} as pictures, a layer a row, a step a column. Needs Matplotlib."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3 * len(norms), 3), layout="constrained")
+    panels = figure.subplots(1, len(norms), squeeze=False)[0]
+    for axes, (name, values) in zip(panels, norms.items()):
+        layers, T = values.shape
+        image = axes.imshow(np.maximum(values, 1e-12), norm=LogNorm(1e-12, 1e3), cmap="viridis", aspect="auto",
+                            origin="lower", extent=(0, T, 0.5, layers + 0.5), interpolation="nearest")
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel("step t")
+    panels[0].set_ylabel("block or layer, input first")
+    figure.colorbar(image, ax=panels, label="norm of the gradient")
+    with checkpoint.replacing(path) as file:
+        FigureCanvasAgg(figure).print_png(file)
+
 
 def describe_memory(network, bound):
-    """Lines that tell, layer by layer, what became of the recurrent weights."""
+    """Lines that tell, layer by layer, what became of the recurrent weights; none for a network that has no bound."""
+    if bound is None:
+        return
     yield f"memory: recurrent weights, bounded by |u| <= {bound:.6f}; half-life in steps"
     for path, parameter in leaves(network.parameters):
         if parameter.role == "recurrent":
@@ -37,5 +63,35 @@ def draw_curve(rows, path):
         axes.set_yscale("linear" if "accuracy" in group[0] else "log")
         axes.grid(alpha=0.3)
         axes.legend()
+    with checkpoint.replacing(path) as file:
+        FigureCanvasAgg(figure).print_png(file)
+
+
+def draw_adding(folder, path):
+    """Draw the test error of all adding-T-MODEL-seedK run folders in the folder, a panel for each T. Needs Matplotlib."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    curves = {}
+    for metrics in sorted(folder.glob("adding-*-*-seed*/metrics.jsonl")):
+        _, T, model, _ = metrics.parent.name.split("-")
+        rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+        curves.setdefault(int(T), []).append((model, [row["step"] for row in rows], [row["test_mse"] for row in rows]))
+    figure = Figure(figsize=(3.2 * len(curves), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    for axes, (T, found) in zip(panels, sorted(curves.items())):
+        for model, steps, mse in found:
+            axes.plot(steps, mse, color=COLOURS.get(model), linewidth=1)
+        axes.axhline(1 / 6, color="gray", linestyle=":")
+        axes.set_title(f"T = {T}")
+        axes.set_xlabel("step")
+        axes.set_yscale("log")
+        axes.grid(alpha=0.3)
+    models = sorted({model for found in curves.values() for model, _, _ in found})
+    panels[0].set_ylabel("mean squared error")
+    handles = [Line2D([], [], color=COLOURS.get(model), label=model) for model in models]
+    handles.append(Line2D([], [], color="gray", linestyle=":", label="always answering 1"))
+    figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=len(handles))
     with checkpoint.replacing(path) as file:
         FigureCanvasAgg(figure).print_png(file)

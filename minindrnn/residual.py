@@ -12,8 +12,35 @@ import numpy as np
 from . import memory
 from .blocks import AtLastStep, Chain, Residual
 from .indrnn import Unit
-from .linear import Linear
+from .linear import Linear, scaled
 from .shapes import expect_number
+
+
+def residual_layers(inputs, neurons, blocks, rng, *, u, u_last, post_activation=False, W=scaled(), dropout=0.0,
+                    dropout_last=None, dtype=np.float32, **options):
+    """The layers from the first Linear to the last unit: (T, B, inputs) -> (T, B, neurons).
+
+    u, u_last   (low, high), where the recurrent weights start, and those of the last unit; other options as below
+    """
+    expect_number("blocks", blocks, 1)
+
+    def linear(width=neurons):
+        return Linear(width, neurons, rng, W=W, dtype=dtype)
+
+    def unit():
+        return Unit(neurons, rng, u=u, dropout=dropout, dtype=dtype, **options)
+
+    def last_unit():
+        return Unit(neurons, rng, u=u_last, dropout=dropout if dropout_last is None else dropout_last, dtype=dtype,
+                    **options)
+
+    layers = [linear(inputs)]
+    for number in range(blocks):
+        if post_activation:
+            layers += [Residual(Chain([linear(), unit(), linear()])), unit() if number < blocks - 1 else last_unit()]
+        else:
+            layers += [Residual(Chain([unit(), linear(), unit(), linear()]))]
+    return layers if post_activation else [*layers, last_unit()]
 
 
 class ResidualIndRNN(Chain):
@@ -21,28 +48,15 @@ class ResidualIndRNN(Chain):
 
     neurons, blocks   width, and number of residual blocks
     steps, gamma      the range of u, as for `StackedIndRNN`
-    post_activation   the original block instead of the pre-activation one
-    std, uniform      how inner W start, see `Linear`
-    options           of every unit, as for `Unit`: activation, norm, dropout, ...
+    readout           where the W of the last linear map starts, as for `Linear`
+    options           post_activation: the original block instead of the pre-activation one
+                      W: where the inner ones start, as for `Linear`
+                      of every unit, as for `Unit`: activation, norm, dropout, ...; dropout_last: of the last one
     """
 
-    def __init__(self, inputs, neurons, blocks, outputs, rng, *, steps, gamma=2.0, post_activation=False, std=None,
-                 uniform=False, dtype=np.float32, **options):
-        expect_number("blocks", blocks, 1)
+    def __init__(self, inputs, neurons, blocks, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
+                 **options):
         self.bound = memory.largest(steps, gamma)
-        long = memory.smallest(steps, 1 / gamma), self.bound
-
-        def unit(u=(0.0, self.bound)):
-            return Unit(neurons, rng, u=u, dtype=dtype, **options)
-
-        def linear(width=neurons):
-            return Linear(width, neurons, rng, std=std, uniform=uniform, dtype=dtype)
-
-        def block(last):
-            if post_activation:
-                return [Residual(Chain([linear(), unit(), linear()])), unit(long if last else (0.0, self.bound))]
-            return [Residual(Chain([unit(), linear(), unit(), linear()]))]
-
-        body = [layer for k in range(blocks) for layer in block(last=k == blocks - 1)]
-        super().__init__([linear(inputs), *body, *([] if post_activation else [unit(long)]),
-                          AtLastStep(Linear(neurons, outputs, rng, dtype=dtype))])
+        body = residual_layers(inputs, neurons, blocks, rng, u=(0.0, self.bound),
+                               u_last=(memory.smallest(steps, 1 / gamma), self.bound), dtype=dtype, **options)
+        super().__init__([*body, AtLastStep(Linear(neurons, outputs, rng, W=readout, dtype=dtype))])

@@ -10,7 +10,7 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 def expect(name, array, letters, like=None):
     """Check one array against the letters of its shape.
 
-    name, letters   what the array is called and its axes, e.g. "u", "N" or "a", "TBN"
+    name, letters   what the array is called and its axes, e.g. "u", "N" or "a", "TBN"; a digit is a size, e.g. "2BN"
     like            (name, array, letters) of an array already checked: letters they share must have equal
                     sizes, and the dtypes must be equal
 
@@ -28,6 +28,7 @@ def expect(name, array, letters, like=None):
     else:
         sizes = dict(zip(like[2], like[1].shape))
         origin = f"; {like[0]} has shape {_axes(like[2])} = {like[1].shape}"
+    sizes |= {letter: int(letter) for letter in letters if letter.isdigit()}
     if array.ndim != len(letters):
         raise ValueError(f"{name}: expected {len(letters)} axes {_axes(letters)}, got shape {array.shape}{origin}")
     if any(size != sizes.get(letter, size) for letter, size in zip(letters, array.shape)):
@@ -60,6 +61,16 @@ def expect_lengths(lengths, T, B):
         b = int(np.argmax((lengths < 1) | (lengths > T)))
         raise ValueError(f"lengths: expected 1 to T = {T}, got {lengths[b]} for sequence {b}")
     return np.ascontiguousarray(lengths, np.int64)
+
+
+def without_padding(x, lengths):
+    """x (T, B, M) with zeros from each sequence's end on: whatever stood there, NaN too, is gone. x itself if lengths
+    is None."""
+    if lengths is None:
+        return x
+    T, B, _ = x.shape
+    valid = np.arange(T)[:, None] < expect_lengths(lengths, T, B)
+    return np.where(valid[:, :, None], x, x.dtype.type(0))
 
 
 def expect_choice(name, value, choices):

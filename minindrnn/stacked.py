@@ -10,7 +10,7 @@ import numpy as np
 from . import memory
 from .blocks import AtLastStep, Chain
 from .indrnn import IndRNN
-from .linear import Linear
+from .linear import Linear, scaled
 from .shapes import expect_number
 
 
@@ -20,7 +20,8 @@ class StackedIndRNN(Chain):
     neurons, layers   width and number of the IndRNN layers
     steps             T, the length to remember: with gamma it gives the range of u
     gamma             |u| <= gamma^(1/T); the last layer starts at |u| >= (1/gamma)^(1/T), the others at 0
-    options           of every layer, as for `IndRNN`: activation, std, norm, dropout, ...
+    readout           where the W of the last linear map starts, as for `Linear`
+    options           of every layer, as for `IndRNN`: activation, W, norm, dropout, ...
 
     >>> network = StackedIndRNN(1, 128, 2, 10, np.random.default_rng(0), steps=100)
     >>> from minindrnn.layer import count
@@ -28,10 +29,11 @@ class StackedIndRNN(Chain):
     True
     """
 
-    def __init__(self, inputs, neurons, layers, outputs, rng, *, steps, gamma=2.0, dtype=np.float32, **options):
+    def __init__(self, inputs, neurons, layers, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
+                 **options):
         expect_number("layers", layers, 1)
         self.bound = memory.largest(steps, gamma)
         ranges = [(0.0, self.bound)] * (layers - 1) + [(memory.smallest(steps, 1 / gamma), self.bound)]
         widths = [inputs] + [neurons] * (layers - 1)
         super().__init__([IndRNN(width, neurons, rng, u=u, dtype=dtype, **options) for width, u in zip(widths, ranges)]
-                         + [AtLastStep(Linear(neurons, outputs, rng, dtype=dtype))])
+                         + [AtLastStep(Linear(neurons, outputs, rng, W=readout, dtype=dtype))])

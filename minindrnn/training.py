@@ -16,22 +16,27 @@ from tqdm import tqdm
 from . import checkpoint, memory
 from .layer import leaves
 from .optim import clip_values
+from .schedules import Plateau
 
 
 class TrainingError(RuntimeError):
     """A run cannot start or go on; the message says why and what is kept."""
 
 
-def train_step(network, loss, optimiser, x, target, rate, *, rng=None, bound=None, penalty=0.0, clip=10.0):
-    """Forward, loss, backward, clip, update, project: one step of learning. Returns the loss.
+def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0, lengths=None, rng=None, bound=None,
+               penalty=0.0, clip=10.0):
+    """Forward, loss, backward, clip, update, project: one step of learning. Returns the loss and the last state.
 
     loss      a function y, target -> loss, dy  (see `losses`)
+    state     where the segment before this one ended, `start` steps after the beginning of its sequences; no gradient
+              goes back into that segment (truncated backpropagation through time)
+    lengths   as for a layer's forward
     rng       a `numpy.random.Generator` for dropout
     bound     the largest |u|: every recurrent parameter is projected after the update
     penalty   if above 0, instead of projecting: so many times || max(0, |u| - bound) || is added to the loss
     clip      elementwise limit of the gradients
     """
-    y, cache = network.forward(x, statistics="batch", rng=rng)
+    y, cache = network.forward(x, state, lengths=lengths, statistics="batch", start=start, rng=rng)
     value, dy = loss(y, target)
     _, grads = network.backward(dy, cache)
     for _, parameter, grad in leaves(network.parameters, grads):
@@ -44,7 +49,7 @@ def train_step(network, loss, optimiser, x, target, rate, *, rng=None, bound=Non
     network.absorb(cache)
     if bound is not None and not penalty:
         memory.project(network.parameters, bound)
-    return value
+    return value, network.last_state(cache)
 
 
 @dataclass
@@ -54,7 +59,7 @@ class Run:
     config      what defines the run, as a JSON-able dict; a run only continues with an equal one
     batch       step -> x, target
     evaluate    network -> {name: number}, every sample counted once
-    schedule    step -> rate
+    schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
     noise       step -> a `numpy.random.Generator` for dropout
     options     keyword arguments of `train_step`
     """
@@ -75,13 +80,24 @@ class Run:
     def __post_init__(self):
         self.folder = Path(self.folder)
         self.losses = np.zeros(self.every)           # since the last evaluation
+        self.plateau = self.schedule if isinstance(self.schedule, Plateau) else None
+        if self.plateau:
+            self.plateau.watch(self.learned())
+
+    def learned(self):
+        """The arrays of network and optimiser."""
+        return ({f"parameter.{path}": parameter.value for path, parameter in leaves(self.network.parameters)}
+                | {f"buffer.{path}": buffer for path, buffer in leaves(self.network.buffers)}
+                | {f"optimiser.{name}": array for name, array in self.optimiser.state().items()})
 
     def arrays(self):
         """Every array that training changes."""
-        return ({f"parameter.{path}": parameter.value for path, parameter in leaves(self.network.parameters)}
-                | {f"buffer.{path}": buffer for path, buffer in leaves(self.network.buffers)}
-                | {f"optimiser.{name}": array for name, array in self.optimiser.state().items()}
-                | {"losses": self.losses})
+        plateau = self.plateau.state() if self.plateau else {}
+        return self.learned() | {f"schedule.{name}": array for name, array in plateau.items()} | {"losses": self.losses}
+
+    @property
+    def over(self):
+        return self.step >= self.steps or bool(self.plateau and self.plateau.over)
 
     def start(self):
         """Make the folder and its first checkpoint. Raises TrainingError if it already holds a run."""
@@ -130,9 +146,9 @@ class Run:
         with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
                                                  smoothing=0.1) as bar:
             say_if_slow("compiling the kernels, once on this machine ...", bar.write, self._compile)
-            while self.step < self.steps and not interrupted():
-                value = train_step(self.network, self.loss, self.optimiser, *self.batch(self.step),
-                                   self.schedule(self.step), rng=self.noise(self.step), **self.options)
+            while not self.over and not interrupted():
+                value, _ = train_step(self.network, self.loss, self.optimiser, *self.batch(self.step),
+                                      self.schedule(self.step), rng=self.noise(self.step), **self.options)
                 if not np.isfinite(value):
                     raise TrainingError(f"the loss is {value} at step {self.step}; the checkpoint in {self.folder} "
                                         "is the last good one; try a smaller --rate")
@@ -146,9 +162,13 @@ class Run:
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
                     with open(self.folder / "metrics.jsonl", "a") as file:
                         file.write(json.dumps(row) + "\n")
+                    if self.plateau:
+                        self.plateau.observe(row)
                     self.save()
+        if self.plateau and self.over:
+            self.plateau.back_to_the_best()
         self.save()
-        return self.step == self.steps
+        return self.over
 
     def _compile(self):
         x, target = self.batch(self.step)

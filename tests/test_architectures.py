@@ -2,21 +2,23 @@
 import numpy as np
 import pytest
 
-from minindrnn import Adam, mean_squared_error
+from minindrnn import Adam, BatchNorm, Chain, IndRNN, LanguageModel, cross_entropy, mean_squared_error
 from minindrnn.__main__ import main
 from minindrnn.architectures import ARCHITECTURES, build
 from minindrnn.blocks import Residual
 from minindrnn.data.adding import adding_problem
-from minindrnn.dense import DenseIndRNN
+from minindrnn.dense import DenseIndRNN, dense_layers
 from minindrnn.dropout import Dropout
+from minindrnn.gradientflow import deep_networks, gradient_norms
 from minindrnn.indrnn import Unit
 from minindrnn.layer import count, leaves
-from minindrnn.linear import Linear
-from minindrnn.residual import ResidualIndRNN
+from minindrnn.linear import Linear, kaiming
+from minindrnn.residual import ResidualIndRNN, residual_layers
 from minindrnn.training import train_step
 
 PUBLISHED = {"mnist-plain-6": 86_410, "mnist-plain-12": 187_786, "mnist-res": 170_890, "mnist-dense": 256_514,
-             "ntu-plain-6": 1_430_588, "ntu-plain-4": 902_204, "ntu-res": 2_751_548, "ntu-dense": 2_314_428}
+             "ntu-plain-6": 1_430_588, "ntu-plain-4": 902_204, "ntu-res": 2_751_548, "ntu-dense": 2_314_428,
+             "ntu-dense-aug": 5_640_108, "ptb-word-res": 48_501_600, "ptb-word-dense": 51_655_712, "ptb-char-dense": 45_675_762}
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -28,6 +30,49 @@ def test_parameter_counts_are_those_of_the_published_logs(name, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == name and lines[-1].split() == ["all", f"{PUBLISHED[name]:,}"]
     assert sum(int(line.split()[-1].replace(",", "")) for line in lines[1:-1]) == PUBLISHED[name]
+
+
+def test_the_papers_networks_start_as_the_authors_let_them(rng):
+    for name, low in (("mnist-plain-6", 5 ** (-1 / 784)), ("mnist-res", 5 ** (-1 / 784)), ("mnist-dense", 5 ** (-1 / 784))):
+        network = build(name, rng)
+        *inner, readout = [p.value for _, p in leaves(network.parameters) if p.role == "weight"]
+        for W in inner:
+            assert np.abs(W).max() <= (6 / 65 / W.shape[1])**0.5 * 1.0001
+        assert abs(readout.std() / (2 / readout.shape[1])**0.5 - 1) < 0.1
+        assert [p.value for _, p in leaves(network.parameters) if p.role == "recurrent"][-1].min() >= np.float32(low)
+        assert all(not p.value.any() for _, p in leaves(network.parameters) if p.role == "bias")
+
+
+def test_a_small_language_model_of_each_kind_trains_with_the_state_carried(rng):
+    """The shapes of ptb-word-res and ptb-word-dense at a hundredth of the width: two segments, the second from the state."""
+    u = dict(u=(0.0, 0.99), u_last=(0.0, 0.99))
+    options = dict(norm="before", norm_options=dict(steps=5))
+    residual = [*residual_layers(6, 20, 2, rng, dropout=0.45, dropout_last=0.5, **u, **options), IndRNN(20, 6, rng, u=(0.0, 0.99), **options)]
+    dense, channels = dense_layers(6, 3, (2, 1), rng, first=False, last=6, W=kaiming(0), **u, **options)
+    assert channels == 6
+    for body in (residual, dense):
+        model = LanguageModel(9, 6, Chain([Dropout(0.65), *body, BatchNorm(6, steps=5), Dropout(0.65)]), rng, p=0.2, bound=0.99)
+        state, optimiser = None, Adam(model.parameters)
+        for start in (0, 7):
+            tokens = rng.integers(0, 9, (8, 4))
+            loss, state = train_step(model, cross_entropy, optimiser, tokens[:-1], tokens[1:], 2e-4, state=state, start=start,
+                                     rng=rng, bound=0.99)
+            assert np.isfinite(loss)
+        assert all(np.abs(p.value).max() <= np.float32(0.99) for _, p in leaves(model.parameters) if p.role == "recurrent")
+        assert any(h is not None and h.any() for _, h in leaves(state))
+
+
+def test_gradients_reach_the_first_layer_of_the_deep_networks_but_not_of_a_tanh_rnn():
+    """Without training, over 100 steps: what `python -m minindrnn gradients` draws."""
+    rng = np.random.default_rng(0)
+    x, _ = adding_problem(100, 32, rng)
+    for name, network in deep_networks(100, rng).items():
+        norms = gradient_norms(network, x, rng)[:-1]
+        recurrent = sum(p.role == "recurrent" for _, p in leaves(network.parameters))
+        if "tanh" in name:
+            assert norms[0, 0] < 1e-9 * norms[-1, -1] and recurrent == 0 and len(norms) == 21
+        else:
+            assert 1e-3 < norms.min() and norms.max() < 1e3 and f"{recurrent} layers" in name
 
 
 @pytest.mark.parametrize("network, recurrent", [
@@ -87,6 +132,6 @@ def test_the_deep_networks_learn_and_stay_finite(network, rng):
     net = network(rng)
     optimiser = Adam(net.parameters)
     x, target = adding_problem(8, 8, rng)
-    losses = [train_step(net, mean_squared_error, optimiser, x, target, 3e-3, rng=rng, bound=net.bound) for _ in range(25)]
+    losses = [train_step(net, mean_squared_error, optimiser, x, target, 3e-3, rng=rng, bound=net.bound)[0] for _ in range(25)]
     assert np.isfinite(losses).all() and losses[-1] < 0.3 * losses[0]
     assert all(np.isfinite(buffer).all() for _, buffer in leaves(net.buffers))

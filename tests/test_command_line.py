@@ -1,10 +1,12 @@
 """Wrong input: one line that says what and where, exit code 2, nothing overwritten."""
+import json
 import os
 
 import numpy as np
 import pytest
 
 from minindrnn.__main__ import main
+from minindrnn.experiments import MODELS
 from minindrnn.problems import PROBLEMS
 
 TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2"]
@@ -34,6 +36,10 @@ def refused(arguments, capsys):
     (["train", "digits", "--model", "densse"], "argument --model: invalid choice: 'densse'"),
     (["train", "digits", "--norm", "bofore"], "argument --norm: invalid choice: 'bofore'"),
     (["train", "digits", "--dropout", "1"], "argument --dropout: expected a number from 0 to 0.99, got '1'"),
+    (["train", "digits", "--plateau", "0"], "argument --plateau: expected a whole number of at least 1, got '0'"),
+    (["train", "digits", "--decay", "-1"], "argument --decay: expected a number of at least 0, got '-1'"),
+    (["figure", "--models", "transformer"], "argument --models: invalid choice: 'transformer'"),
+    (["figure", "--lengths", "1"], "argument --lengths: expected a whole number of at least 2, got '1'"),
     (["describe", "mnist"], "argument NAME: invalid choice: 'mnist'"),
     (["train", "adding", "--rows"], "--rows is for digits"),
     (["train", "digits", "--length", "9"], "--length is for adding; digits have 64 steps, 8 with --rows"),
@@ -54,7 +60,7 @@ def test_a_run_is_never_overwritten(tmp_path, capsys):
     other = [*TINY, "--out", folder, "--resume", "--hidden", "5"]
     assert f"{folder}: was started with hidden = 4, not 5" in refused(other, capsys)
     other = [*TINY, "--out", folder, "--resume", "--model", "residual"]
-    assert f"{folder}: was started with model = stacked, not residual" in refused(other, capsys)
+    assert f"{folder}: was started with model = indrnn, not residual" in refused(other, capsys)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert main([*TINY, "--out", str(folder), "--resume"]) == 0
 
@@ -85,8 +91,46 @@ def test_gradcheck_prints_the_worst_error_and_where(capsys):
     assert len(lines) == 1 + len(PROBLEMS) and all("e-" in line and "draw" in line for line in lines[1:])
 
 
+def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
+    command = ["figure", "--lengths", "6", "8", "--models", "indrnn", "lstm", "--steps", "3", "--out", str(tmp_path)]
+    assert main(command) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 5 and said[0].startswith("T = 6, indrnn: 3 steps") and said[-1] == f"drawn: {tmp_path / 'adding.png'}"
+    assert (tmp_path / "adding.png").read_bytes().startswith(b"\x89PNG")
+    result = json.loads((tmp_path / "adding-8-lstm-seed0/result.json").read_text())
+    assert result["command"] == "python -m minindrnn train adding --length 8 --model lstm --steps 3 --seed 0"
+    assert main(command) == 0 and capsys.readouterr().out.splitlines() == said[-1:]
+    command[command.index("3")] = "5"                              # further than before: each goes on where it was
+    assert main(command) == 0 and len(capsys.readouterr().out.splitlines()) == 5
+    assert main(["train", "adding", "--length", "8", "--model", "lstm", "--steps", "5", "--out", str(tmp_path / "whole")]) == 0
+    assert (tmp_path / "whole/checkpoint.npz").read_bytes() != b""
+    one, two = (np.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "adding-8-lstm-seed0"))
+    assert all(np.array_equal(one[name], two[name]) for name in one.files if name.startswith("array.parameter"))
+
+
+def test_gradients_draws_a_picture(tmp_path, capsys):
+    assert main(["gradients", "--length", "5", "--out", str(tmp_path / "g.png")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert (tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_model_trains_and_tells_what_it_learned(tmp_path, capsys):
+    for model in MODELS:
+        out = str(tmp_path / model)
+        assert main(["train", "digits", "--rows", "--model", model, "--layers", "1", "--hidden", "4", "--steps", "4", "--out", out]) == 0
+        said = capsys.readouterr().out
+        assert "test accuracy" in said and ("recurrent weights" in said) == (model in ("indrnn", "residual", "dense"))
+
+
+def test_three_ways_to_evaluate_batch_normalisation(tmp_path, capsys):
+    assert main(["train", "digits", "--rows", "--norm", "after", "--hidden", "4", "--steps", "4", "--out", str(tmp_path / "a")]) == 0
+    assert "by statistics of the population" in capsys.readouterr().out
+    result = json.loads((tmp_path / "a/result.json").read_text())
+    assert len({result[f"test_loss{way}"] for way in ("", "_population", "_batch")}) == 3
+
+
 def test_help_reads_well(capsys):
-    for arguments in (["--help"], ["train", "--help"], ["gradcheck", "--help"]):
+    for arguments in (["--help"], ["train", "--help"], ["figure", "--help"], ["gradients", "--help"], ["gradcheck", "--help"]):
         with pytest.raises(SystemExit) as caught:
             main(arguments)
         assert caught.value.code == 0 and "usage: python -m minindrnn" in capsys.readouterr().out

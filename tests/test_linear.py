@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds
 
 from minindrnn import Linear, linear_backward, linear_forward
+from minindrnn.linear import kaiming, normal, scaled
 
 
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.booleans(), st.sampled_from(["f4", "f8"]), seeds)
@@ -62,5 +63,17 @@ def test_layer_errors(rng):
     for arguments, message in [((0, 3), "inputs: expected a finite number at least 1, got 0"), ((3, 0), "outputs: expected a finite number")]:
         with pytest.raises(ValueError, match=message):
             Linear(*arguments, rng)
-    with pytest.raises(ValueError, match="std: expected a finite number at least 0, got -1"):
-        Linear(2, 3, rng, std=-1)
+    for call, message in [(lambda: normal(-1), "std: expected a finite number at least 0, got -1"),
+                          (lambda: scaled(-1), "gain: expected a finite number at least 0, got -1"),
+                          (lambda: kaiming(np.nan), "slope: expected a finite number at least 0, got nan")]:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+@pytest.mark.parametrize("start, std, largest", [
+    (normal(0.3), 0.3, np.inf), (scaled(), 1 / 20, np.inf), (scaled(2**0.5), 2**0.5 / 20, np.inf),
+    (kaiming(8), 0.1754 / 20, 0.3038 / 20), (kaiming(0), (2 / 400)**0.5, (6 / 400)**0.5)])
+def test_where_weights_start(start, std, largest, rng):
+    """The papers' inner weights, kaiming(8): standard deviation 0.1754 and range 0.3038, divided by sqrt(inputs)."""
+    W = Linear(400, 500, rng, W=start)["W"]
+    assert abs(W.std() / std - 1) < 0.01 and abs(W.mean()) < 0.01 * std and np.abs(W).max() <= largest * 1.0002

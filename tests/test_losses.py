@@ -28,11 +28,24 @@ def test_nan_reaches_the_loss():
 
 @pytest.mark.parametrize("loss, target, message", [
     (mean_squared_error, np.zeros((2, 2)), r"target: expected \(B, K\) = \(2, 3\), got \(2, 2\)"),
-    (cross_entropy, np.array([0, 3]), "target: expected classes 0 to 2, got 3"),
-    (cross_entropy, np.array([-1, 0]), "target: expected classes 0 to 2, got -1"),
-    (cross_entropy, np.array([0.0, 1.0]), r"target: expected class indices \(B,\) = \(2,\), got float64 of shape \(2,\)"),
-    (cross_entropy, np.array([0]), r"target: expected class indices \(B,\) = \(2,\), got int64 of shape \(1,\)"),
+    (cross_entropy, np.array([0, 3]), "target: expected classes 0 to 2, or -1, got 3"),
+    (cross_entropy, np.array([-2, 0]), "target: expected classes 0 to 2, or -1, got -2"),
+    (cross_entropy, np.array([-1, -1]), "target: expected at least one class, got -1 only"),
+    (cross_entropy, np.array([0.0, 1.0]), r"target: expected class indices of shape \(2,\), got float64 of shape \(2,\)"),
+    (cross_entropy, np.array([0]), r"target: expected class indices of shape \(2,\), got int64 of shape \(1,\)"),
 ])
 def test_errors(loss, target, message):
     with pytest.raises(ValueError, match=message):
         loss(np.zeros((2, 3)), target)
+
+
+def test_asking_at_every_step_is_asking_all_rows(rng):
+    y, target = rng.normal(size=(4, 3, 5)), rng.integers(0, 5, (4, 3))
+    loss, dy = cross_entropy(y, target)
+    rows, drows = cross_entropy(y.reshape(12, 5), target.reshape(12))
+    assert loss == rows and np.array_equal(dy.reshape(12, 5), drows)
+    target[2:, 1] = -1
+    kept = target >= 0
+    loss, dy = cross_entropy(y, target)
+    rows, drows = cross_entropy(np.ascontiguousarray(y[kept]), target[kept])
+    assert loss == rows and np.array_equal(dy[kept], drows) and not dy[~kept].any()

@@ -1,9 +1,10 @@
 """Layers put together: what a network promises beyond its gradients."""
 import numpy as np
 import pytest
+import sympy
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minindrnn import AtLastStep, Chain, Concatenate, IndRNN, Linear, Residual, StackedIndRNN
+from minindrnn import AtLastStep, Chain, Concatenate, IndRNN, Linear, Residual, StackedIndRNN, Unit
 from minindrnn.layer import leaves
 
 
@@ -46,6 +47,29 @@ def test_backward_twice_is_the_same(rng):
     assert_array_equal(dx, again)
     for _, one, two in leaves(grads, same):
         assert_array_equal(one, two)
+
+
+def test_equals_the_symbolic_derivative_of_a_residual_block(rng):
+    """SymPy unrolls three steps of x + W2 h2 + b2, h2[t] = act(W1 h1[t] + b1 + u2 h2[t-1]), h1[t] = act(x[t] + u1 h1[t-1])
+    of one neuron and differentiates by every number there is; ours must agree term by term."""
+    x, w = sympy.symbols("x:3"), sympy.symbols("w:3")
+    u1, W1, b1, u2, W2, b2, h1, h2 = symbols = sympy.symbols("u1 W1 b1 u2 W2 b2 h1 h2")
+    loss, one, two = 0, h1, h2
+    for t in range(3):
+        one = sympy.tanh(x[t] + u1 * one)
+        two = sympy.tanh(W1 * one + b1 + u2 * two)
+        loss += w[t] * (x[t] + W2 * two + b2)
+    numbers = dict(zip((*x, *w, *symbols), rng.normal(size=14)))
+    wanted = [float(sympy.diff(loss, symbol).subs(numbers)) for symbol in (*x, *symbols)]
+    half = lambda: [Unit(1, rng, activation="tanh", dtype=np.float64), Linear(1, 1, rng, dtype=np.float64)]
+    block = Residual(Chain([*half(), *half()]))
+    for (_, parameter), symbol in zip(leaves(block.parameters), symbols):
+        parameter.value[...] = numbers[symbol]
+    column = lambda names: np.array([numbers[name] for name in names], float).reshape(-1, 1, 1)
+    _, cache = block.forward(column(x), [column([h1])[0], None, column([h2])[0], None])
+    dx, grads = block.backward(column(w), cache)
+    got = [*dx.ravel(), *(grad.item() for _, _, grad in leaves(block.parameters, grads)), grads[0]["h0"].item(), grads[2]["h0"].item()]
+    assert_allclose(got, wanted, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("combinator, identity_and", [(Residual, lambda W: np.eye(4) + W),

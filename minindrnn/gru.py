@@ -1,0 +1,119 @@
+"""The GRU, a baseline: one gate decides how much of the state is replaced, one how much of it is looked at.
+
+Letters   T steps, B sequences, N neurons; r, z, n are the thirds of an axis of 3 N, in this order
+    a    (T, B, 3 N)   input of gates and candidate, already projected (W x + b)
+    U    (3 N, N)      recurrent weights
+    h0   (B, N)        state before the first step, zero unless given
+    h    (T, B, N)     output
+
+Forward   F1  p[t] = U h[t-1]                               in thirds pr, pz, pn, as a is
+          F2  r, z = sigmoid(ar + pr, az + pz)    n = tanh(an + r * pn)
+          F3  h[t] = n + z * (h[t-1] - n)
+Backward  B1  dh   = dh[t] + carry                          carry = 0 after the last step
+          B2  dn   = dh (1 - z) (1 - n^2)    dz = dh (h[t-1] - n) z (1 - z)      from F3 and F2, as sums
+          B3  dr   = dn pn r (1 - r)                        from F2
+          B4  da[t] = dr, dz, dn       dp = dr, dz, dn * r  from F2
+          B5  carry = dh * z + U' dp                        from F3 and F1, argument h[t-1]
+          B6  dU   = sum over t and b of dp h[t-1]'
+          B7  dh0  = carry after t = 0
+
+r stands after the product with U, not before it, so that one product a step is enough.
+Cache: U, h0, gates, pn, h (and the lengths). Source: Cho et al., arXiv 1406.1078.
+"""
+import numpy as np
+
+from .activations import SIGMOID, TANH, activate
+from .compiled import kernel
+from .linear import products
+from .rnn import RNN, expect_gates, last_step
+from .shapes import expect, without_padding
+
+ONE = np.float32(1)
+
+
+def gru_forward(a, U, h0=None, *, lengths=None):
+    """a (T, B, 3 N), U (3 N, N), h0 (B, N) or zero  ->  h (T, B, N), cache.
+
+    lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give h = 0
+
+    float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
+
+    >>> h, cache = gru_forward(np.zeros((2, 1, 3)), np.zeros((3, 1)), np.ones((1, 1)))
+    >>> h.ravel().tolist()
+    [0.5, 0.25]
+    """
+    T, B, N = expect_gates(3, a, U)
+    h0 = np.zeros((B, N), a.dtype) if h0 is None else h0
+    expect("h0", h0, "BN", like=("h", np.empty((T, B, N), a.dtype), "TBN"))
+    gates = np.array(without_padding(a, lengths))
+    h, pn = np.empty((2, T, B, N), a.dtype)
+    before, product = h0, np.empty((B, 3 * N), a.dtype)
+    for t in range(T):
+        np.matmul(before, U.T, out=product)                                            # F1
+        advance(gates[t], product, before, pn[t], h[t])                                # F2, F3
+        before = h[t]
+    h = without_padding(h, lengths)
+    return h, (U, h0, gates, pn, h, lengths)
+
+
+def gru_backward(dh, cache):
+    """dh (T, B, N), cache of the forward pass  ->  da (T, B, 3 N), dU (3 N, N), dh0 (B, N)."""
+    U, h0, gates, pn, h, lengths = cache
+    expect("dh", dh, "TBN", like=("h", h, "TBN"))
+    T, B, N = h.shape
+    dh, (da, dp) = without_padding(dh, lengths), np.empty((2, T, B, 3 * N), h.dtype)
+    carry, product = np.zeros_like(h0), np.zeros_like(h0)
+    for t in reversed(range(T)):
+        retreat(dh[t], gates[t], pn[t], h[t - 1] if t else h0, carry, da[t], dp[t])    # B1 to B5
+        np.matmul(dp[t], U, out=product)
+        carry += product                                                               # B5
+    dU = products(dp[1:].reshape(-1, 3 * N), h[:-1].reshape(-1, N)) + dp[0].T @ h0     # B6
+    return da, dU.astype(U.dtype), carry                                               # B7
+
+
+class GRU(RNN):
+    """x (T, B, inputs)  ->  h (T, B, neurons), with the gates r, z and the candidate n.
+
+    Options as for `RNN`. Parameters W (3 neurons, inputs), b (3 neurons,), U (3 neurons, neurons).
+    The state is h, (B, neurons).
+    """
+
+    gates, forward_pass, backward_pass = 3, staticmethod(gru_forward), staticmethod(gru_backward)
+
+    def last_state(self, cache):
+        _, (*_, h, lengths) = cache
+        return last_step(h, lengths)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels: one step, all sequences. A loop for each function, as two of them in one would not vectorise.
+
+@kernel
+def advance(gates, product, before, pn, h):
+    """gates (B, 3 N) hold a[t] and receive r, z, n."""
+    B, N = h.shape
+    for b in range(B):
+        for k in range(2 * N):
+            gates[b, k] = activate(SIGMOID, gates[b, k] + product[b, k])               # F2: r, z
+        for n in range(N):
+            pn[b, n] = product[b, 2 * N + n]
+            gates[b, 2 * N + n] = activate(TANH, gates[b, 2 * N + n] + gates[b, n] * pn[b, n])   # F2: n
+        for n in range(N):
+            candidate = gates[b, 2 * N + n]
+            h[b, n] = candidate + gates[b, N + n] * (before[b, n] - candidate)         # F3
+
+
+@kernel
+def retreat(dh, gates, pn, before, carry, da, dp):
+    """da and dp (B, 3 N) receive the gradients of both arguments of F2; carry that part of B5 which is not U' dp."""
+    B, N = dh.shape
+    for b in range(B):
+        for n in range(N):
+            r, z, candidate = gates[b, n], gates[b, N + n], gates[b, 2 * N + n]
+            d = dh[b, n] + carry[b, n]                                                 # B1
+            dn = d * (ONE - z) * (ONE - candidate * candidate)                         # B2
+            dz = d * (before[b, n] - candidate) * (z * (ONE - z))
+            dr = dn * pn[b, n] * (r * (ONE - r))                                       # B3
+            da[b, n], da[b, N + n], da[b, 2 * N + n] = dr, dz, dn                      # B4
+            dp[b, n], dp[b, N + n], dp[b, 2 * N + n] = dr, dz, dn * r
+            carry[b, n] = d * z                                                        # B5

@@ -1,0 +1,32 @@
+"""Population statistics: batch normalisation by what a whole pass over the training data says.
+
+Running averages forget: they are those of the last few dozen batches, of parameters that still moved. Early in training
+they are erratic. A pass with fixed parameters gives, for each channel, the mean over all batches of the batch's mean
+and of its unbiased variance. Source: Ioffe and Szegedy, arXiv 1502.03167, algorithm 2.
+"""
+from contextlib import contextmanager
+
+from .layer import leaves
+
+
+@contextmanager
+def population_statistics(network, batches):
+    """Within the context, statistics="running" means those of the batches, arrays x (T, B, M); then the old ones again.
+
+    Dropout is off, every batch has the same weight, however many sequences it holds. ValueError if there are none.
+    """
+    kept = [(buffer, buffer.copy()) for _, buffer in leaves(network.buffers)]
+    try:
+        for path, buffer in leaves(network.buffers):
+            if path.endswith("updates"):
+                buffer[...] = 0
+        count = 0
+        for count, x in enumerate(batches, 1):
+            _, cache = network.forward(x, statistics="batch")
+            network.absorb(cache, average=True)
+        if not count:
+            raise ValueError("batches: expected at least one, got none")
+        yield network
+    finally:
+        for buffer, before in kept:
+            buffer[...] = before

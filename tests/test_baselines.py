@@ -1,0 +1,208 @@
+"""RNN, LSTM, GRU: the obvious NumPy truth, SymPy, and what they share with IndRNN."""
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from reference import ACT
+from strategies import seeds
+
+from minindrnn import GRU, LSTM, RNN, indrnn_backward, indrnn_forward
+from minindrnn.activations import KIND
+from minindrnn.gru import gru_backward, gru_forward
+from minindrnn.layer import leaves
+from minindrnn.lstm import lstm_backward, lstm_forward
+from minindrnn.rnn import rnn_backward, rnn_forward
+
+sigmoid = ACT["sigmoid"]
+
+
+def rnn_step(a, U, h):
+    return np.tanh(a + h @ U.T)
+
+
+def lstm_step(a, U, state):
+    h, c = state
+    i, f, g, o = np.split(a + h @ U.T, 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return np.stack([sigmoid(o) * np.tanh(c), c])
+
+
+def gru_step(a, U, h):
+    (ar, az, an), (pr, pz, pn) = np.split(a, 3, axis=-1), np.split(h @ U.T, 3, axis=-1)
+    z = sigmoid(az + pz)
+    return (1 - z) * np.tanh(an + sigmoid(ar + pr) * pn) + z * h
+
+
+CELLS = {"rnn": (1, rnn_forward, rnn_backward, rnn_step, (), RNN),
+         "lstm": (4, lstm_forward, lstm_backward, lstm_step, (2,), LSTM),
+         "gru": (3, gru_forward, gru_backward, gru_step, (), GRU)}
+every_cell = pytest.mark.parametrize("gates, forward, backward, step, state, layer", CELLS.values(), ids=CELLS)
+
+
+def drawn(rng, gates, state, T=7, B=3, N=5, dtype=np.float64):
+    return (rng.normal(size=(T, B, gates * N)).astype(dtype), rng.normal(size=(gates * N, N)).astype(dtype),
+            rng.normal(size=(*state, B, N)).astype(dtype))
+
+
+@every_cell
+@given(seed=seeds, dtype=st.sampled_from([np.float32, np.float64]))
+def test_equals_the_obvious_loop(gates, forward, backward, step, state, layer, seed, dtype):
+    rng = np.random.default_rng(seed)
+    T, B, N = rng.integers(1, 9), rng.integers(1, 4), rng.integers(1, 6)
+    a, U, before = drawn(rng, gates, state, T, B, N, dtype)
+    h, _ = forward(a, U, before)
+    assert h.dtype == dtype
+    for t in range(T):
+        before = step(a[t], U, before)
+        assert_allclose(h[t], before[0] if state else before, rtol=0, atol=1e-12 if dtype == np.float64 else 2e-5)
+
+
+@every_cell
+def test_padding_is_never_read(gates, forward, backward, step, state, layer, rng):
+    a, U, before = drawn(rng, gates, state)
+    dh, lengths = rng.normal(size=(7, 3, 5)), np.array([7, 3, 1])
+    padding = np.arange(7)[:, None] >= lengths
+    results = []
+    for filling in (0, np.nan):
+        a[padding], dh[padding] = filling, filling
+        h, cache = forward(a, U, before, lengths=lengths)
+        results.append((h, *backward(dh, cache)))
+        assert not h[padding].any() and not results[-1][1][padding].any()
+    for with_zeros, with_nan in zip(*results):
+        assert_array_equal(with_zeros, with_nan)
+    alone, cache = forward(np.ascontiguousarray(a[:3, 1:2]), U, np.ascontiguousarray(before[..., 1:2, :]))
+    assert_allclose(h[:3, 1:2], alone, rtol=0, atol=1e-14)
+    assert_allclose(results[0][1][:3, 1:2], backward(np.ascontiguousarray(dh[:3, 1:2]), cache)[0], rtol=0, atol=1e-13)
+
+
+@every_cell
+@pytest.mark.parametrize("lengths", [None, [4, 2, 1]])
+def test_the_state_carries_a_sequence_over_a_cut_bit_for_bit(gates, forward, backward, step, state, layer, lengths, rng):
+    a, U, before = drawn(rng, gates, state)
+    network = layer(gates, 5, rng, dtype=np.float64)
+    x = rng.normal(size=(7, 3, gates))
+    if lengths is None:
+        whole, _ = network.forward(x)
+        first, cache = network.forward(np.ascontiguousarray(x[:4]))
+        second, _ = network.forward(np.ascontiguousarray(x[4:]), network.last_state(cache))
+        assert_array_equal(np.concatenate([first, second]), whole)
+    else:
+        _, cache = network.forward(x[:4].copy(), lengths=lengths)
+        got = network.last_state(cache)
+        for b, n in enumerate(lengths):
+            _, alone = network.forward(np.ascontiguousarray(x[:n, b:b + 1]))
+            assert_allclose(got[..., b:b + 1, :], network.last_state(alone), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("activation", KIND)
+def test_a_diagonal_matrix_makes_it_an_indrnn(activation, rng):
+    a, dh = rng.normal(size=(2, 9, 2, 4))
+    u, h0 = rng.uniform(-1, 1, 4), rng.normal(size=(2, 4))
+    h, cache = rnn_forward(a, np.diag(u), h0, activation=activation)
+    da, dU, dh0 = rnn_backward(dh, cache)
+    wanted, cache = indrnn_forward(a, u, h0, activation=activation)
+    for got, expected in zip((h, da, np.diag(dU), dh0), (wanted, *indrnn_backward(dh, cache))):
+        assert_allclose(got, expected, rtol=0, atol=1e-12)
+
+
+def s(x):
+    return 1 / (1 + sympy.exp(-x))
+
+
+def symbolic_lstm(a, u, h, c):
+    i, f, g, o = (x + w * h for x, w in zip(a, u))
+    c = s(f) * c + s(i) * sympy.tanh(g)
+    return s(o) * sympy.tanh(c), c
+
+
+def symbolic_gru(a, u, h):
+    r, z = s(a[0] + u[0] * h), s(a[1] + u[1] * h)
+    return (1 - z) * sympy.tanh(a[2] + r * u[2] * h) + z * h,
+
+
+@pytest.mark.parametrize("cell, symbolic", [("lstm", symbolic_lstm), ("gru", symbolic_gru)])
+def test_equals_the_symbolic_derivative_of_two_steps(cell, symbolic, rng):
+    """SymPy unrolls T = 2 of one neuron and differentiates; the numbers are put in afterwards."""
+    gates, forward, backward, _, state, _ = CELLS[cell]
+    a, u, w = sympy.symbols(f"a:{2 * gates}"), sympy.symbols(f"u:{gates}"), sympy.symbols("w:2")
+    start = sympy.symbols("h c")[:2 if state else 1]
+    loss, now = 0, start
+    for t in range(2):
+        now = symbolic(a[t * gates:(t + 1) * gates], u, *now)
+        loss += w[t] * now[0]
+    symbols = (*a, *u, *start)
+    numbers = rng.normal(size=len(symbols) + 2)
+    values = dict(zip((*symbols, *w), numbers))
+    wanted = [float(sympy.diff(loss, symbol).subs(values)) for symbol in symbols]
+    _, cache = forward(numbers[:2 * gates].reshape(2, 1, -1), numbers[2 * gates:3 * gates].reshape(-1, 1),
+                       numbers[3 * gates:-2].reshape(*state, 1, 1))
+    got = backward(numbers[-2:].reshape(2, 1, 1), cache)
+    assert_allclose(np.concatenate([array.ravel() for array in got]), wanted, rtol=0, atol=1e-13)
+
+
+def test_dU_keeps_its_digits_over_100_000_steps():
+    a = np.full((100_000, 1, 1), 0.3, np.float32)
+    h, cache = rnn_forward(a, np.full((1, 1), 0.5, np.float32), activation="identity")
+    da, dU, _ = rnn_backward(np.ones_like(h), cache)
+    exact = float((da[1:].astype(np.float64) * h[:-1]).sum())
+    assert abs(dU[0, 0] / exact - 1) < 5e-6
+
+
+def test_where_they_start(rng):
+    irnn = RNN(2, 4, rng, activation="relu", U="identity")
+    assert_array_equal(irnn["U"], np.eye(4))
+    h, _ = irnn.linear.forward(np.abs(rng.normal(size=(6, 1, 2))).astype(np.float32))
+    assert_allclose(irnn.forward(np.zeros((6, 1, 2), np.float32), np.ones((1, 4), np.float32))[0], 1)   # nothing is forgotten
+    lstm = LSTM(2, 4, rng)
+    assert_array_equal(lstm["b"], [0] * 4 + [1] * 4 + [0] * 8)
+    for layer in (RNN(2, 9, rng), lstm, GRU(2, 4, rng)):
+        assert np.abs(layer["U"]).max() <= layer["U"].shape[1] ** -0.5 and layer.parameters["U"].role == "weight"
+
+
+def test_the_papers_parameter_counts(rng):
+    """arXiv 1910.06251, section 3: RNN M N + N^2 + N, LSTM four times that, IndRNN M N + 2 N."""
+    from minindrnn import IndRNN
+    from minindrnn.layer import count
+    M, N = 2, 128
+    assert count(RNN(M, N, rng).parameters) == M * N + N**2 + N == 16_768
+    assert count(LSTM(M, N, rng).parameters) == 4 * (M * N + N**2 + N) == 67_072
+    assert count(GRU(M, N, rng).parameters) == 3 * (M * N + N**2 + N)
+    assert count(IndRNN(M, N, rng).parameters) == M * N + 2 * N
+
+
+@pytest.mark.parametrize("call, error, message", [
+    (lambda: lstm_forward(np.zeros((2, 1, 8)), np.zeros((6, 2))), ValueError, r"a: expected \(T, B, Z\) = \(2, 1, 6\), got \(2, 1, 8\)"),
+    (lambda: lstm_forward(np.zeros((2, 1, 6)), np.zeros((6, 2))), ValueError, r"U: expected \(4 N, N\), got \(6, 2\)"),
+    (lambda: gru_forward(np.zeros((2, 1, 8)), np.zeros((8, 2))), ValueError, r"U: expected \(3 N, N\), got \(8, 2\)"),
+    (lambda: lstm_forward(np.zeros((2, 1, 8)), np.zeros((8, 2)), np.zeros((1, 1, 2))), ValueError,
+     r"s0: expected \(2, B, N\) = \(2, 1, 2\), got \(1, 1, 2\); h has shape \(T, B, N\) = \(2, 1, 2\)"),
+    (lambda: gru_forward(np.zeros((2, 1, 6)), np.zeros((6, 2)), np.zeros((3, 2))), ValueError, r"h0: expected \(B, N\) = \(1, 2\), got \(3, 2\)"),
+    (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 4))), ValueError, r"U: expected \(N, N\) = \(3, 3\), got \(3, 4\)"),
+    (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 3), np.float32)), TypeError, "U: expected float64 like a, got float32"),
+    (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 3)), activation="rleu"), ValueError, "activation: expected one of .* got 'rleu'"),
+    (lambda: RNN(2, 3, np.random.default_rng(0), U="orthogonal"), ValueError, "U: expected one of uniform, identity, got 'orthogonal'"),
+    (lambda: RNN(2, 0, np.random.default_rng(0)), ValueError, "neurons: expected a finite number at least 1, got 0"),
+])
+def test_errors(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@every_cell
+def test_backward_twice_is_the_same_and_inputs_are_left_alone(gates, forward, backward, step, state, layer, rng):
+    a, U, before = drawn(rng, gates, state)
+    dh = rng.normal(size=(7, 3, 5))
+    kept = [array.copy() for array in (a, U, before, dh)]
+    _, cache = forward(a, U, before)
+    first, second = backward(dh, cache), backward(dh, cache)
+    for one, two in zip(first, second):
+        assert_array_equal(one, two)
+    for array, copy in zip((a, U, before, dh), kept):
+        assert_array_equal(array, copy)
+    network = layer(2, 5, rng)
+    y, cache = network.forward(rng.normal(size=(7, 3, 2)).astype(np.float32))
+    _, grads = network.backward(y, cache)
+    for path, parameter, grad in leaves(network.parameters, grads):
+        assert grad.shape == parameter.value.shape and grad.dtype == np.float32, path

@@ -1,0 +1,237 @@
+"""What layers beside the recurrence promise beyond their gradients: differences, both directions, embedding, streams."""
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from minindrnn import (GRU, LSTM, RNN, BatchNorm, Bidirectional, Chain, Concatenate, DenseIndRNN, Differences, Dropout, Embedding,
+                       IndRNN, LanguageModel, LayerNorm, Linear, Residual, ResidualIndRNN, StackedIndRNN, Unit, cross_entropy,
+                       differences_forward, embedding_backward, embedding_forward, layernorm_backward, layernorm_forward)
+from minindrnn.bidirectional import reverse
+from minindrnn.layer import leaves, reset
+
+
+def f32(*shape, rng):
+    return rng.normal(size=shape).astype(np.float32)
+
+
+# Differences
+
+def test_differences_of_a_ragged_batch_and_over_a_cut(rng):
+    x = rng.normal(size=(6, 2, 3))
+    whole, _ = differences_forward(x)
+    assert_array_equal(whole[0, :, 3:], x[0])
+    assert_array_equal(whole[1:, :, 3:], x[1:] - x[:-1])
+    layer = Differences()
+    first, cache = layer.forward(np.ascontiguousarray(x[:4]))
+    second, _ = layer.forward(np.ascontiguousarray(x[4:]), layer.last_state(cache))
+    assert_array_equal(np.concatenate([first, second]), whole)
+    x[2:, 1] = np.nan
+    y, cache = layer.forward(x, lengths=[6, 2])
+    assert_array_equal(y[:, 0], whole[:, 0])
+    assert not y[2:, 1].any()
+    assert_array_equal(layer.last_state(cache), [x[5, 0], x[1, 1]])
+    dx, grads = layer.backward(np.ones_like(y), cache)
+    assert_array_equal(dx[:, 1, 0], [1, 2, 0, 0, 0, 0])        # y[0] and y[1] hold x[1] twice, x[0] twice and once less
+
+
+# Both directions
+
+@pytest.mark.parametrize("lengths", [None, [7, 3, 1]])
+def test_the_second_direction_is_the_first_one_read_from_the_end(lengths, rng):
+    layer = IndRNN(2, 4, rng, u=(0.5, 1.0))
+    x = f32(7, 3, 2, rng=rng)
+    y, _ = Bidirectional(layer, layer).forward(x, lengths=lengths)
+    steps = [7, 7, 7] if lengths is None else lengths
+    for b, n in enumerate(steps):
+        alone = np.ascontiguousarray(x[:n, b:b + 1])
+        assert_array_equal(y[:n, b, :4], layer.forward(alone)[0][:, 0])
+        assert_array_equal(y[:n, b, 4:], layer.forward(np.ascontiguousarray(alone[::-1]))[0][::-1, 0])
+        assert not y[n:, b].any()
+
+
+def test_turning_round_twice_is_nothing_and_padding_is_not_read(rng):
+    x, lengths = rng.normal(size=(7, 3, 2)), [7, 3, 1]
+    assert_array_equal(reverse(reverse(x, lengths), lengths), x)
+    layer = Bidirectional(IndRNN(2, 4, rng, dtype=np.float64), IndRNN(2, 3, rng, norm="after", dtype=np.float64))
+    padding, results = np.arange(7)[:, None] >= lengths, []
+    for filling in (0, np.nan):
+        x[padding] = filling
+        y, cache = layer.forward(x, lengths=lengths, statistics="batch")
+        dy = np.ones_like(y)
+        dy[padding] = filling
+        dx, grads = layer.backward(dy, cache)
+        results.append([y, dx, *(grad for _, grad in leaves(grads))])
+    for with_zeros, with_nan in zip(*results):
+        assert_array_equal(with_zeros, with_nan)
+
+
+def test_both_directions_know_their_state_and_statistics(rng):
+    layer = Bidirectional(IndRNN(2, 4, rng, norm="after"), IndRNN(2, 3, rng, norm="after"))
+    x = f32(5, 6, 2, rng=rng)
+    y, cache = layer.forward(x, statistics="batch")
+    assert [state.shape for state in layer.last_state(cache)] == [(6, 4), (6, 3)]
+    layer.absorb(cache)
+    assert all(buffer.any() for _, buffer in leaves(layer.buffers))
+    with pytest.raises(ValueError, match="Bidirectional: expected whole sequences, got one step"):
+        layer.step(x[0])
+
+
+# Layer normalisation
+
+def test_layer_normalisation_is_that_of_its_definition(rng):
+    x = rng.normal(size=(3, 2, 8))
+    y, _ = layernorm_forward(x, np.ones(8), np.zeros(8), eps=1e-5)
+    assert_allclose(y, (x - x.mean(axis=2, keepdims=True)) / np.sqrt(x.var(axis=2, keepdims=True) + 1e-5), rtol=0, atol=1e-13)
+    far = (1000 + x).astype(np.float32)
+    near = far.astype(np.float64)
+    y, _ = layernorm_forward(far, np.ones(8, np.float32), np.zeros(8, np.float32))
+    assert_allclose(y, (near - near.mean(axis=2, keepdims=True)) / np.sqrt(near.var(axis=2, keepdims=True) + 1e-5), rtol=0, atol=2e-6)
+
+
+def test_layer_normalisation_of_one_channel_is_zero_and_its_padding_is_not_read(rng):
+    x = rng.normal(size=(3, 2, 1))
+    y, cache = layernorm_forward(x, np.ones(1), np.zeros(1))
+    assert not y.any() and not layernorm_backward(np.ones_like(y), cache)[0].any()
+    x = rng.normal(size=(3, 2, 4))
+    x[1:, 1] = np.nan
+    y, cache = layernorm_forward(x, np.ones(4), np.zeros(4), lengths=[3, 1])
+    results = layernorm_backward(np.where(np.isnan(x), np.nan, 1.0), cache)
+    assert all(np.isfinite(array).all() for array in (y, *results)) and not y[1:, 1].any() and not results[0][1:, 1].any()
+
+
+def test_the_norm_of_a_unit_may_be_layer_normalisation(rng):
+    unit, a = Unit(4, np.random.default_rng(5), norm="after", norm_layer=LayerNorm), f32(5, 3, 4, rng=rng)
+    h, _ = Unit(4, np.random.default_rng(5)).forward(a)
+    assert_array_equal(unit.forward(a)[0], LayerNorm(4).forward(h)[0])
+    assert unit.buffers == {} and set(unit.parameters) == {"u", "gamma", "beta"}
+
+
+# Embedding and language model
+
+def test_an_embedding_looks_up_and_sums_up(rng):
+    E, tokens = rng.normal(size=(5, 3)), np.array([[0, 4], [4, 4]])
+    x, cache = embedding_forward(tokens, E)
+    assert_array_equal(x, E[tokens])
+    dx = rng.normal(size=x.shape)
+    dE = embedding_backward(dx, cache)
+    assert_allclose(dE[4], dx[0, 1] + dx[1, 0] + dx[1, 1])
+    assert_array_equal(dE[0], dx[0, 0])
+    assert not dE[1:4].any()
+
+
+def test_a_token_is_out_everywhere_or_nowhere_and_the_mean_is_kept(rng):
+    tokens = np.tile(np.arange(4000), (2, 3, 1)).reshape(6, -1)
+    x, _ = embedding_forward(tokens, np.ones((4000, 1)), 0.2, rng)
+    by_token = x.reshape(6, 4000)
+    assert (by_token == by_token[0]).all() and set(np.unique(x)) == {0.0, 1.25} and abs(x.mean() - 1) < 0.02
+    assert (Embedding(4, 2, rng, p=0.5).forward(np.array([[1]]))[0] != 0).all()
+
+
+def test_padding_may_hold_any_token(rng):
+    layer = Embedding(4, 2, rng)
+    x, cache = layer.forward(np.array([[1, 2], [3, -7]]), lengths=[2, 1])
+    assert not x[1, 1].any()
+    _, grads = layer.backward(np.full((2, 2, 2), np.float32(1)), cache)
+    assert grads["E"][:, 0].tolist() == [0, 1, 1, 1]
+
+
+def test_sums_of_many_equal_tokens_keep_their_digits():
+    E = np.zeros((2, 1), np.float32)
+    x, cache = embedding_forward(np.zeros((100_000, 1), int), E)
+    dE = embedding_backward(np.full_like(x, 0.1), cache)
+    assert abs(dE[0, 0] / (100_000 * float(np.float32(0.1))) - 1) < 1e-7
+
+
+def small_model(rng, **options):
+    body = Chain([Dropout(0.1), IndRNN(6, 5, rng, norm="before", norm_options={"steps": 9}), Linear(5, 6, rng)])
+    return LanguageModel(7, 6, body, rng, width=0.5, **options)
+
+
+def test_a_language_model_learns_what_comes_next(rng):
+    from minindrnn import Adam
+    from minindrnn.training import train_step
+    text = np.tile([0, 1, 2, 3, 4, 5, 6, 3], 40)
+    tokens = np.stack([text[i:i + 161] for i in range(8)], axis=1)       # eight streams
+    model, state, losses = small_model(rng, p=0.05, bound=0.99), None, []
+    optimiser = Adam(model.parameters)
+    for epoch in range(15):
+        state = None
+        for start in range(0, 160, 20):
+            x, target = tokens[start:start + 20], tokens[start + 1:start + 21]
+            loss, state = train_step(model, cross_entropy, optimiser, x, target, 1e-2, state=state, start=start, rng=rng, bound=0.99)
+            losses.append(loss)
+    assert losses[0] > 1.8 and np.mean(losses[-8:]) < 0.6
+    state = None
+    for start, token in enumerate(text[:100]):                            # one token at a time, its memory of fixed size
+        y, state = model.step(np.array([token]), state, start=start)
+        assert [leaf.shape for _, leaf in leaves(state) if leaf is not None] == [(1, 5)]
+        assert start < 20 or y.argmax() == text[start + 1]
+
+
+def test_ragged_language_model_counts_only_what_is_there(rng):
+    model = small_model(rng)
+    tokens = rng.integers(0, 7, (5, 2))
+    y, cache = model.forward(tokens, lengths=[5, 2])
+    target = rng.integers(0, 7, (5, 2))
+    target[2:, 1] = -1
+    loss, dy = cross_entropy(y, target)
+    parts = [cross_entropy(model.forward(np.ascontiguousarray(tokens[:n, b:b + 1]))[0], target[:n, b:b + 1])[0] * n for b, n in ((0, 5), (1, 2))]
+    assert loss == pytest.approx(sum(parts) / 7, rel=1e-5)
+    assert not dy[2:, 1].any()
+
+
+# State
+
+def networks(rng):
+    return {"stacked": StackedIndRNN(2, 5, 3, 4, rng, steps=9, norm="after"),
+            "residual": ResidualIndRNN(2, 5, 2, 4, rng, steps=9, norm="before", norm_options={"steps": 6}),
+            "dense": DenseIndRNN(2, 2, (2, 1), 4, rng, steps=9, differences=True),
+            "rnn": RNN(2, 5, rng), "lstm": LSTM(2, 5, rng), "gru": GRU(2, 5, rng),
+            "skips": Chain([Concatenate(IndRNN(2, 3, rng)), Linear(5, 5, rng), Residual(Unit(5, rng)), BatchNorm(5)])}
+
+
+@pytest.mark.parametrize("name", networks(np.random.default_rng(0)))
+def test_step_by_step_equals_one_pass_and_needs_no_more_memory(name, rng):
+    network = networks(rng)[name]
+    x = f32(12, 3, 2, rng=rng)
+    for _, buffer in leaves(network.buffers):
+        buffer += 1
+    whole, _ = network.forward(x)
+    state, sizes = None, set()
+    for t in range(12):
+        y, state = network.step(x[t], state, start=t)
+        sizes.add(sum(leaf.nbytes for _, leaf in leaves(state) if leaf is not None))
+        if whole.ndim == 3:
+            assert_allclose(y, whole[t], rtol=1e-5, atol=1e-6)
+    if whole.ndim == 2:
+        assert_allclose(y, whole, rtol=1e-5, atol=1e-6)
+    assert len(sizes) == 1
+
+
+def test_reset_starts_some_sequences_anew(rng):
+    network = Chain([IndRNN(2, 4, rng), LSTM(4, 3, rng), Linear(3, 2, rng)])
+    x = f32(4, 3, 2, rng=rng)
+    _, cache = network.forward(x)
+    state = network.last_state(cache)
+    reset(state, np.array([False, True, False]))
+    fresh, _ = network.forward(x)
+    carried, _ = network.forward(x, state)
+    assert_allclose(carried[:, 1], fresh[:, 1], rtol=0, atol=1e-7)
+    assert np.abs(carried[0, 0] - fresh[0, 0]).max() > 1e-6
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda rng: Embedding(4, 2, rng).forward(np.array([[4]])), "tokens: expected 0 to V - 1 = 3, got 4"),
+    (lambda rng: Embedding(4, 2, rng).forward(np.array([[-1]])), "tokens: expected 0 to V - 1 = 3, got -1"),
+    (lambda rng: Embedding(4, 2, rng).forward(np.array([[1.0]])), r"tokens: expected integers \(T, B\), got float64 of shape \(1, 1\)"),
+    (lambda rng: Embedding(4, 2, rng).forward(np.array([1])), r"tokens: expected integers \(T, B\), got int64 of shape \(1,\)"),
+    (lambda rng: Embedding(4, 2, rng, p=1.0), "p: expected a finite number from 0 to .* got 1.0"),
+    (lambda rng: differences_forward(np.ones((2, 3, 4)), np.ones((2, 4))), r"x0: expected \(B, M\) = \(3, 4\), got \(2, 4\)"),
+    (lambda rng: layernorm_forward(np.ones((2, 3, 4)), np.ones(3), np.ones(4)), r"gamma: expected \(N,\) = \(4,\), got \(3,\)"),
+    (lambda rng: LSTM(2, 4, rng).forward(np.ones((2, 3, 2), np.float32), np.ones((2, 1, 4), np.float32)), r"s0: expected \(2, B, N\) = \(2, 3, 4\), got \(2, 1, 4\)"),
+    (lambda rng: small_model(rng).forward(np.zeros((2, 3), int), {"body": [None, np.zeros((2, 5), np.float32), None]}),
+     r"h0: expected \(B, N\) = \(3, 5\), got \(2, 5\)"),
+])
+def test_errors(rng, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(rng)

@@ -1,0 +1,68 @@
+"""The learning rate over time, and going back to the best."""
+import numpy as np
+import pytest
+
+from minindrnn.schedules import Plateau, cosine, staircase
+
+
+def run(schedule, values, weights):
+    """The rate after each evaluation; the weights count the evaluations."""
+    rates = []
+    for value in values:
+        weights += 1
+        schedule.observe({"score": value})
+        rates.append(schedule(step=0))
+    return rates
+
+
+def watching(weights, **options):
+    schedule = Plateau(1.0, metric="score", **options)
+    schedule.watch({"W": weights})
+    return schedule
+
+
+def test_patience_halves_with_each_plateau_and_the_third_ends_it():
+    """P = 4: a plateau after more than 4, then more than 2, then more than 1 evaluations that are not the best."""
+    weights = np.zeros(2)
+    schedule = watching(weights, patience=4, smallest=2e-3)
+    rates = run(schedule, [0.5] + [0.4] * 5 + [0.3] * 3 + [0.2] * 2, weights)
+    assert rates == pytest.approx([1] * 5 + [0.1] * 3 + [0.01] * 2 + [0.001])
+    assert schedule.over
+
+
+def test_the_best_comes_back_with_all_that_is_watched():
+    weights = np.zeros(2)
+    schedule = watching(weights, patience=1)
+    run(schedule, [0.1, 0.7, 0.6, 0.5], weights)
+    assert weights.tolist() == [2, 2]                      # those of the second evaluation
+    run(schedule, [0.8, 0.7], weights)
+    assert weights.tolist() == [4, 4] and schedule(0) == pytest.approx(0.1)
+
+
+def test_smaller_may_be_better():
+    weights = np.zeros(1)
+    assert run(watching(weights, patience=1, larger=False, factor=0.2), [3.0, 2.0, 2.5, 2.5], weights) == pytest.approx([1, 1, 1, 0.2])
+    assert weights[0] == 2
+
+
+def test_its_state_is_all_there_is():
+    weights, others = np.zeros(1), np.zeros(1)
+    whole, parts = watching(weights, patience=2), watching(others, patience=2)
+    values = [0.1, 0.5, 0.4, 0.45, 0.3, 0.6, 0.2, 0.2]
+    wanted = run(whole, values, weights)
+    got = run(parts, values[:3], others)
+    again = watching(others, patience=2)
+    for name, array in again.state().items():
+        array[...] = parts.state()[name]
+    assert got + run(again, values[3:], others) == wanted and weights == others
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: cosine(1.0, steps=10, warmup=0), "warmup: expected a finite number from 1 to 10, got 0"),
+    (lambda: staircase(-1.0, every=10), "rate: expected a finite number at least 0, got -1"),
+    (lambda: Plateau(1.0, metric="score", patience=0), "patience: expected a finite number at least 1, got 0"),
+    (lambda: Plateau(1.0, metric="score", factor=2), "factor: expected a finite number from 0 to 1, got 2"),
+])
+def test_errors(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
