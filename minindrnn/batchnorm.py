@@ -8,32 +8,36 @@ Letters   T steps, B sequences, N channels; g counts the groups that have statis
 Forward   F1  mean[g] = sum of x / count               over the values of group g, a channel at a time
           F2  var[g]  = sum of (x - mean[g])^2 / count
           F3  xhat    = (x - mean[g]) s[g]              s[g] = 1 / sqrt(var[g] + eps)
-          F4  y       = gamma * xhat + beta
-Backward  B1  dbeta   = sum of dy                      over all values of a channel
-          B2  dgamma  = sum of dy * xhat
-          B3  dx      = gamma s[g] (dy - sum(dy) / count - xhat sum(dy * xhat) / count), sums over group g:
+          F4  y       = mask * (gamma * xhat + beta)      mask (B, N) of a dropout that follows, or 1
+Backward  B1  d       = mask * dy
+          B2  dbeta   = sum of d                       over all values of a channel
+          B3  dgamma  = sum of d * xhat
+          B4  dx      = gamma s[g] (d - sum(d) / count - xhat sum(d * xhat) / count), sums over group g:
                         from F3 and through F1, F2, which depend on x
-              dx      = gamma s[g] dy where mean and var were given
+              dx      = gamma s[g] d where mean and var were given
 
 Rules     Padding has no part in any sum. A group of fewer than two values has no variance of its own and takes the
           given statistics; so does every group when given ones are asked for. Nothing becomes NaN that was not.
-Cache: x, mean, s, gamma, counts. Source: Ioffe and Szegedy, arXiv 1502.03167; arXiv 1910.06251, section 4 (over time,
-per step); B3 is theirs, the rules are ours.
+Cache: x, mean, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv 1502.03167; arXiv 1910.06251, section 4 (over
+time, per step); B4 is theirs, the rules are ours.
 """
 import numpy as np
 
+from .arrays import empty_like
 from .compiled import kernel
 from .layer import Layer, Parameter
 from .shapes import expect, expect_choice, expect_lengths, expect_number
 
 
-def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5):
+def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5,
+                      mask=None):
     """x (T, B, N), gamma (N,), beta (N,), mean and var (G, N)  ->  y (T, B, N), cache.
 
     per_step     False: G = 1 group; True: G = T groups
     statistics   "batch": normalise by the statistics of x itself; mean and var serve groups of fewer than two values
                  "running": normalise everything by mean and var
     lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
+    mask         (B, N), multiplies y: dropout in the same pass over the memory
 
     float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
 
@@ -49,6 +53,8 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
     expect("beta", beta, "N", like)
     expect("mean", mean, "GN", like)
     expect("var", var, "GN", like=("mean", mean, "GN"))
+    mask = np.ones((1, x.shape[2]), x.dtype) if mask is None else mask
+    expect("mask", mask, "1N" if len(mask) == 1 else "BN", like)
     expect_choice("statistics", statistics, ("batch", "running"))
     expect_number("eps", eps, 0)
     T, B, N = x.shape
@@ -62,28 +68,34 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
     batch_mean, batch_var = moments(x, steps, per_step, count)                                        # F1, F2
     mean = np.where(own[:, None], batch_mean, mean)
     s = 1 / np.sqrt(np.where(own[:, None], batch_var, var) + eps)
-    mean, s = mean.astype(x.dtype), s.astype(x.dtype)
-    y = np.empty_like(x)
-    normalise(x, mean, s, gamma, beta, steps, per_step, y)                                            # F3, F4
-    return y, (x, mean, s, gamma, count, own, steps, per_step, (batch_mean, batch_var))
+    mean, s, y = mean.astype(x.dtype), s.astype(x.dtype), empty_like(x)
+    normalise(x, mean, gamma * s, beta, mask, steps, per_step, y)                                     # F3, F4
+    return y, (x, mean, s, gamma, mask, count, own, steps, per_step, (batch_mean, batch_var))
 
 
-def batchnorm_backward(dy, cache):
-    """dy (T, B, N), cache of the forward pass  ->  dx (T, B, N), dgamma (N,), dbeta (N,)."""
-    x, mean, s, gamma, count, own, steps, per_step, _ = cache
+def batchnorm_backward(dy, cache, *, out=None):
+    """dy (T, B, N), cache of the forward pass  ->  dx (T, B, N), dgamma (N,), dbeta (N,).
+
+    out   where to write dx; `out=dy` works in place
+    """
+    x, mean, s, gamma, mask, count, own, steps, per_step, _ = cache
     expect("dy", dy, "TBN", like=("x", x, "TBN"))
+    dx = empty_like(dy) if out is None else out
+    expect("out", dx, "TBN", like=("dy", dy, "TBN"))
+    if dx is not dy:
+        np.copyto(dx, dy)
     total, product = np.zeros(mean.shape), np.zeros(mean.shape)
-    sums(dy, x, mean, s, steps, per_step, total, product)
+    sums(dy, x, mean, mask, steps, per_step, total, product)
+    product *= s                                                  # of d * xhat, where the kernel summed d * (x - mean)
     share = (own / np.maximum(count, 1))[:, None]                 # 1 / count, or 0 where statistics were given
-    dx = np.empty_like(dy)
-    spread(dy, x, mean, s, gamma, (share * total).astype(dy.dtype), (share * product).astype(dy.dtype), steps,
-           per_step, dx)                                                                              # B3
-    return dx, product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype)               # B2, B1
+    slope = s * (share * product)
+    spread(dx, x, mean, gamma * s, (share * total).astype(dy.dtype), slope.astype(dy.dtype), mask, steps, per_step)
+    return dx, product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype)               # B4, B3, B2
 
 
 def moments(x, steps, per_step, count):
     """Mean and biased variance of every group, (G, N) in float64, of x less its first row: sound at any mean."""
-    shift = x[0, 0].astype(np.float64)
+    shift = x[0, 0].copy()
     first, second = np.zeros((2, len(count), x.shape[2]))
     powers(x, shift, steps, per_step, first, second)
     n = np.maximum(count, 1)[:, None]
@@ -115,16 +127,16 @@ class BatchNorm(Layer):
         self.buffers = {"mean": np.zeros((rows, channels), dtype), "var": np.ones((rows, channels), dtype),
                         "updates": np.zeros(rows, np.int64)}
 
-    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, **how):
         rows = self._rows(start, x.shape[0])
         trained = rows if statistics == "batch" else self._trained(rows)
         y, cache = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
                                      self.buffers["var"][trained], per_step=self.per_step,
-                                     statistics=statistics, lengths=lengths, eps=self.eps)
+                                     statistics=statistics, lengths=lengths, eps=self.eps, mask=mask)
         return y, (cache, rows)
 
-    def backward(self, dy, cache):
-        dx, dgamma, dbeta = batchnorm_backward(dy, cache[0])
+    def backward(self, dy, cache, *, overwrite=False):
+        dx, dgamma, dbeta = batchnorm_backward(dy, cache[0], out=dy if overwrite else None)
         return dx, {"gamma": dgamma, "beta": dbeta}
 
     def absorb(self, cache, *, average=False):
@@ -153,55 +165,72 @@ class BatchNorm(Layer):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels. Step t belongs to group t (per step) or to group 0; sums are kept in float64.
+# Kernels. Step t belongs to group t (per step) or to group 0. Within a step sums are kept in the arrays' own type, from
+# step to step in float64. A mask of one row serves all sequences.
 
 @kernel
 def powers(x, shift, steps, per_step, first, second):
     T, B, N = x.shape
+    part = np.zeros((2, N), x.dtype)
     for t in range(T):
-        g = t * per_step
         for b in range(B):
             if t < steps[b]:
                 for n in range(N):
                     d = x[t, b, n] - shift[n]
-                    first[g, n] += d                                                                  # F1
-                    second[g, n] += d * d                                                             # F2
+                    part[0, n] += d                                                                   # F1
+                    part[1, n] += d * d                                                               # F2
+        move(part, first[t * per_step], second[t * per_step])
 
 
 @kernel
-def normalise(x, mean, s, gamma, beta, steps, per_step, y):
+def normalise(x, mean, scale, beta, mask, steps, per_step, y):
     T, B, N = x.shape
     for t in range(T):
         g = t * per_step
         for b in range(B):
+            row = b * (len(mask) > 1)
             if t < steps[b]:
                 for n in range(N):
-                    y[t, b, n] = gamma[n] * ((x[t, b, n] - mean[g, n]) * s[g, n]) + beta[n]           # F3, F4
+                    y[t, b, n] = mask[row, n] * ((x[t, b, n] - mean[g, n]) * scale[g, n] + beta[n])   # F3, F4
             else:
                 y[t, b, :] = 0
 
 
 @kernel
-def sums(dy, x, mean, s, steps, per_step, total, product):
+def sums(dy, x, mean, mask, steps, per_step, total, product):
     T, B, N = x.shape
+    part = np.zeros((2, N), x.dtype)
     for t in range(T):
         g = t * per_step
         for b in range(B):
+            row = b * (len(mask) > 1)
             if t < steps[b]:
                 for n in range(N):
-                    total[g, n] += dy[t, b, n]                                                        # B1
-                    product[g, n] += dy[t, b, n] * ((x[t, b, n] - mean[g, n]) * s[g, n])              # B2
+                    d = mask[row, n] * dy[t, b, n]                                                    # B1
+                    part[0, n] += d                                                                   # B2
+                    part[1, n] += d * (x[t, b, n] - mean[g, n])                                       # B3
+        move(part, total[g], product[g])
 
 
 @kernel
-def spread(dy, x, mean, s, gamma, total, product, steps, per_step, dx):
+def spread(dx, x, mean, scale, total, slope, mask, steps, per_step):
+    """dx holds dy and receives dx."""
     T, B, N = x.shape
     for t in range(T):
         g = t * per_step
         for b in range(B):
+            row = b * (len(mask) > 1)
             if t < steps[b]:
                 for n in range(N):
-                    xhat = (x[t, b, n] - mean[g, n]) * s[g, n]
-                    dx[t, b, n] = gamma[n] * s[g, n] * (dy[t, b, n] - total[g, n] - xhat * product[g, n])   # B3
+                    d = mask[row, n] * dx[t, b, n]
+                    dx[t, b, n] = scale[g, n] * (d - total[g, n] - (x[t, b, n] - mean[g, n]) * slope[g, n])   # B4
             else:
                 dx[t, b, :] = 0
+
+
+@kernel
+def move(part, first, second):
+    for n in range(first.size):
+        first[n] += part[0, n]
+        second[n] += part[1, n]
+    part[:] = 0

@@ -54,9 +54,9 @@ def recurrence(T, B, N, dtype, activation="relu"):
     h, dh = rng.normal(size=(2, T, B * N)).astype(dtype)
     x, y = h.ravel().copy(), dh.ravel().copy()
     u, h0, dh0 = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype)
-    du = np.zeros(B * N)
-    forward, backward = KERNELS[activation]
-    return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, h0, 0, B * N, T),
+    du = np.zeros((2, B * N))
+    forward, backward = KERNELS[activation, False]
+    return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, u, h0, 0, B * N, T),
             "three streams": lambda: three_streams(x, y),
             "backward": lambda: backward(dh, h, u, h0, dh0, du, 0, B * N, T)}
 

@@ -47,10 +47,11 @@ class Bidirectional(Layer):
         z, of_back = self.back.forward(reverse(x, lengths), second, lengths=lengths, **how)
         return np.concatenate([y, reverse(z, lengths)], axis=2), (of_onward, of_back, y.shape[2], lengths)   # F1
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         of_onward, of_back, N, lengths = cache
-        dx, onward = self.onward.backward(np.ascontiguousarray(dy[:, :, :N]), of_onward)
-        dz, back = self.back.backward(reverse(np.ascontiguousarray(dy[:, :, N:]), lengths), of_back)
+        dx, onward = self.onward.backward(dy[:, :, :N].copy(), of_onward, overwrite=True)
+        dz = reverse(dy[:, :, N:].copy(), lengths)
+        dz, back = self.back.backward(dz, of_back, overwrite=True)
         return dx + reverse(dz, lengths), [onward, back]                                              # B1
 
     def step(self, x, state=None, **how):

@@ -41,10 +41,12 @@ class Chain(Layer):
             caches.append(cache)
         return x, caches
 
-    def backward(self, dy, caches):
+    def backward(self, dy, caches, *, overwrite=False):
         grads = []
         for layer, cache in zip(reversed(self.layers), reversed(caches)):
-            dy, grad = layer.backward(dy, cache)
+            dx, grad = layer.backward(dy, cache, overwrite=overwrite)
+            overwrite = overwrite or dx is not dy                 # from here on dy is nobody else's
+            dy = dx
             grads.append(grad)
         return dy, grads[::-1]
 
@@ -86,7 +88,7 @@ class Residual(Around):
             raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
         return x + y, cache
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         dx, grads = self.layer.backward(dy, cache)
         return dy + dx, grads
 
@@ -98,9 +100,9 @@ class Concatenate(Around):
         y, cache = self.layer.forward(x, state, **how)
         return np.concatenate([x, y], axis=2), (cache, x.shape[2])
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         cache, M = cache
-        dx, grads = self.layer.backward(np.ascontiguousarray(dy[:, :, M:]), cache)
+        dx, grads = self.layer.backward(dy[:, :, M:].copy(), cache, overwrite=True)
         return dy[:, :, :M] + dx, grads
 
     def last_state(self, cache):
@@ -119,7 +121,7 @@ class AtLastStep(Around):
         y, cache = self.layer.forward(x[last][np.newaxis], **how)
         return y[0], (cache, last, x.shape)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         cache, last, shape = cache
         dlast, grads = self.layer.backward(dy[np.newaxis], cache)
         dx = np.zeros(shape, dy.dtype)

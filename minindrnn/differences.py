@@ -47,7 +47,7 @@ class Differences(Layer):
     def forward(self, x, state=None, *, lengths=None, **how):
         return differences_forward(x, state, lengths=lengths)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         dx, dx0 = differences_backward(dy, cache)
         return dx, {"h0": dx0}
 

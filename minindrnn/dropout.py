@@ -21,16 +21,21 @@ def dropout_forward(x, p, rng):
     """
     expect("x", x, "TBN")
     expect_number("p", p, 0, np.nextafter(1, 0))
-    if rng is None or p == 0:
-        return x, None
-    mask = (rng.random(x.shape[1:], x.dtype) >= p).astype(x.dtype) / x.dtype.type(1 - p)
-    return x * mask, mask                                                                # F1
+    mask = draw(x.shape[1:], p, rng, x.dtype)
+    return x if mask is None else x * mask, mask                                         # F1
 
 
 def dropout_backward(dy, mask):
     """dy (T, B, N), cache  ->  dx (T, B, N)."""
     expect("dy", dy, "TBN")
     return dy if mask is None else dy * mask                                             # B1
+
+
+def draw(shape, p, rng, dtype):
+    """The mask; None if nothing is left out."""
+    if rng is None or p == 0:
+        return None
+    return (rng.random(shape, dtype) >= p).astype(dtype) / dtype.type(1 - p)
 
 
 class Dropout(Layer):
@@ -40,8 +45,8 @@ class Dropout(Layer):
         expect_number("p", p, 0, np.nextafter(1, 0))
         self.p = p
 
-    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
+    def forward(self, x, state=None, *, rng=None, **how):
         return dropout_forward(x, self.p, rng)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         return dropout_backward(dy, cache), {}

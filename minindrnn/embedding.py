@@ -72,6 +72,6 @@ class Embedding(Layer):
     def forward(self, x, state=None, *, lengths=None, rng=None, **how):
         return embedding_forward(x, self["E"], self.p, rng, lengths=lengths)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         """The gradient of the tokens is None: there is none."""
         return None, {"E": embedding_backward(dy, cache)}

@@ -11,9 +11,9 @@ Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1
 import numpy as np
 
 from .batchnorm import BatchNorm
-from .dropout import Dropout
+from .dropout import Dropout, draw
 from .layer import Layer, Parameter, drawn
-from .linear import Linear, scaled
+from .linear import NARROW, Linear, linear_backward, linear_forward, scaled
 from .recurrence import indrnn_backward, indrnn_forward
 from .shapes import expect_choice, expect_number
 
@@ -50,31 +50,37 @@ class Unit(Layer):
     def buffers(self):
         return self.norm.buffers
 
-    def forward(self, a, state=None, *, overwrite=False, lengths=None, **how):
-        of_norm = None
+    def forward(self, a, state=None, *, b=None, overwrite=False, lengths=None, rng=None, **how):
+        """As for every layer; b (neurons,) is added to a on the way, overwrite lets h be written over a."""
+        of_norm, mask = None, None
         if self.order == "before":
             a, of_norm = self.norm.forward(a, lengths=lengths, **how)
-        h, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths,
+        h, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, b=b,
                                           out=a if overwrite or self.order == "before" else None)
-        y = h
-        if self.order == "after":
-            y, of_norm = self.norm.forward(h, lengths=lengths, **how)
-        y, of_dropout = self.dropout.forward(y, **how)
-        return y, (of_norm, of_recurrence, of_dropout)
+        if self.order == "after" and isinstance(self.norm, BatchNorm):         # which takes in dropout
+            y, of_norm = self.norm.forward(h, lengths=lengths, mask=draw(h.shape[1:], self.dropout.p, rng, h.dtype), **how)
+        else:
+            y = h
+            if self.order == "after":
+                y, of_norm = self.norm.forward(h, lengths=lengths, **how)
+            y, mask = self.dropout.forward(y, rng=rng)
+        return y, (of_norm, of_recurrence, mask, b is not None)
 
-    def backward(self, dy, cache):
-        of_norm, of_recurrence, of_dropout = cache
-        grads = {}
-        dy, _ = self.dropout.backward(dy, of_dropout)
+    def backward(self, dy, cache, *, overwrite=False):
+        of_norm, of_recurrence, mask, biased = cache
+        dy, dropped = self.dropout.backward(dy, mask)[0], dy
+        overwrite, grads = overwrite or dy is not dropped, {}
         if self.order == "after":
-            dy, grads = self.norm.backward(dy, of_norm)
-        da, du, dh0 = indrnn_backward(dy, of_recurrence)
+            dy, grads = self.norm.backward(dy, of_norm, overwrite=overwrite)
+            overwrite = True
+        db = np.empty(self["u"].size) if biased else None
+        da, du, dh0 = indrnn_backward(dy, of_recurrence, out=dy if overwrite else None, db=db)
         if self.order == "before":
-            da, grads = self.norm.backward(da, of_norm)
-        return da, {"u": du, "h0": dh0} | grads
+            da, grads = self.norm.backward(da, of_norm, overwrite=True)
+        return da, {"u": du, "h0": dh0} | ({"b": db.astype(du.dtype)} if biased else {}) | grads
 
     def last_state(self, cache):
-        _, (_, _, h, _, runs), _ = cache
+        _, (_, _, h, _, runs), _, _ = cache
         return np.concatenate([h[steps - 1, first:last] for first, last, steps in runs])
 
     def absorb(self, cache, **how):
@@ -105,16 +111,18 @@ class IndRNN(Layer):
     def buffers(self):
         return self.unit.buffers
 
-    def forward(self, x, state=None, **how):
-        a, of_linear = self.linear.forward(x, **how)
-        y, of_unit = self.unit.forward(a, state, overwrite=True, **how)
+    def forward(self, x, state=None, *, lengths=None, **how):
+        b = self["b"]
+        fused = self.unit.order != "before" and x.shape[-1] > NARROW      # b is added by the recurrence, not on its own
+        a, of_linear = linear_forward(x, self["W"], None if fused else b, lengths=lengths)
+        y, of_unit = self.unit.forward(a, state, b=b if fused else None, overwrite=True, lengths=lengths, **how)
         return y, (of_linear, of_unit)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         of_linear, of_unit = cache
-        da, unit = self.unit.backward(dy, of_unit)
-        dx, linear = self.linear.backward(da, of_linear)
-        return dx, linear | unit
+        da, unit = self.unit.backward(dy, of_unit, **how)
+        dx, dW, db = linear_backward(da, of_linear)
+        return dx, {"W": dW, "b": db} | unit
 
     def last_state(self, cache):
         return self.unit.last_state(cache[1])

@@ -45,10 +45,10 @@ class LanguageModel(Layer):
         y, of_decoder = linear_forward(h, self["E"], self["b"], lengths=lengths)                   # F3
         return y, (of_embedding, of_body, of_decoder)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         of_embedding, of_body, of_decoder = cache
         dh, dE, db = linear_backward(dy, of_decoder)                                               # B1
-        dx, body = self.body.backward(dh, of_body)                                                 # B2
+        dx, body = self.body.backward(dh, of_body, overwrite=True)                                                 # B2
         dx, grads = self.embedding.backward(dx, of_embedding)
         return dx, {"E": dE + grads["E"], "b": db, "body": body}                                   # B3
 

@@ -49,8 +49,11 @@ class Layer:
         """
         raise NotImplementedError
 
-    def backward(self, dy, cache):
-        """dy, the gradient with respect to y, and the cache  ->  dx, grads."""
+    def backward(self, dy, cache, *, overwrite=False):
+        """dy, the gradient with respect to y, and the cache  ->  dx, grads.
+
+        overwrite   dx may be written over dy, which saves memory and time
+        """
         raise NotImplementedError
 
     def last_state(self, cache):

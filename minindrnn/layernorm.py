@@ -65,7 +65,7 @@ class LayerNorm(Layer):
     def forward(self, x, state=None, *, lengths=None, **how):
         return layernorm_forward(x, self["gamma"], self["beta"], lengths=lengths, eps=self.eps)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         dx, dgamma, dbeta = layernorm_backward(dy, cache)
         return dx, {"gamma": dgamma, "beta": dbeta}
 

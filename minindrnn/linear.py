@@ -13,6 +13,7 @@ Cache: x, W and the lengths. Source: Li et al., arXiv 1803.04831, equation 4 (th
 """
 import numpy as np
 
+from .arrays import empty
 from .compiled import kernel
 from .layer import Layer, Parameter, drawn
 from .shapes import expect, expect_number, without_padding
@@ -22,8 +23,8 @@ ROWS = 4096      # dW: rows per float32 product; the products are added up in fl
 TERMS = 256      # db, and dW if M is narrow: rows added up in float32, before float64
 
 
-def linear_forward(x, W, b, *, lengths=None):
-    """x (T, B, M), W (N, M), b (N,)  ->  y (T, B, N), cache.
+def linear_forward(x, W, b=None, *, lengths=None):
+    """x (T, B, M), W (N, M), b (N,) or zero  ->  y (T, B, N), cache.
 
     lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
 
@@ -36,37 +37,42 @@ def linear_forward(x, W, b, *, lengths=None):
     like = ("x", x, "TBM")
     expect(*like)
     expect("W", W, "NM", like)
-    expect("b", b, "N", like=("W", W, "NM"))
+    if b is not None:
+        expect("b", b, "N", like=("W", W, "NM"))
     x = without_padding(x, lengths)
     T, B, M = x.shape
-    y = np.empty((T, B, b.size), x.dtype)
+    y = empty((T, B, len(W)), x.dtype)
     if M <= NARROW:
-        broadcast(x.reshape(T * B, M), np.ascontiguousarray(W.T), b, y.reshape(T * B, -1))   # F1
+        bias = np.zeros(len(W), W.dtype) if b is None else b
+        broadcast(x.reshape(T * B, M), np.ascontiguousarray(W.T), bias, y.reshape(T * B, -1))   # F1
     else:
         np.matmul(x.reshape(T * B, M), W.T, out=y.reshape(T * B, -1))
-        y += b
-    return without_padding(y, lengths), (x, W, lengths)
+        if b is not None:
+            y += b
+    return without_padding(y, lengths), (x, W, b, lengths)
 
 
 def linear_backward(dy, cache):
-    """dy (T, B, N), cache of the forward pass  ->  dx (T, B, M), dW (N, M), db (N,).
+    """dy (T, B, N), cache of the forward pass  ->  dx (T, B, M), dW (N, M), db (N,), None if there was no b.
 
     Sums over T and B run in float32 for some thousand rows, then in float64: they keep their digits for any T.
     """
-    x, W, lengths = cache
+    x, W, b, lengths = cache
     T, B, M = x.shape
     expect("dy", dy, "TBN", like=("x W'", np.empty((T, B, len(W)), x.dtype), "TBN"))
     dy = without_padding(dy, lengths)
     rows, x = dy.reshape(T * B, -1), x.reshape(T * B, M)
-    dx = (rows @ W).reshape(T, B, M)                                                         # B1
+    dx = empty((T, B, M), x.dtype)
+    np.matmul(rows, W, out=dx.reshape(T * B, M))                                             # B1
     dW, db = np.zeros((M, len(W))), np.zeros(len(W))
     if M <= NARROW:
         sums(rows, x, dW, db)                                                                # B2, B3
         dW = dW.T
     else:
-        sums(rows, x[:, :0], dW[:0], db)                                                     # B3
         dW = products(rows, x)                                                               # B2
-    return dx, np.ascontiguousarray(dW, W.dtype), db.astype(W.dtype)
+        if b is not None:
+            sums(rows, x[:, :0], np.zeros((0, len(W))), db)                                  # B3
+    return dx, np.ascontiguousarray(dW, W.dtype), None if b is None else db.astype(W.dtype)
 
 
 def products(dy, x):
@@ -112,10 +118,10 @@ class Linear(Layer):
             "b": Parameter(np.zeros(outputs, dtype), "bias"),
         }
 
-    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
+    def forward(self, x, state=None, *, lengths=None, **how):
         return linear_forward(x, self["W"], self["b"], lengths=lengths)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, **how):
         dx, dW, db = linear_backward(dy, cache)
         return dx, {"W": dW, "b": db}
 

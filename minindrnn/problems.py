@@ -26,11 +26,14 @@ def of_recurrence(module, rng):
     T = rng.integers(1, 14)                           # up to three passes of four steps
     arrays = {"a": rng.normal(size=(T, B, N)), "u": rng.uniform(-1.2, 1.2, N), "h0": rng.normal(size=(B, N))}
     options = {"activation": rng.choice(list(KIND)), "lengths": _lengths(rng, T, B)}
+    biased = {"b": rng.normal(size=N)} if rng.random() < 0.5 else {}
 
     def backward(dh, cache):
-        return dict(zip(arrays, module.indrnn_backward(dh, cache)))
+        grads = {"db": np.empty(N)} if biased else {}
+        da, du, dh0 = module.indrnn_backward(dh, cache, **grads)
+        return {"a": da, "u": du, "h0": dh0, "b": grads.get("db")}
 
-    return Problem(arrays, lambda: module.indrnn_forward(*arrays.values(), **options), backward)
+    return Problem(arrays | biased, lambda: module.indrnn_forward(*arrays.values(), **biased, **options), backward)
 
 
 def _of_baseline(gates, state, forward, backward, rng, **options):
@@ -73,7 +76,7 @@ def of_batchnorm(module, rng):
     per_step = bool(rng.random() < 0.5)
     given = rng.normal(size=(T if per_step else 1, N)), rng.uniform(0.5, 2, (T if per_step else 1, N))
     options = {"per_step": per_step, "statistics": rng.choice(["batch", "running"]), "eps": 0.1,
-               "lengths": _lengths(rng, T, B)}
+               "lengths": _lengths(rng, T, B), "mask": rng.choice([0.0, 1.5], (B, N)) if rng.random() < 0.5 else None}
 
     def backward(dy, cache):
         return dict(zip(arrays, module.batchnorm_backward(dy, cache)))
@@ -168,8 +171,9 @@ def of_linear_layer(module, rng):
 
 def of_indrnn_layer(module, rng):
     T, B, N = _sizes(rng)
-    layer = module.IndRNN(2, N, rng, u=(-1.1, 1.1), **_unit(rng, T))
-    return _of_layer(layer, rng.normal(size=(B, N)), rng, 2, T, B)
+    M = [2, 5][rng.integers(2)]                       # narrow inputs go another way
+    layer = module.IndRNN(M, N, rng, u=(-1.1, 1.1), **_unit(rng, T))
+    return _of_layer(layer, rng.normal(size=(B, N)), rng, M, T, B)
 
 
 def of_rnn_layer(module, rng):

@@ -3,16 +3,18 @@
 Letters   T steps, B sequences, N neurons; arrays are time-major and C-contiguous
     a    (T, B, N)   input of the neurons, already projected (W x + b)
     u    (N,)        recurrent weights, one per neuron
+    b    (N,)        bias, if a does not hold it yet
     h0   (B, N)      state before the first step, zero unless given
     h    (T, B, N)   activations
 
-Forward   F1  z[t]  = a[t] + u * h[t-1]                     h[-1] = h0
+Forward   F1  z[t]  = a[t] + b + u * h[t-1]                 h[-1] = h0
           F2  h[t]  = act(z[t])
 Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])          from F2; carry = 0 after the last step
           B2  carry = u * dz[t]                             from F1, argument h[t-1]
           B3  da[t] = dz[t]                                 from F1, argument a[t]
           B4  du    = sum over t and b of dz[t] * h[t-1]    from F1, argument u, shared by all t and b
           B5  dh0   = carry after t = 0
+          B6  db    = sum over t and b of dz[t]             from F1, argument b
 
 Cache: u, h0, h (and the lengths). z is not kept: act' follows from h.
 Source: Li et al., arXiv 1803.04831, section 3; the backward recursion is derived here.
@@ -20,16 +22,18 @@ Source: Li et al., arXiv 1803.04831, section 3; the backward recursion is derive
 import numpy as np
 
 from .activations import IDENTITY, KIND, RELU, activate, differentiate
+from .arrays import empty_like
 from .compiled import kernel, unfused
 from .shapes import expect, expect_choice, expect_lengths
 
 
-def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None):
+def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None, b=None):
     """a (T, B, N), u (N,), h0 (B, N) or zero  ->  h (T, B, N), cache.
 
     activation   "relu", "tanh", "sigmoid" or "identity"
     lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give h = 0
     out          where to write h; `out=a` works in place and is the fastest
+    b            (N,), added to a at every step on the way
 
     float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
 
@@ -42,41 +46,48 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None):
     expect(*like)
     T, B, N = a.shape
     h0 = np.zeros((B, N), a.dtype) if h0 is None else h0
-    h = np.empty_like(a) if out is None else out
+    h = empty_like(a) if out is None else out
     expect("u", u, "N", like)
     expect("h0", h0, "BN", like)
     expect("out", h, "TBN", like)
+    if b is not None:
+        expect("b", b, "N", like)
     expect_choice("activation", activation, KIND)
     runs = equal_lengths(lengths, T, B)
     if h is not a:
         np.copyto(h, a)
-    columns = h.reshape(T, -1), u, h0.reshape(-1)
+    forward, _ = KERNELS[activation, b is not None]
     for low, high, steps in runs:
-        KERNELS[activation][0](*columns, low * N, high * N, steps)
+        forward(h.reshape(T, -1), u, u if b is None else b, h0.reshape(-1), low * N, high * N, steps)
         h[steps:, low:high] = 0
     return h, (u, h0, h, activation, runs)
 
 
-def indrnn_backward(dh, cache, *, out=None):
+def indrnn_backward(dh, cache, *, out=None, db=None):
     """dh (T, B, N), cache of the forward pass  ->  da (T, B, N), du (N,), dh0 (B, N).
 
     out   where to write da; `out=dh` works in place
+    db    (N,) float64: receives the gradient of b, the sum of da
 
     du is summed in float64, in a fixed order: it keeps its digits for any T and has the same bits every time.
     """
     u, h0, h, activation, runs = cache
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
-    da = np.empty_like(dh) if out is None else out
+    da = empty_like(dh) if out is None else out
     expect("out", da, "TBN", like=("dh", dh, "TBN"))
     T, B, N = h.shape
-    du, dh0 = np.zeros((B, N)), np.empty_like(h0)
+    dub, dh0 = np.zeros((2, B, N)), np.empty_like(h0)             # du and db of every column
     if da is not dh:
         np.copyto(da, dh)
-    columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), du.reshape(-1)
+    columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1)
+    _, backward = KERNELS[activation, db is not None]
     for low, high, steps in runs:
-        KERNELS[activation][1](*columns, low * N, high * N, steps)
+        backward(*columns, low * N, high * N, steps)
         da[steps:, low:high] = 0
-    return da, du.sum(axis=0).astype(u.dtype), dh0
+    du, total = dub.sum(axis=1)
+    if db is not None:
+        db[...] = total                                                            # B6
+    return da, du.astype(u.dtype), dh0
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -90,18 +101,21 @@ TERMS = 384          # du: about so many terms of a column are added in the arra
 
 
 @kernel
-def advance(kind, h, s, n):
-    """One step: the row h holds a[t] and receives h[t]; s[0] is u, s[1] is h[t-1]."""
+def advance(kind, biased, h, s, n):
+    """One step: the row h holds a[t] and receives h[t]; s[0] is u, s[1] is h[t-1], s[2] is b."""
     for k in range(n):
-        h[k] = s[1, k] = activate(kind, h[k] + s[0, k] * s[1, k])                  # F1, F2
+        a = h[k] + s[2, k] if biased else h[k]
+        h[k] = s[1, k] = activate(kind, a + s[0, k] * s[1, k])                     # F1, F2
 
 
 @kernel
-def advance4(kind, h, s, n):
+def advance4(kind, biased, h, s, n):
     """Four steps: the rows h hold a[t] to a[t+3]. All is loaded before anything is stored: a store holds up loads
     from addresses 4096 bytes apart, which rows often are."""
     for k in range(n):
         u, before, a0, a1, a2, a3 = s[0, k], s[1, k], h[0][k], h[1][k], h[2][k], h[3][k]
+        if biased:
+            a0, a1, a2, a3 = a0 + s[2, k], a1 + s[2, k], a2 + s[2, k], a3 + s[2, k]
         h0 = activate(kind, a0 + u * before)                                       # F1, F2: four times
         h1 = activate(kind, a1 + u * h0)
         h2 = activate(kind, a2 + u * h1)
@@ -110,18 +124,20 @@ def advance4(kind, h, s, n):
 
 
 @unfused        # so that a carry is the same number whether it stays in the loop or leaves as dh0 at a cut
-def retreat(kind, dz, h, s, n):
+def retreat(kind, biased, dz, h, s, n):
     """One step: the row dz holds dh[t] and receives dz[t]; the rows h are h[t-1], h[t];
-    s[0] is u, s[1] the carry, s[2] the sum for du."""
+    s[0] is u, s[1] the carry, s[2] the sum for du, s[3] that for db."""
     for k in range(n):
         d = differentiate(kind, dz[k] + s[1, k], h[1][k])                          # B1
         s[1, k] = s[0, k] * d                                                      # B2
         s[2, k] += d * h[0][k]                                                     # B4
+        if biased:
+            s[3, k] += d                                                           # B6
         dz[k] = d                                                                  # B3
 
 
 @unfused
-def retreat3(kind, dz, h, s, n):
+def retreat3(kind, biased, dz, h, s, n):
     """Three steps: rows dz hold dh[t] to dh[t+2], rows h are h[t-1] to h[t+2]. Loads first, as above."""
     for k in range(n):
         u, carry, d0, d1, d2 = s[0, k], s[1, k], dz[0][k], dz[1][k], dz[2][k]
@@ -131,11 +147,13 @@ def retreat3(kind, dz, h, s, n):
         d0 = differentiate(kind, d0 + u * d1, h1)
         s[1, k] = u * d0
         s[2, k] = s[2, k] + d2 * h2 + d1 * h1 + d0 * h0                            # B4
+        if biased:
+            s[3, k] = s[3, k] + d2 + d1 + d0                                       # B6
         dz[0][k], dz[1][k], dz[2][k] = d0, d1, d2                                  # B3
 
 
 @unfused
-def retreat4(kind, dz, h, s, n):
+def retreat4(kind, biased, dz, h, s, n):
     """Four steps, likewise."""
     for k in range(n):
         u, carry, d0, d1, d2, d3 = s[0, k], s[1, k], dz[0][k], dz[1][k], dz[2][k], dz[3][k]
@@ -146,6 +164,8 @@ def retreat4(kind, dz, h, s, n):
         d0 = differentiate(kind, d0 + u * d1, h1)
         s[1, k] = u * d0
         s[2, k] = s[2, k] + d3 * h3 + d2 * h2 + d1 * h1 + d0 * h0                  # B4
+        if biased:
+            s[3, k] = s[3, k] + d3 + d2 + d1 + d0                                  # B6
         dz[0][k], dz[1][k], dz[2][k], dz[3][k] = d0, d1, d2, d3                    # B3
 
 
@@ -180,30 +200,32 @@ def copy(source, target):
         target[k] = source[k]
 
 
-def _compile(kind):
+def _compile(kind, biased):
     cheap = kind == RELU or kind == IDENTITY      # three tanh in one pass would not vectorise
 
     @kernel
-    def forward(h, u, h0, first, last, steps):
-        s = scratch(2, h)
+    def forward(h, u, b, h0, first, last, steps):
+        s = scratch(3 if biased else 2, h)
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
             n = high - low
             tile(u, low, s[0, :n])
             copy(h0[low:high], s[1, :n])
+            if biased:
+                tile(b, low, s[2, :n])
             t = 0
             while t < steps:
                 if cheap and t + 4 <= steps:
                     rows = (h[t, low:high], h[t + 1, low:high], h[t + 2, low:high], h[t + 3, low:high])
-                    advance4(kind, rows, s, n)
+                    advance4(kind, biased, rows, s, n)
                     t += 4
                 else:
-                    advance(kind, h[t, low:high], s, n)
+                    advance(kind, biased, h[t, low:high], s, n)
                     t += 1
 
     @kernel
-    def backward(da, h, u, h0, dh0, du, first, last, steps):
-        s = scratch(3, h)
+    def backward(da, h, u, h0, dh0, dub, first, last, steps):
+        s = scratch(4 if biased else 3, h)
         four = h.shape[1] * h.itemsize % 4096 > 0
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
@@ -214,19 +236,21 @@ def _compile(kind):
             while t > 0:
                 if t > 4 and four:
                     t -= 4
-                    retreat4(kind, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high], da[t + 3, low:high]),
+                    retreat4(kind, biased, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high], da[t + 3, low:high]),
                              (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high],
                               h[t + 3, low:high]), s, n)
                 elif t > 3:
                     t -= 3
-                    retreat3(kind, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high]),
+                    retreat3(kind, biased, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high]),
                              (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high]), s, n)
                 else:
                     t -= 1
                     before = h[t - 1, low:high] if t > 0 else h0[low:high]
-                    retreat(kind, da[t, low:high], (before, h[t, low:high]), s, n)
+                    retreat(kind, biased, da[t, low:high], (before, h[t, low:high]), s, n)
                 if moved - t >= TERMS or t == 0:
-                    move(s[2, :n], du[low:high])
+                    move(s[2, :n], dub[0, low:high])
+                    if biased:
+                        move(s[3, :n], dub[1, low:high])
                     moved = t
             copy(s[1, :n], dh0[low:high])                                          # B5
 
@@ -242,4 +266,4 @@ def equal_lengths(lengths, T, B):
     return [(first, last, lengths[first]) for first, last in zip(edges, edges[1:])]
 
 
-KERNELS = {name: _compile(kind) for name, kind in KIND.items()}
+KERNELS = {(name, biased): _compile(kind, biased) for name, kind in KIND.items() for biased in (False, True)}

@@ -130,3 +130,15 @@ def test_nan_stays_where_it_belongs(rng):
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_mask_is_dropout_after(rng):
+    x, dy, gamma, beta = *rng.normal(size=(2, 4, 3, 2)), *rng.normal(size=(2, 2))
+    mask = np.array([[0, 2.0], [2.0, 0], [2.0, 2.0]])
+    plain, cache = batchnorm_forward(x, gamma, beta, np.zeros((1, 2)), np.ones((1, 2)))
+    masked, with_mask = batchnorm_forward(x, gamma, beta, np.zeros((1, 2)), np.ones((1, 2)), mask=mask)
+    assert_allclose(masked, plain * mask, rtol=0, atol=1e-14)
+    for got, wanted in zip(batchnorm_backward(dy, with_mask), batchnorm_backward(dy * mask, cache)):
+        assert_allclose(got, wanted, rtol=0, atol=1e-13)
+    with pytest.raises(ValueError, match=r"mask: expected \(B, N\) = \(3, 2\), got \(2, 2\)"):
+        batchnorm_forward(x, gamma, beta, np.zeros((1, 2)), np.ones((1, 2)), mask=mask[:2])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minindrnn import (GRU, LSTM, RNN, BatchNorm, Bidirectional, Chain, Concatenate, DenseIndRNN, Differences, Dropout, Embedding,
+from minindrnn import (GRU, LSTM, RNN, AtLastStep, BatchNorm, Bidirectional, Chain, Concatenate, DenseIndRNN, Differences, Dropout, Embedding,
                        IndRNN, LanguageModel, LayerNorm, Linear, Residual, ResidualIndRNN, StackedIndRNN, Unit, cross_entropy,
                        differences_forward, embedding_backward, embedding_forward, layernorm_backward, layernorm_forward)
 from minindrnn.bidirectional import reverse
@@ -218,6 +218,36 @@ def test_reset_starts_some_sequences_anew(rng):
     carried, _ = network.forward(x, state)
     assert_allclose(carried[:, 1], fresh[:, 1], rtol=0, atol=1e-7)
     assert np.abs(carried[0, 0] - fresh[0, 0]).max() > 1e-6
+
+
+# Memory
+
+def layers(rng):
+    return networks(rng) | {
+        "bidirectional": Bidirectional(IndRNN(2, 4, rng, norm="after"), IndRNN(2, 3, rng)), "dropout": Dropout(0.5), "linear": Linear(2, 5, rng),
+        "unit": Unit(2, rng), "unit, before": Unit(2, rng, norm="before", dropout=0.3), "unit, after": Unit(2, rng, norm="after", dropout=0.3),
+        "unit, layer": Unit(2, rng, norm="after", norm_layer=LayerNorm, dropout=0.3), "only dropout": Chain([Dropout(0.5)]),
+        "wide": IndRNN(2, 5, rng, norm="after", dropout=0.2), "last": AtLastStep(Linear(2, 3, rng)), "norm": BatchNorm(2)}
+
+
+@pytest.mark.parametrize("name", layers(np.random.default_rng(0)))
+@pytest.mark.parametrize("dropping", [False, True])
+@pytest.mark.parametrize("shape", [(6, 3, 2), (1, 1, 2)])
+def test_writing_over_dy_changes_nothing_else_and_happens_only_when_allowed(name, dropping, shape, rng):
+    layer, x = layers(rng)[name], f32(*shape, rng=rng)
+    x_before = x.copy()
+    y, cache = layer.forward(x, statistics="batch", rng=np.random.default_rng(1) if dropping else None)
+    dy, y_before = rng.normal(size=y.shape).astype(np.float32), y.copy()
+    before = dy.copy()
+    dx, grads = layer.backward(dy, cache)
+    assert_array_equal(dy, before)
+    dx = dx.copy()
+    again, same = layer.backward(dy, cache, overwrite=True)
+    assert_array_equal(dx, again)
+    for (_, one), (_, two) in zip(leaves(grads), leaves(same)):
+        assert_array_equal(one, two)
+    assert_array_equal(x, x_before)
+    assert_array_equal(y, y_before)
 
 
 @pytest.mark.parametrize("call, message", [

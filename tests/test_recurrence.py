@@ -72,6 +72,32 @@ def test_du_keeps_its_digits_over_100_000_steps(constant):
     assert np.all(np.abs(plain / exact - 1) > 5e-5)
 
 
+@given(problem=recurrences())
+def test_a_bias_on_the_way_is_a_bias_before(problem):
+    a, u, h0, options, dh = problem
+    b = np.linspace(-1, 1, u.size).astype(a.dtype)
+    h, cache = indrnn_forward(a, u, h0, **options, b=b)
+    db = np.empty(u.size)
+    got = h, *indrnn_backward(dh, cache, db=db)
+    wanted, cache = indrnn_forward(a + b, u, h0, **options)
+    wanted = wanted, *indrnn_backward(dh, cache)
+    tolerance = 1e-12 if a.dtype == np.float64 else 2e-5
+    for one, two in zip((*got, db), (*wanted, wanted[1].sum(axis=(0, 1)))):
+        assert_allclose(one, two, rtol=tolerance, atol=tolerance)
+
+
+@given(problem=recurrences())
+def test_cutting_changes_no_bit_with_a_bias_either(problem):
+    a, u, h0, options, _ = problem
+    b, options["lengths"] = np.linspace(-1, 1, u.size).astype(a.dtype), None
+    whole, _ = indrnn_forward(a, u, h0, **options, b=b)
+    cut = len(a) // 3
+    if cut:
+        first, _ = indrnn_forward(a[:cut].copy(), u, h0, **options, b=b)
+        second, _ = indrnn_forward(a[cut:].copy(), u, first[-1].copy(), **options, b=b)
+        assert_array_equal(np.concatenate([first, second]), whole)
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Oracles.
 

@@ -1,0 +1,69 @@
+"""Large arrays out of memory that was used before.
+
+Memory that is fresh from the operating system is zeroed page by page when it is first touched, which takes longer than
+most passes over it; and a training step gives back, at its end, all that it needed. So large results are made here: in
+a piece that no array looks into any more, if there is one at most twice too large, or else in a new piece. What is kept
+is at most twice what was in use at once; `release` gives it back. Values are never seen again: an array is written
+before it is read.
+"""
+from math import prod
+from sys import getrefcount
+from threading import Lock
+
+import numpy as np
+
+LARGE = 1 << 20                       # bytes; smaller arrays are left to NumPy
+ALIGNED = 64                          # a line of the cache
+
+_pieces, _lock, _peak = [np.empty(0, np.uint8)], Lock(), 0
+_UNUSED = getrefcount(_pieces[0])     # references to a piece that no array looks into
+
+
+def empty(shape, dtype):
+    """A C-contiguous array of that shape (a tuple) and dtype, whose values are to be written."""
+    nbytes = prod(shape) * np.dtype(dtype).itemsize
+    if nbytes < LARGE:
+        return np.empty(shape, dtype)
+    with _lock:
+        piece = _piece(nbytes + ALIGNED)
+        start = -piece.ctypes.data % ALIGNED
+        return piece[start:start + nbytes].view(dtype).reshape(shape)
+
+
+def empty_like(array):
+    """The same for the shape and dtype of an array."""
+    return empty(array.shape, array.dtype)
+
+
+def release():
+    """Give back the memory that no array looks into."""
+    with _lock:
+        _keep_without(set(_unused()))
+
+
+def _unused():
+    """Indices of the pieces that no array looks into, the least recently used first."""
+    return [k for k in range(len(_pieces)) if getrefcount(_pieces[k]) == _UNUSED]
+
+
+def _keep_without(dropped):
+    _pieces[:] = [piece for k, piece in enumerate(_pieces) if k not in dropped]
+
+
+def _piece(size):
+    global _peak
+    unused = _unused()
+    fitting = [k for k in unused if size <= _pieces[k].size <= 2 * size]
+    if fitting:
+        _pieces.append(_pieces.pop(min(fitting, key=lambda k: _pieces[k].size)))
+        return _pieces[-1]
+    held = sum(piece.size for piece in _pieces) + size
+    _peak = max(_peak, held - sum(_pieces[k].size for k in unused))
+    dropped = set()
+    for k in unused:
+        if held > 2 * _peak:
+            dropped.add(k)
+            held -= _pieces[k].size
+    _keep_without(dropped)
+    _pieces.append(np.empty(size, np.uint8))
+    return _pieces[-1]
