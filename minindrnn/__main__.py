@@ -9,7 +9,8 @@ import numpy as np
 
 from .architectures import ARCHITECTURES, build
 from .architectures import describe as describe_network
-from .bench import bench_kernels
+from .bench import SECTIONS, line
+from .bench import bench as measure
 from .checkpoint import CheckpointError, replacing
 from .data.adding import adding_problem
 from .experiments import EXPERIMENTS, MODELS, Settings, settings
@@ -102,8 +103,11 @@ def parser():
     describe = commands.add_parser("describe", help="print the parameters of a network of the papers",
                                    description="Print every parameter of a network of the papers, its shape and count.")
     describe.add_argument("network", choices=ARCHITECTURES, metavar="NAME", help=", ".join(ARCHITECTURES))
-    bench = commands.add_parser("bench", help="time the kernels beside the limits of this machine")
-    bench.add_argument("what", choices=["kernels"])
+    bench = commands.add_parser("bench", help="time everything beside the limits of this machine", description=(
+        "Time kernels, training steps and other libraries, each beside its limit on this machine, a median with the "
+        "middle half of the rounds. Sections: " + ", ".join(SECTIONS) + "."))
+    bench.add_argument("what", nargs="*", metavar="SECTION", help="which sections (default all)")
+    bench.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     return top
 
 
@@ -123,8 +127,8 @@ def train(arguments):
         print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
               f"python -m minindrnn {shlex.join([*words, '--resume'])}")
         return 130
-    for line in (*experiment.report(run.network), *describe_memory(run.network, run.network.bound)):
-        print(line)
+    for said in (*experiment.report(run.network), *describe_memory(run.network, run.network.bound)):
+        print(said)
     draw(draw_curve, run.history(), folder / "curve.png")
     print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     return 0
@@ -197,14 +201,24 @@ def gradcheck(arguments):
 
 def describe(arguments):
     print(arguments.network)
-    for line in describe_network(build(arguments.network)):
-        print(line)
+    for said in describe_network(build(arguments.network)):
+        print(said)
     return 0
 
 
 def bench(arguments):
-    for line in bench_kernels():
-        print(line, flush=True)
+    for name in arguments.what:
+        if name not in SECTIONS:
+            raise TrainingError(f"expected some of the sections {', '.join(SECTIONS)}, got {name}")
+    before = None
+    for section, row in measure(arguments.what or SECTIONS):
+        if arguments.json:
+            print(json.dumps({"section": section} | row), flush=True)
+            continue
+        if section != before:
+            print(f"{section}: {' '.join(SECTIONS[section].__doc__.split())}")
+        print(line(row), flush=True)
+        before = section
     return 0
 
 

@@ -78,19 +78,26 @@ def batchnorm_backward(dy, cache, *, out=None):
 
     out   where to write dx; `out=dy` works in place
     """
-    x, mean, s, gamma, mask, count, own, steps, per_step, _ = cache
-    expect("dy", dy, "TBN", like=("x", x, "TBN"))
+    x, mean, s, gamma, mask, _, _, steps, per_step, _ = cache
+    total, slope, dgamma, dbeta = backward_sums(dy, cache)                                            # B2, B3
     dx = empty_like(dy) if out is None else out
     expect("out", dx, "TBN", like=("dy", dy, "TBN"))
     if dx is not dy:
         np.copyto(dx, dy)
+    spread(dx, x, mean, gamma * s, total, slope, mask, steps, per_step)                               # B4
+    return dx, dgamma, dbeta
+
+
+def backward_sums(dy, cache):
+    """total, slope (G, N), dgamma, dbeta (N,):  dx = gamma s (d - total - (x - mean) * slope), which is B4."""
+    x, mean, s, gamma, mask, count, own, steps, per_step, _ = cache
+    expect("dy", dy, "TBN", like=("x", x, "TBN"))
     total, product = np.zeros(mean.shape), np.zeros(mean.shape)
     sums(dy, x, mean, mask, steps, per_step, total, product)
     product *= s                                                  # of d * xhat, where the kernel summed d * (x - mean)
     share = (own / np.maximum(count, 1))[:, None]                 # 1 / count, or 0 where statistics were given
-    slope = s * (share * product)
-    spread(dx, x, mean, gamma * s, (share * total).astype(dy.dtype), slope.astype(dy.dtype), mask, steps, per_step)
-    return dx, product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype)               # B4, B3, B2
+    return ((share * total).astype(dy.dtype), (s * share * product).astype(dy.dtype),
+            product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype))
 
 
 def moments(x, steps, per_step, count):
@@ -138,6 +145,22 @@ class BatchNorm(Layer):
     def backward(self, dy, cache, *, overwrite=False):
         dx, dgamma, dbeta = batchnorm_backward(dy, cache[0], out=dy if overwrite else None)
         return dx, {"gamma": dgamma, "beta": dbeta}
+
+    def backward_map(self, dy, cache):
+        """Over time, dx = p * dy + q * x + r: B4 as an affine map of each channel of each sequence, for a pass that reads
+        dy and x anyway. Returns (3, B, N) and the gradients."""
+        x, mean, s, gamma, mask, *_ = cache[0]
+        total, slope, dgamma, dbeta = backward_sums(dy, cache[0])
+        scale = gamma * s
+        pqr = np.empty((3, *x.shape[1:]), x.dtype)
+        pqr[0], pqr[1], pqr[2] = scale * mask, -scale * slope, scale * (mean * slope - total)
+        return pqr, {"gamma": dgamma, "beta": dbeta}
+
+    def step(self, x, state=None, *, start=0):
+        g = self._trained(self._rows(start, 1))[0] if self.per_step else 0
+        y = np.empty_like(x)
+        tick(x, self["gamma"], self["beta"], self.buffers["mean"][g], self.buffers["var"][g], self.eps, y)
+        return y, None
 
     def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
@@ -226,6 +249,14 @@ def spread(dx, x, mean, scale, total, slope, mask, steps, per_step):
                     dx[t, b, n] = scale[g, n] * (d - total[g, n] - (x[t, b, n] - mean[g, n]) * slope[g, n])   # B4
             else:
                 dx[t, b, :] = 0
+
+
+@kernel
+def tick(x, gamma, beta, mean, var, eps, y):
+    """One step, x and y (B, N), by given statistics (N,)."""
+    for b in range(x.shape[0]):
+        for n in range(x.shape[1]):
+            y[b, n] = gamma[n] * ((x[b, n] - mean[n]) / np.sqrt(var[n] + eps)) + beta[n]
 
 
 @kernel

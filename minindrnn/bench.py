@@ -1,10 +1,10 @@
-"""How fast the kernels are on this machine, beside what the machine can do.
+"""How fast this machine lets an IndRNN be, and how fast ours is.
 
 The recurrence moves bytes and computes little, so its limit is the memory: forward reads a and writes h (2 streams),
-backward reads dh and h and writes da (3 streams). The limit is measured as the same streams over arrays of the same
-size by a plain loop, in turn with the kernel, round by round, in an order drawn anew; each timed call follows two
-untimed ones, so that both find in the caches what they leave there themselves. A share is the median over the rounds,
-with the middle half of them in brackets.
+backward reads dh and h and writes da (3 streams). A whole step is mostly matrix products; its limit is the time of the
+same products alone. Limits are measured in turn with what they limit, round by round, in an order drawn anew; each
+timed call of a kernel follows two untimed ones, so that both find in the caches what they leave there themselves. A
+ratio is the median over the rounds, with the middle half of them in brackets: the noise of the machine.
 """
 import os
 import subprocess
@@ -17,10 +17,26 @@ import numpy as np
 from .activations import KIND
 from .compiled import kernel
 from .linear import linear_forward
-from .recurrence import KERNELS
+from .losses import cross_entropy
+from .lstm import LSTM
+from .optim import Adam
+from .peers import PEERS
+from .recurrence import BACKWARD, FORWARD
+from .stacked import StackedIndRNN
+from .training import train_step
 
-SIZES = [(784, 50, 128, "float32"), (784, 50, 128, "float64"), (5000, 50, 128, "float32"),
-         (784, 32, 128, "float32"), (50, 128, 512, "float32"), (100, 50, 128, "float32")]
+# T, B, N and type. Arrays of 784, 32, 128 are 13 MB, and stay in many a processor's last cache; the longer ones do not.
+SIZES = [(784, 50, 128, "float32"), (784, 50, 128, "float64"), (5000, 50, 128, "float32"), (784, 32, 128, "float32"),
+         (2000, 32, 128, "float32"), (5000, 32, 128, "float32"), (50, 128, 512, "float32"), (100, 50, 128, "float32")]
+
+# name: T, B, M, N, layers, options
+STEPS = {"6 layers of 128": (784, 32, 1, 128, 6, {}),
+         "6 layers of 128, batch normalisation, dropout": (784, 32, 1, 128, 6, dict(norm="after", dropout=0.1)),
+         "1 layer of 512": (50, 128, 512, 512, 1, {}), "6 layers of 512": (50, 128, 512, 512, 6, {}),
+         "1 layer of 2000": (50, 128, 2000, 2000, 1, {})}
+
+GROWTH = [(T, 32, 128, 2) for T in (100, 1000, 5000)] + [(784, B, 128, 2) for B in (1, 8, 32, 128)] + \
+         [(784, 32, N, 2) for N in (32, 128, 512)] + [(784, 32, 128, L) for L in (1, 2, 4, 6, 12)]
 
 
 @kernel
@@ -35,17 +51,42 @@ def three_streams(x, y):
         x[i] += np.float32(1e-9) * y[i]
 
 
-def interleaved(functions, rounds=25):
+def interleaved(functions, rounds=25, untimed=2):
     """{name: seconds (rounds,)}, one timed call of each function a round, in an order drawn anew."""
     seconds, rng = {name: np.empty(rounds) for name in functions}, np.random.default_rng(0)
     for r in range(rounds):
         for name in rng.permutation(list(functions)):
-            for _ in range(2):
+            for _ in range(untimed if r else 2):
                 functions[name]()
             began = time.perf_counter()
             functions[name]()
             seconds[name][r] = time.perf_counter() - began
     return seconds
+
+
+def spread(values):
+    """The median with the quartiles, as {"median", "low", "high"}."""
+    low, median, high = (float(value) for value in np.percentile(values, [25, 50, 75]))
+    return {"median": median, "low": low, "high": high}
+
+
+def row(what, values, unit, digits=2):
+    """One line of a report: what was measured, {"median", "low", "high"} and the unit."""
+    return {"what": what, "unit": unit, "digits": digits} | spread(np.atleast_1d(values))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What is measured: each function yields rows.
+
+def limits():
+    """The machine: one thread through memory, and the matrix product with all threads of the library."""
+    x, y = np.ones((2, 32_000_000), np.float32)
+    A, B, C = np.ones((3, 1500, 1500), np.float32)
+    seconds = interleaved({"two": lambda: two_streams(x), "three": lambda: three_streams(x, y),
+                           "product": lambda: np.matmul(A, B, out=C)}, rounds=9, untimed=1)
+    yield row("memory, 2 streams, one thread", 2 * x.nbytes / seconds["two"] / 1e9, "GB/s", 1)
+    yield row("memory, 3 streams, one thread", 3 * x.nbytes / seconds["three"] / 1e9, "GB/s", 1)
+    yield row("matrix product, 1500 x 1500 x 1500, float32", 2 * 1500**3 / seconds["product"] / 1e9, "GFLOP/s", 0)
 
 
 def recurrence(T, B, N, dtype, activation="relu"):
@@ -54,47 +95,113 @@ def recurrence(T, B, N, dtype, activation="relu"):
     h, dh = rng.normal(size=(2, T, B * N)).astype(dtype)
     x, y = h.ravel().copy(), dh.ravel().copy()
     u, h0, dh0 = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype)
-    du = np.zeros((2, B * N))
-    forward, backward = KERNELS[activation, False]
+    du, pqr = np.zeros((2, B * N)), np.zeros((3, B * N), dtype)
+    forward, backward = FORWARD[activation, False], BACKWARD[activation, False, False]
     return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, u, h0, 0, B * N, T),
             "three streams": lambda: three_streams(x, y),
-            "backward": lambda: backward(dh, h, u, h0, dh0, du, 0, B * N, T)}
+            "backward": lambda: backward(dh, h, u, h0, dh0, du, pqr, 0, B * N, T)}
 
 
-def share(limit, measured):
-    """The limit as a share of what was measured, round by round."""
-    low, median, high = np.percentile(limit / measured, [25, 50, 75])
-    return f"{median:5.0%} ({low:.0%} to {high:.0%})"
-
-
-def bench_kernels():
-    """Yield the lines of the report, as they are measured."""
-    yield "recurrence, relu, in place, one thread; share of the stream limit measured in the same run"
-    yield f"{'T, B, N':>14} {'type':>8} {'forward GB/s':>14}  {'of the limit':<20} {'backward GB/s':>13}  of the limit"
+def kernels():
+    """The recurrence in place, relu, one thread, as a share of the streams over arrays of the same size."""
     for T, B, N, dtype in SIZES:
-        seconds = interleaved(recurrence(T, B, N, dtype))
-        size = T * B * N * np.dtype(dtype).itemsize / 1e9
-        forward, backward = 2 * size / np.median(seconds["forward"]), 3 * size / np.median(seconds["backward"])
-        yield (f"{f'{T}, {B}, {N}':>14} {dtype:>8} {forward:14.1f}  "
-               f"{share(seconds['two streams'], seconds['forward']):<20} {backward:13.1f}  "
-               f"{share(seconds['three streams'], seconds['backward'])}")
-    yield ""
-    yield "activations in the recurrence, ns an element, T = 100, B = 50, N = 128"
+        seconds = interleaved(recurrence(T, B, N, dtype), rounds=25 if T < 2000 else 11)
+        for name, limit in (("forward", "two streams"), ("backward", "three streams")):
+            yield row(f"T, B, N = {T}, {B}, {N}, {dtype}, {name}", 100 * seconds[limit] / seconds[name], "% of limit", 0)
     for dtype in ("float32", "float64"):
         for activation in KIND:
             seconds = interleaved(recurrence(100, 50, 128, dtype, activation))
-            forward, backward = (np.median(seconds[name]) / 640_000 * 1e9 for name in ("forward", "backward"))
-            yield f"  {dtype} {activation:<8}  forward {forward:5.2f}   backward {backward:5.2f}"
-    yield ""
-    yield "affine map of narrow inputs, T = 784, B = 32, N = 128, float32: broadcast against a matrix product, ms"
+            for name in ("forward", "backward"):
+                yield row(f"{activation}, {dtype}, {name}", seconds[name] / 640_000 * 1e9, "ns an element")
     for M in (1, 2):
         x, W, b = np.ones((784, 32, M), np.float32), np.ones((128, M), np.float32), np.zeros(128, np.float32)
-        seconds = interleaved({"ours": lambda: linear_forward(x, W, b),
-                               "product": lambda: x.reshape(-1, M) @ W.T + b})
-        yield f"  M = {M}   {np.median(seconds['ours']) * 1e3:.2f} against {np.median(seconds['product']) * 1e3:.2f}"
-    yield ""
+        seconds = interleaved({"ours": lambda: linear_forward(x, W, b), "product": lambda: x.reshape(-1, M) @ W.T + b})
+        yield row(f"affine map of {M} inputs, broadcast over matrix product", seconds["ours"] / seconds["product"], "x")
     cold, cached = first_call()
-    yield f"first import, forward and backward in a process: {cold:.1f} s compiling, {cached:.1f} s from the disk cache"
+    yield row("import, first forward and backward, compiling", cold, "s", 1)
+    yield row("import, first forward and backward, from the disk", cached, "s", 1)
+
+
+def training(T, B, M, N, layers, options):
+    """A training step as a user runs it: forward, loss, backward, clip, Adam, projection."""
+    rng = np.random.default_rng(0)
+    network = StackedIndRNN(M, N, layers, 10, rng, steps=T, **options)
+    optimiser, x = Adam(network.parameters), rng.normal(size=(T, B, M)).astype(np.float32)
+    labels, noise = rng.integers(0, 10, B), rng if options.get("dropout") else None
+    return lambda: train_step(network, cross_entropy, optimiser, x, labels, 1e-4, rng=noise, bound=network.bound)
+
+
+def products(T, B, M, N, layers):
+    """The matrix products of that step, alone and into memory that is there: x W', dy W, dy' x."""
+    rng = np.random.default_rng(0)
+    widths = [M] + [N] * layers
+    x = [rng.normal(size=(T * B, width)).astype(np.float32) for width in widths]
+    W = [rng.normal(size=(N, width)).astype(np.float32) for width in widths[:-1]]
+    y, dx, dW = np.empty((T * B, N), np.float32), [np.empty_like(v) for v in x], [np.empty_like(w) for w in W]
+
+    def run():
+        for k in range(layers):
+            np.matmul(x[k], W[k].T, out=y)
+        for k in reversed(range(layers)):
+            np.matmul(x[k + 1].T, x[k], out=dW[k])
+            np.matmul(x[k + 1], W[k], out=dx[k])
+    return run
+
+
+def steps():
+    """A training step over the time of its matrix products alone."""
+    for name, (T, B, M, N, layers, options) in STEPS.items():
+        seconds = interleaved({"step": training(T, B, M, N, layers, options), "products": products(T, B, M, N, layers)},
+                              rounds=9, untimed=0)
+        yield row(f"{name}: step", 1e3 * seconds["step"], "ms", 1)
+        yield row(f"{name}: over its products", seconds["step"] / seconds["products"], "x")
+
+
+def growth():
+    """What a training step costs a step of a sequence, in T, B, N and the number of layers."""
+    for T, B, N, layers in GROWTH:
+        seconds = interleaved({"step": training(T, B, 2, N, layers, {})}, rounds=5, untimed=0)["step"]
+        yield row(f"T, B, N = {T}, {B}, {N}, {layers} layers: step / T", 1e6 * seconds / T, "us", 1)
+
+
+def forward_and_backward(layer, x, dy):
+    def run():
+        _, cache = layer.forward(x)
+        layer.backward(dy, cache)
+    return run
+
+
+def peers():
+    """Others over ours, forward and backward: our LSTM, and PyTorch's and JAX's where they are installed."""
+    for T, B, M, N, layers in ((784, 32, 1, 128, 1), (784, 32, 128, 128, 1), (5000, 50, 2, 128, 1), (784, 32, 1, 128, 6),
+                               (50, 128, 512, 512, 1)):
+        rng = np.random.default_rng(0)
+        x, dy = rng.normal(size=(T, B, M)).astype(np.float32), rng.normal(size=(T, B, N)).astype(np.float32)
+        network = StackedIndRNN(M, N, layers, 1, rng, steps=T)
+        network.layers.pop()                                                  # the map at the last step
+        functions = {"ours": forward_and_backward(network, x, dy)}
+        if layers == 1:
+            functions["our LSTM"] = forward_and_backward(LSTM(M, N, rng), x, dy)
+        functions |= {name: peer(x, dy, layers) for name, peer in PEERS.items() if T < 5000 or "loop" not in name}
+        seconds = interleaved(functions, rounds=5, untimed=0)
+        size = f"T, B, M, N = {T}, {B}, {M}, {N}, {layers} layer{'s' if layers > 1 else ''}"
+        yield row(f"{size}: ours", 1e3 * seconds["ours"], "ms", 1)
+        for name in functions.keys() - {"ours"}:
+            yield row(f"{size}: {name} over ours", seconds[name] / seconds["ours"], "x", 1)
+
+
+def streaming():
+    """One step of one sequence, as in use."""
+    rng = np.random.default_rng(0)
+    for norm in (None, "after"):
+        network = StackedIndRNN(1, 128, 6, 10, rng, steps=784, norm=norm)
+        x, state = np.ones((1, 1), np.float32), None
+        _, state = network.step(x)
+        seconds = interleaved({"step": lambda: network.step(x, state)}, rounds=200)["step"]
+        yield row(f"6 layers of 128, B = 1, {'batch normalisation' if norm else 'no normalisation'}", 1e6 * seconds, "us", 0)
+
+
+SECTIONS = {"limits": limits, "kernels": kernels, "steps": steps, "streaming": streaming, "growth": growth, "peers": peers}
 
 
 def first_call():
@@ -107,3 +214,17 @@ def first_call():
         environment = os.environ | {"NUMBA_CACHE_DIR": folder}
         return [float(subprocess.run([sys.executable, "-c", program], env=environment, check=True,
                                      capture_output=True, text=True).stdout) for _ in range(2)]
+
+
+def bench(names):
+    """Yield (section, row) for the named sections, as they are measured."""
+    for name in names:
+        for measured in SECTIONS[name]():
+            yield name, measured
+
+
+def line(measured):
+    """A row as text."""
+    number = f"{{:.{measured['digits']}f}}".format
+    noise = "" if measured["low"] == measured["high"] else f"({number(measured['low'])} to {number(measured['high'])})"
+    return f"  {measured['what']:<62} {number(measured['median']):>9} {measured['unit']:<13} {noise}"

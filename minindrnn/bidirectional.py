@@ -54,7 +54,7 @@ class Bidirectional(Layer):
         dz, back = self.back.backward(dz, of_back, overwrite=True)
         return dx + reverse(dz, lengths), [onward, back]                                              # B1
 
-    def step(self, x, state=None, **how):
+    def step(self, x, state=None, *, start=0):
         raise ValueError("Bidirectional: expected whole sequences, got one step; its second layer starts at the end")
 
     def last_state(self, cache):

@@ -9,6 +9,7 @@ F'(dy) is the backward pass of F. Source of the two middle ones for IndRNN: arXi
 """
 import numpy as np
 
+from .arrays import empty
 from .layer import Layer
 from .shapes import expect_lengths
 
@@ -49,6 +50,13 @@ class Chain(Layer):
             dy = dx
             grads.append(grad)
         return dy, grads[::-1]
+
+    def step(self, x, state=None, *, start=0):
+        state, after = [None] * len(self.layers) if state is None else state, []
+        for layer, before in zip(self.layers, state):
+            x, now = layer.step(x, before, start=start)
+            after.append(now)
+        return x, after
 
     def last_state(self, caches):
         return [layer.last_state(cache) for layer, cache in zip(self.layers, caches)]
@@ -92,6 +100,10 @@ class Residual(Around):
         dx, grads = self.layer.backward(dy, cache)
         return dy + dx, grads
 
+    def step(self, x, state=None, *, start=0):
+        y, state = self.layer.step(x, state, start=start)
+        return x + y, state
+
 
 class Concatenate(Around):
     """y = [x, F(x)]: the channels of F(x) behind those of x."""
@@ -104,6 +116,10 @@ class Concatenate(Around):
         cache, M = cache
         dx, grads = self.layer.backward(dy[:, :, M:].copy(), cache, overwrite=True)
         return dy[:, :, :M] + dx, grads
+
+    def step(self, x, state=None, *, start=0):
+        y, state = self.layer.step(x, state, start=start)
+        return np.concatenate([x, y], axis=1), state
 
     def last_state(self, cache):
         return self.layer.last_state(cache[0])
@@ -124,9 +140,13 @@ class AtLastStep(Around):
     def backward(self, dy, cache, **how):
         cache, last, shape = cache
         dlast, grads = self.layer.backward(dy[np.newaxis], cache)
-        dx = np.zeros(shape, dy.dtype)
+        dx = empty(shape, dy.dtype)
+        dx[:] = 0
         dx[last] = dlast[0]
         return dx, grads
+
+    def step(self, x, state=None, *, start=0):
+        return self.layer.step(x, start=start)
 
     def last_state(self, cache):
         return None

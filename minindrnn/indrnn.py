@@ -14,8 +14,8 @@ from .batchnorm import BatchNorm
 from .dropout import Dropout, draw
 from .layer import Layer, Parameter, drawn
 from .linear import NARROW, Linear, linear_backward, linear_forward, scaled
-from .recurrence import indrnn_backward, indrnn_forward
-from .shapes import expect_choice, expect_number
+from .recurrence import FORWARD, indrnn_backward, indrnn_forward
+from .shapes import expect, expect_choice, expect_number
 
 
 class Unit(Layer):
@@ -69,15 +69,25 @@ class Unit(Layer):
     def backward(self, dy, cache, *, overwrite=False):
         of_norm, of_recurrence, mask, biased = cache
         dy, dropped = self.dropout.backward(dy, mask)[0], dy
-        overwrite, grads = overwrite or dy is not dropped, {}
-        if self.order == "after":
+        overwrite, grads, pqr = overwrite or dy is not dropped, {}, None
+        if self.order == "after" and isinstance(self.norm, BatchNorm) and not self.norm.per_step:
+            pqr, grads = self.norm.backward_map(dy, of_norm)
+        elif self.order == "after":
             dy, grads = self.norm.backward(dy, of_norm, overwrite=overwrite)
             overwrite = True
         db = np.empty(self["u"].size) if biased else None
-        da, du, dh0 = indrnn_backward(dy, of_recurrence, out=dy if overwrite else None, db=db)
+        da, du, dh0 = indrnn_backward(dy, of_recurrence, out=dy if overwrite else None, db=db, pqr=pqr)
         if self.order == "before":
             da, grads = self.norm.backward(da, of_norm, overwrite=True)
         return da, {"u": du, "h0": dh0} | ({"b": db.astype(du.dtype)} if biased else {}) | grads
+
+    def step(self, a, state=None, *, start=0, b=None):
+        if self.order == "before":
+            a, _ = self.norm.step(a, start=start)
+        h, h0 = a.copy(), np.zeros_like(a) if state is None else state
+        expect("h0", h0, "BN", like=("a", a, "BN"))
+        FORWARD[self.activation, b is not None](h.reshape(1, -1), self["u"], self["u"] if b is None else b, h0.reshape(-1), 0, h.size, 1)
+        return self.norm.step(h, start=start)[0] if self.order == "after" else h, h
 
     def last_state(self, cache):
         _, (_, _, h, _, runs), _, _ = cache
@@ -123,6 +133,11 @@ class IndRNN(Layer):
         da, unit = self.unit.backward(dy, of_unit, **how)
         dx, dW, db = linear_backward(da, of_linear)
         return dx, {"W": dW, "b": db} | unit
+
+    def step(self, x, state=None, *, start=0):
+        if self.unit.order == "before":
+            return self.unit.step(x @ self["W"].T + self["b"], state, start=start)
+        return self.unit.step(x @ self["W"].T, state, start=start, b=self["b"])
 
     def last_state(self, cache):
         return self.unit.last_state(cache[1])

@@ -60,13 +60,12 @@ class Layer:
         """The state after each sequence's last step, to start the next segment from."""
         return None
 
-    def step(self, x, state=None, **how):
-        """One time step, in memory that does not grow with their number: x (B, M), state  ->  y (B, K), the next state.
+    def step(self, x, state=None, *, start=0):
+        """One time step of a trained network, in memory that does not grow with their number.
 
-        how   keyword arguments of forward; start, the number of steps before this one, is for batch normalisation
-              per step
+        x (B, M), state, the number of steps before this one  ->  y (B, K), the next state
         """
-        y, cache = self.forward(x[np.newaxis], state, **how)
+        y, cache = self.forward(x[np.newaxis], state, start=start)
         return y.reshape(len(x), -1), self.last_state(cache)
 
     def absorb(self, cache, *, average=False):

@@ -62,13 +62,14 @@ def linear_backward(dy, cache):
     expect("dy", dy, "TBN", like=("x W'", np.empty((T, B, len(W)), x.dtype), "TBN"))
     dy = without_padding(dy, lengths)
     rows, x = dy.reshape(T * B, -1), x.reshape(T * B, M)
-    dx = empty((T, B, M), x.dtype)
-    np.matmul(rows, W, out=dx.reshape(T * B, M))                                             # B1
     dW, db = np.zeros((M, len(W))), np.zeros(len(W))
     if M <= NARROW:
+        dx = np.stack([rows @ column for column in W.T.copy()], axis=1).reshape(T, B, M)     # B1
         sums(rows, x, dW, db)                                                                # B2, B3
         dW = dW.T
     else:
+        dx = empty((T, B, M), x.dtype)
+        np.matmul(rows, W, out=dx.reshape(T * B, M))                                         # B1
         dW = products(rows, x)                                                               # B2
         if b is not None:
             sums(rows, x[:, :0], np.zeros((0, len(W))), db)                                  # B3
@@ -125,6 +126,9 @@ class Linear(Layer):
         dx, dW, db = linear_backward(dy, cache)
         return dx, {"W": dW, "b": db}
 
+    def step(self, x, state=None, *, start=0):
+        return x @ self["W"].T + self["b"], None
+
 
 # ---------------------------------------------------------------------------------------------------------
 # Kernels; a row is one step of one sequence.
@@ -144,17 +148,26 @@ def broadcast(x, W, b, y):
 @kernel
 def sums(dy, x, dW, db):
     """dy (R, N), x (R, M) -> dW (M, N), db (N,) in float64, in one pass over dy, for small M.
-    db is the dW of one more input that is always 1."""
+    db is the dW of one more input that is always 1. Four rows a pass, so that a sum is loaded once for all of them."""
     R, M = x.shape
     N = db.size
     part = np.zeros((M + 1, N), dy.dtype)
     for low in range(0, R, TERMS):
-        for r in range(low, min(low + TERMS, R)):
+        high = min(low + TERMS, R)
+        fours = low + (high - low) // 4 * 4
+        for r in range(low, fours, 4):
+            for m in range(M):
+                x0, x1, x2, x3 = x[r, m], x[r + 1, m], x[r + 2, m], x[r + 3, m]
+                for n in range(N):
+                    part[m, n] += x0 * dy[r, n] + x1 * dy[r + 1, n] + x2 * dy[r + 2, n] + x3 * dy[r + 3, n]   # B2
+            for n in range(N):
+                part[M, n] += dy[r, n] + dy[r + 1, n] + dy[r + 2, n] + dy[r + 3, n]          # B3
+        for r in range(fours, high):
             for m in range(M):
                 for n in range(N):
-                    part[m, n] += x[r, m] * dy[r, n]                                         # B2
+                    part[m, n] += x[r, m] * dy[r, n]
             for n in range(N):
-                part[M, n] += dy[r, n]                                                       # B3
+                part[M, n] += dy[r, n]
         for n in range(N):
             for m in range(M):
                 dW[m, n] += part[m, n]

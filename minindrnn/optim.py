@@ -6,6 +6,7 @@ parameters of role "weight": never u, never a bias.
 """
 import numpy as np
 
+from .compiled import kernel
 from .layer import leaves
 from .shapes import expect_number
 
@@ -72,15 +73,25 @@ class Adam:
         self.updates += 1
         k = int(self.updates)
         for path, parameter, grad in leaves(self.parameters, grads):
-            g, m, v = _decayed(parameter, grad, self.decay), self.m[path], self.v[path]
-            m += (1 - self.beta1) * (g - m)
-            v += (1 - self.beta2) * (g * g - v)
-            parameter.value -= rate / (1 - self.beta1**k) * m / (np.sqrt(v / (1 - self.beta2**k)) + self.epsilon)
+            constants = (rate / (1 - self.beta1**k), 1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon,
+                         self.decay if parameter.role == "weight" else 0.0)
+            arrays = parameter.value, np.ascontiguousarray(grad), self.m[path], self.v[path]
+            adam(*(array.reshape(-1) for array in arrays), *map(parameter.value.dtype.type, constants))
 
     def state(self):
         """{name: array}, the arrays themselves: to be saved, or written into."""
         return ({f"m.{path}": m for path, m in self.m.items()}
                 | {f"v.{path}": v for path, v in self.v.items()} | {"updates": self.updates})
+
+
+@kernel
+def adam(value, grad, m, v, rate, some1, some2, whole2, epsilon, decay):
+    """One pass over the memory; rate is that over 1 - beta1^k, some1 is 1 - beta1, whole2 is 1 / (1 - beta2^k)."""
+    for i in range(value.size):
+        g = grad[i] + decay * value[i]
+        m[i] += some1 * (g - m[i])
+        v[i] += some2 * (g * g - v[i])
+        value[i] -= rate * m[i] / (np.sqrt(v[i] * whole2) + epsilon)
 
 
 def _decayed(parameter, grad, decay):

@@ -9,7 +9,9 @@ Letters   T steps, B sequences, N neurons; arrays are time-major and C-contiguou
 
 Forward   F1  z[t]  = a[t] + b + u * h[t-1]                 h[-1] = h0
           F2  h[t]  = act(z[t])
-Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])          from F2; carry = 0 after the last step
+Backward  B0  dh[t] = p * dy[t] + q * h[t] + r            where h goes through an affine map that depends on all of h,
+                                                            as in batch normalisation; else dh is given
+          B1  dz[t] = (dh[t] + carry) * act'(z[t])          from F2; carry = 0 after the last step
           B2  carry = u * dz[t]                             from F1, argument h[t-1]
           B3  da[t] = dz[t]                                 from F1, argument a[t]
           B4  du    = sum over t and b of dz[t] * h[t-1]    from F1, argument u, shared by all t and b
@@ -56,18 +58,19 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None, 
     runs = equal_lengths(lengths, T, B)
     if h is not a:
         np.copyto(h, a)
-    forward, _ = KERNELS[activation, b is not None]
+    forward = FORWARD[activation, b is not None]
     for low, high, steps in runs:
         forward(h.reshape(T, -1), u, u if b is None else b, h0.reshape(-1), low * N, high * N, steps)
         h[steps:, low:high] = 0
     return h, (u, h0, h, activation, runs)
 
 
-def indrnn_backward(dh, cache, *, out=None, db=None):
+def indrnn_backward(dh, cache, *, out=None, db=None, pqr=None):
     """dh (T, B, N), cache of the forward pass  ->  da (T, B, N), du (N,), dh0 (B, N).
 
     out   where to write da; `out=dh` works in place
     db    (N,) float64: receives the gradient of b, the sum of da
+    pqr   (3, B, N): p, q, r, if dh holds dy
 
     du is summed in float64, in a fixed order: it keeps its digits for any T and has the same bits every time.
     """
@@ -80,9 +83,12 @@ def indrnn_backward(dh, cache, *, out=None, db=None):
     if da is not dh:
         np.copyto(da, dh)
     columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1)
-    _, backward = KERNELS[activation, db is not None]
+    mapped = pqr is not None
+    pqr = np.empty((3, B, N), dh.dtype) if pqr is None else pqr
+    expect("pqr", pqr, "3BN", like=("h", h, "TBN"))
+    backward = BACKWARD[activation, db is not None, mapped]
     for low, high, steps in runs:
-        backward(*columns, low * N, high * N, steps)
+        backward(*columns, pqr.reshape(3, -1), low * N, high * N, steps)
         da[steps:, low:high] = 0
     du, total = dub.sum(axis=1)
     if db is not None:
@@ -124,11 +130,14 @@ def advance4(kind, biased, h, s, n):
 
 
 @unfused        # so that a carry is the same number whether it stays in the loop or leaves as dh0 at a cut
-def retreat(kind, biased, dz, h, s, n):
+def retreat(kind, biased, mapped, dz, h, s, n):
     """One step: the row dz holds dh[t] and receives dz[t]; the rows h are h[t-1], h[t];
-    s[0] is u, s[1] the carry, s[2] the sum for du, s[3] that for db."""
+    s[0] is u, s[1] the carry, s[2] the sum for du, s[3] that for db, s[4] to s[6] are p, q, r."""
     for k in range(n):
-        d = differentiate(kind, dz[k] + s[1, k], h[1][k])                          # B1
+        d = dz[k]
+        if mapped:
+            d = s[4, k] * d + s[5, k] * h[1][k] + s[6, k]                          # B0
+        d = differentiate(kind, d + s[1, k], h[1][k])                              # B1
         s[1, k] = s[0, k] * d                                                      # B2
         s[2, k] += d * h[0][k]                                                     # B4
         if biased:
@@ -137,11 +146,14 @@ def retreat(kind, biased, dz, h, s, n):
 
 
 @unfused
-def retreat3(kind, biased, dz, h, s, n):
+def retreat3(kind, biased, mapped, dz, h, s, n):
     """Three steps: rows dz hold dh[t] to dh[t+2], rows h are h[t-1] to h[t+2]. Loads first, as above."""
     for k in range(n):
         u, carry, d0, d1, d2 = s[0, k], s[1, k], dz[0][k], dz[1][k], dz[2][k]
         h0, h1, h2, h3 = h[0][k], h[1][k], h[2][k], h[3][k]
+        if mapped:
+            p, q, r = s[4, k], s[5, k], s[6, k]
+            d0, d1, d2 = p * d0 + q * h1 + r, p * d1 + q * h2 + r, p * d2 + q * h3 + r   # B0
         d2 = differentiate(kind, d2 + carry, h3)                                   # B1, B2: thrice
         d1 = differentiate(kind, d1 + u * d2, h2)
         d0 = differentiate(kind, d0 + u * d1, h1)
@@ -153,11 +165,14 @@ def retreat3(kind, biased, dz, h, s, n):
 
 
 @unfused
-def retreat4(kind, biased, dz, h, s, n):
+def retreat4(kind, biased, mapped, dz, h, s, n):
     """Four steps, likewise."""
     for k in range(n):
         u, carry, d0, d1, d2, d3 = s[0, k], s[1, k], dz[0][k], dz[1][k], dz[2][k], dz[3][k]
         h0, h1, h2, h3, h4 = h[0][k], h[1][k], h[2][k], h[3][k], h[4][k]
+        if mapped:
+            p, q, r = s[4, k], s[5, k], s[6, k]
+            d0, d1, d2, d3 = p * d0 + q * h1 + r, p * d1 + q * h2 + r, p * d2 + q * h3 + r, p * d3 + q * h4 + r   # B0
         d3 = differentiate(kind, d3 + carry, h4)                                   # B1, B2: four times
         d2 = differentiate(kind, d2 + u * d3, h3)
         d1 = differentiate(kind, d1 + u * d2, h2)
@@ -200,7 +215,7 @@ def copy(source, target):
         target[k] = source[k]
 
 
-def _compile(kind, biased):
+def _forward(kind, biased):
     cheap = kind == RELU or kind == IDENTITY      # three tanh in one pass would not vectorise
 
     @kernel
@@ -223,30 +238,37 @@ def _compile(kind, biased):
                     advance(kind, biased, h[t, low:high], s, n)
                     t += 1
 
+    return forward
+
+
+def _backward(kind, biased, mapped):
     @kernel
-    def backward(da, h, u, h0, dh0, dub, first, last, steps):
-        s = scratch(4 if biased else 3, h)
+    def backward(da, h, u, h0, dh0, dub, pqr, first, last, steps):
+        s = scratch(7 if mapped else 4 if biased else 3, h)
         four = h.shape[1] * h.itemsize % 4096 > 0
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
             n = high - low
             tile(u, low, s[0, :n])
-            s[1:] = 0
+            s[1:4] = 0
+            if mapped:
+                for row in range(3):
+                    copy(pqr[row, low:high], s[4 + row, :n])
             t, moved = steps, steps
             while t > 0:
                 if t > 4 and four:
                     t -= 4
-                    retreat4(kind, biased, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high], da[t + 3, low:high]),
+                    retreat4(kind, biased, mapped, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high], da[t + 3, low:high]),
                              (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high],
                               h[t + 3, low:high]), s, n)
                 elif t > 3:
                     t -= 3
-                    retreat3(kind, biased, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high]),
+                    retreat3(kind, biased, mapped, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high]),
                              (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high]), s, n)
                 else:
                     t -= 1
                     before = h[t - 1, low:high] if t > 0 else h0[low:high]
-                    retreat(kind, biased, da[t, low:high], (before, h[t, low:high]), s, n)
+                    retreat(kind, biased, mapped, da[t, low:high], (before, h[t, low:high]), s, n)
                 if moved - t >= TERMS or t == 0:
                     move(s[2, :n], dub[0, low:high])
                     if biased:
@@ -254,7 +276,7 @@ def _compile(kind, biased):
                     moved = t
             copy(s[1, :n], dh0[low:high])                                          # B5
 
-    return forward, backward
+    return backward
 
 
 def equal_lengths(lengths, T, B):
@@ -266,4 +288,6 @@ def equal_lengths(lengths, T, B):
     return [(first, last, lengths[first]) for first, last in zip(edges, edges[1:])]
 
 
-KERNELS = {(name, biased): _compile(kind, biased) for name, kind in KIND.items() for biased in (False, True)}
+FORWARD = {(name, biased): _forward(kind, biased) for name, kind in KIND.items() for biased in (False, True)}
+BACKWARD = {(name, biased, mapped): _backward(kind, biased, mapped)
+            for name, kind in KIND.items() for biased in (False, True) for mapped in (False, True)}

@@ -5,9 +5,11 @@ continues at step k does exactly what it would have done.
 """
 import json
 import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +147,7 @@ class Run:
         began = time.perf_counter()
         with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
                                                  smoothing=0.1) as bar:
-            say_if_slow("compiling the kernels, once on this machine ...", bar.write, self._compile)
+            say_if_slow("compiling the kernels, once on this machine ...", partial(bar.write, file=sys.stderr), self._compile)
             while not self.over and not interrupted():
                 value, _ = train_step(self.network, self.loss, self.optimiser, *self.batch(self.step),
                                       self.schedule(self.step), rng=self.noise(self.step), **self.options)

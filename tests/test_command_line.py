@@ -44,7 +44,6 @@ def refused(arguments, capsys):
     (["train", "adding", "--rows"], "--rows is for digits"),
     (["train", "digits", "--length", "9"], "--length is for adding; digits have 64 steps, 8 with --rows"),
     (["gradcheck", "--draws", "0"], "argument --draws: expected a whole number of at least 1, got '0'"),
-    (["bench", "gpu"], "argument what: invalid choice: 'gpu'"),
 ])
 def test_wrong_words(arguments, message, capsys):
     assert message in refused(arguments, capsys)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LEVELS = [
-    {"shapes", "compiled", "arrays"},
+    {"shapes", "compiled", "arrays", "peers"},
     {"exponential", "layer"},
     {"activations"},
     {"memory", "linear", "recurrence", "batchnorm", "layernorm", "dropout", "embedding", "differences", "losses", "blocks",
