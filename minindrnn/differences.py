@@ -28,7 +28,8 @@ def differences_forward(x, x0=None, *, lengths=None):
     expect("x0", x0, "BM", like)
     x = without_padding(x, lengths)
     before = np.concatenate([x0[np.newaxis], x[:-1]])
-    return without_padding(np.concatenate([x, x - before], axis=2), lengths), (x, lengths)            # F1
+    y = np.concatenate([x, x - before], axis=2)                                                       # F1
+    return without_padding(y, lengths, overwrite=True), (x, lengths)
 
 
 def differences_backward(dy, cache):

@@ -38,7 +38,7 @@ def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
     if rng is not None and p > 0:
         mask = (rng.random(len(E), E.dtype) >= p).astype(E.dtype) / E.dtype.type(1 - p)
     x = E[tokens] * mask[tokens][:, :, np.newaxis]                                       # F1
-    return without_padding(x, lengths), (tokens, mask, lengths)
+    return without_padding(x, lengths, overwrite=True), (tokens, mask, lengths)
 
 
 def embedding_backward(dx, cache):

@@ -52,7 +52,7 @@ def gru_forward(a, U, h0=None, *, lengths=None):
         np.matmul(before, U.T, out=product)                                            # F1
         advance(gates[t], product, before, pn[t], h[t])                                # F2, F3
         before = h[t]
-    h = without_padding(h, lengths)
+    h = without_padding(h, lengths, overwrite=True)
     return h, (U, h0, gates, pn, h, lengths)
 
 

@@ -54,7 +54,7 @@ def lstm_forward(a, U, s0=None, *, lengths=None):
         np.matmul(before, U.T, out=product)                                            # F1
         advance(gates[t], product, cell, c[t], h[t])                                   # F1 to F4
         before, cell = h[t], c[t]
-    h, c = without_padding(h, lengths), without_padding(c, lengths)
+    h, c = (without_padding(state, lengths, overwrite=True) for state in (h, c))
     return h, (U, s0, gates, h, c, lengths)
 
 

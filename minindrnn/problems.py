@@ -36,6 +36,26 @@ def of_recurrence(module, rng):
     return Problem(arrays | biased, lambda: module.indrnn_forward(*arrays.values(), **biased, **options), backward)
 
 
+def of_mapped_recurrence(module, rng):
+    """h seen through  p * h  and through the sum of  q h^2 / 2 + r h: then dh = p * dy + c (q h + r), c that of the sum."""
+    _, B, N = _sizes(rng)
+    T = rng.integers(1, 14)
+    arrays = {"a": rng.normal(size=(T, B, N)), "u": rng.uniform(-1, 1, N), "h0": rng.normal(size=(B, N))}
+    options = {"activation": rng.choice(list(KIND)), "lengths": _lengths(rng, T, B)}
+    p, q, r = pqr = rng.normal(size=(3, B, N))
+    there = np.arange(T)[:, None, None] < (T if options["lengths"] is None else options["lengths"][:, None])
+
+    def forward():
+        h, cache = module.indrnn_forward(*arrays.values(), **options)
+        return np.append(p * h, np.sum(there * (q * h**2 / 2 + r * h))), cache
+
+    def backward(dy, cache):
+        changed = pqr * np.array([1, dy[-1], dy[-1]])[:, None, None]
+        return dict(zip(arrays, module.indrnn_backward(dy[:-1].reshape(T, B, N), cache, pqr=changed)))
+
+    return Problem(arrays, forward, backward)
+
+
 def _of_baseline(gates, state, forward, backward, rng, **options):
     """arrays a, U and the state of a recurrence with a matrix; a has so many times N channels."""
     T, B, N = _sizes(rng)
@@ -254,6 +274,7 @@ def of_dense_indrnn(module, rng):
 
 PROBLEMS = {
     "recurrence": (recurrence, of_recurrence),
+    "mapped recurrence": (recurrence, of_mapped_recurrence),
     "linear": (linear, of_linear),
     "rnn": (rnn, of_rnn),
     "lstm": (lstm, of_lstm),

@@ -63,14 +63,16 @@ def expect_lengths(lengths, T, B):
     return np.ascontiguousarray(lengths, np.int64)
 
 
-def without_padding(x, lengths):
-    """x (T, B, M) with zeros from each sequence's end on: whatever stood there, NaN too, is gone. x itself if lengths
-    is None."""
+def without_padding(x, lengths, *, overwrite=False):
+    """x (T, B, M) with zeros from each sequence's end on: whatever stood there, NaN too, is gone. A copy of x unless it
+    may be overwritten; x itself if lengths is None."""
     if lengths is None:
         return x
     T, B, _ = x.shape
-    valid = np.arange(T)[:, None] < expect_lengths(lengths, T, B)
-    return np.where(valid[:, :, None], x, x.dtype.type(0))
+    lengths, x = expect_lengths(lengths, T, B), x if overwrite else x.copy()
+    for b in np.flatnonzero(lengths < T):
+        x[lengths[b]:, b] = 0
+    return x
 
 
 def expect_choice(name, value, choices):
