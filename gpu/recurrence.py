@@ -8,19 +8,20 @@ read and write one contiguous piece of memory.
     Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])         B2  carry = u * dz[t]         B3  da[t] = dz[t]
               B4  du    = sum over t and b of dz[t] * h[t-1]   B5  dh0   = carry after t = 0
 
-For B4 each thread sums over its own time, in float64; the sum over b is taken afterwards in a fixed order: no atomic
-additions, so the same bits every time. Arrays are NumPy's, copied to the device and back.
+For B4 each thread sums over its own time, with the rounding errors carried along (Kahan), as float64 is slow on many a
+GPU; the sum over b is taken afterwards in a fixed order: no atomic additions, so the same bits every time. Arrays are
+NumPy's, copied to the device and back.
 """
 import math
 
 import numpy as np
-from numba import config, cuda
+from numba import config, cuda, from_dtype
 
 from minindrnn.activations import KIND
 from minindrnn.recurrence import equal_lengths
-from minindrnn.shapes import expect, expect_choice
+from minindrnn.shapes import FLOATS, expect, expect_choice
 
-THREADS = 128      # of a block
+AHEAD = 8          # steps whose loads are issued together
 # Exact in both types, where a Python float would turn float32 into float64; in the simulator it is the other way round.
 ZERO, ONE = (0.0, 1.0) if config.ENABLE_CUDASIM else (np.float32(0), np.float32(1))
 
@@ -45,7 +46,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None):
     for first, last, length in equal_lengths(lengths, T, B):
         steps[first:last] = length
     h = np.zeros_like(a)
-    _launch(KERNELS[activation][0], a, u, h0, steps, h)
+    launch(TUNED[activation, a.dtype][0], a.reshape(-1), u, h0.reshape(-1), steps, h.reshape(-1))
     return h, (u, h0, h, activation, steps)
 
 
@@ -53,21 +54,33 @@ def indrnn_backward(dh, cache):
     """dh (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N). As `minindrnn.indrnn_backward`."""
     u, h0, h, activation, steps = cache
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
-    da, du, dh0 = np.zeros_like(dh), np.zeros(h0.shape), np.empty_like(h0)
-    _launch(KERNELS[activation][1], dh, u, h0, h, steps, da, du, dh0)
-    return da, du.sum(axis=0).astype(u.dtype), dh0
+    da, du, dh0 = np.zeros_like(dh), np.empty_like(h0), np.empty_like(h0)
+    launch(TUNED[activation, dh.dtype][1], dh.reshape(-1), u, h0.reshape(-1), h.reshape(-1), steps, da.reshape(-1),
+           du.reshape(-1), dh0.reshape(-1))
+    return da, du.sum(axis=0, dtype=np.float64).astype(u.dtype), dh0
 
 
-def _launch(kernel, *arrays):
+def launch(kernel, a, u, h0, *arrays):
+    """Run a kernel with a thread for every number in h0."""
     if not cuda.is_available():
         raise NoGPU("no CUDA device was found: install the cuda12 or cuda13 extra on a machine with an NVIDIA GPU and "
                     "its driver, or set NUMBA_ENABLE_CUDASIM=1 to run the simulator")
-    _, B, N = arrays[0].shape
-    kernel[-(-B * N // THREADS), THREADS](*arrays)
+    threads = threads_of_a_block(h0.size)
+    kernel[-(-h0.size // threads), threads](a, u, h0, *arrays)
+
+
+def threads_of_a_block(columns):
+    """32, a single warp, as long as there are no more warps than a large GPU runs at once: they then spread over all its
+    processors; 256 where there are enough for everybody.
+
+    >>> threads_of_a_block(32 * 128), threads_of_a_block(128 * 2000)
+    (32, 256)
+    """
+    return 32 if columns <= 32 * 132 * 4 else 64 if columns <= 64 * 132 * 8 else 256
 
 
 # ---------------------------------------------------------------------------------------------------------
-# One scalar function for each activation and its derivative from the output; a kernel is made for each.
+# One scalar function for each activation and its derivative from the output; kernels are made for each.
 
 def relu(z):
     return ZERO if z <= ZERO else z
@@ -102,7 +115,15 @@ def didentity(dh, h):
     return dh
 
 
-def _compile(act, dact):
+@cuda.jit(device=True)
+def rounding(total, term, larger):
+    """What larger = total + term has too much; 0 where it is infinite."""
+    error = (larger - total) - term
+    return error if error == error else ZERO
+
+
+def _obvious(act, dact):
+    """The kernels to read: what a thread does, one step after the other."""
     act, dact = cuda.jit(device=True)(act), cuda.jit(device=True)(dact)
 
     @cuda.jit
@@ -124,17 +145,87 @@ def _compile(act, dact):
         if i >= B * N:
             return
         b, n = i // N, i % N
-        w, carry, total = u[n], ZERO, 0.0
+        w, carry, total, lost = u[n], ZERO, ZERO, ZERO
         for t in range(steps[b] - 1, -1, -1):
             dz = dact(dh[t, b, n] + carry, h[t, b, n])         # B1
             carry = w * dz                                     # B2
             da[t, b, n] = dz                                   # B3
-            total += dz * (h[t - 1, b, n] if t > 0 else h0[b, n])     # B4
+            term = dz * (h[t - 1, b, n] if t > 0 else h0[b, n]) - lost
+            larger = total + term                              # B4, compensated
+            lost = rounding(total, term, larger)
+            total = larger
         du[b, n] = total
         dh0[b, n] = carry                                      # B5
 
     return forward, backward
 
 
-KERNELS = {"relu": _compile(relu, drelu), "tanh": _compile(tanh, dtanh),
-           "sigmoid": _compile(sigmoid, dsigmoid), "identity": _compile(identity, didentity)}
+def _tuned(act, dact, dtype):
+    """The same for speed. Loads of AHEAD steps are issued before the first store: a store may, for all the compiler
+    knows, change what is loaded after it, so in the obvious kernel every step waits for the memory once, some 500
+    cycles. Arrays are flat, and a thread's place in them moves by B * N a step, in 64 bits: no index is multiplied out
+    again, and T * B * N may exceed 2^31. Backward keeps h[t-1] for the next step, where it is h[t]: loaded once."""
+    act, dact = cuda.jit(device=True)(act), cuda.jit(device=True)(dact)
+
+    @cuda.jit
+    def forward(a, u, h0, steps, h):
+        i, columns = cuda.grid(1), h0.size
+        if i >= columns:
+            return
+        w, before, T, p = u[i % u.size], h0[i], steps[i // u.size], i
+        ahead = cuda.local.array(AHEAD, dtype)
+        for _ in range(T // AHEAD):
+            for k in range(AHEAD):
+                ahead[k] = a[p + k * columns]
+            for k in range(AHEAD):
+                before = act(ahead[k] + w * before)            # F1, F2
+                h[p] = before
+                p += columns
+        for _ in range(T % AHEAD):
+            before = act(a[p] + w * before)
+            h[p] = before
+            p += columns
+
+    @cuda.jit
+    def backward(dh, u, h0, h, steps, da, du, dh0):
+        i, columns = cuda.grid(1), h0.size
+        if i >= columns:
+            return
+        w, T = u[i % u.size], steps[i // u.size]
+        carry, total, lost = ZERO, ZERO, ZERO
+        p = i + (T - 1) * columns
+        now = h[p]
+        dahead, ahead = cuda.local.array(AHEAD, dtype), cuda.local.array(AHEAD, dtype)
+        for _ in range((T - 1) // AHEAD):
+            for k in range(AHEAD):
+                dahead[k] = dh[p - k * columns]
+                ahead[k] = h[p - (k + 1) * columns]
+            for k in range(AHEAD):
+                dz = dact(dahead[k] + carry, now)              # B1
+                carry = w * dz                                 # B2
+                da[p] = dz                                     # B3
+                now = ahead[k]
+                term = dz * now - lost
+                larger = total + term                          # B4, compensated
+                lost = rounding(total, term, larger)
+                total = larger
+                p -= columns
+        for left in range((T - 1) % AHEAD, -1, -1):
+            dz = dact(dh[p] + carry, now)
+            carry = w * dz
+            da[p] = dz
+            now = h[p - columns] if left > 0 else h0[i]
+            term = dz * now - lost
+            larger = total + term
+            lost = rounding(total, term, larger)
+            total = larger
+            p -= columns
+        du[i] = total
+        dh0[i] = carry                                         # B5
+
+    return forward, backward
+
+
+PAIRS = {"relu": (relu, drelu), "tanh": (tanh, dtanh), "sigmoid": (sigmoid, dsigmoid), "identity": (identity, didentity)}
+OBVIOUS = {name: _obvious(*pair) for name, pair in PAIRS.items()}
+TUNED = {(name, dtype): _tuned(*pair, from_dtype(dtype)) for name, pair in PAIRS.items() for dtype in FLOATS}

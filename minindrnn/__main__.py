@@ -13,12 +13,12 @@ from .bench import SECTIONS, line
 from .bench import bench as measure
 from .checkpoint import CheckpointError, replacing
 from .data.adding import adding_problem
-from .experiments import EXPERIMENTS, MODELS, Settings, settings
+from .experiments import BASELINES, EXPERIMENTS, MODELS, Settings, settings
 from .gradcheck import TOLERANCE, GradientError, check
 from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
 from .report import describe_memory, draw_adding, draw_curve, draw_gradients
-from .training import TrainingError
+from .training import TrainingError, history
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,9 +57,9 @@ def parser():
         help="digits: read an image and name the digit; adding: add two marked numbers of a long sequence")
     add("--model", choices=MODELS, default="indrnn",
         help="three deep IndRNNs (the first one, stacked layers, is the default) and four baselines")
-    add("--norm", choices=["none", "before", "after"], default="none",
+    add("--norm", choices=["none", "before", "after"],
         help="batch normalisation over time, before or after the recurrence (default none)")
-    add("--dropout", type=number(float, 0, 0.99), default=0.0, metavar="P", help="after every unit (default 0)")
+    add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit (default 0)")
     add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
     add("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence")
     add("--layers", type=number(int, 1), metavar="L",
@@ -72,7 +72,7 @@ def parser():
     add("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within G^(1/T) (default 2)")
     add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only (default 0)")
     add("--plateau", type=number(int, 1), metavar="P",
-        help="instead of the task's schedule: after P evaluations that were not the best, go back to the best, divide "
+        help="instead of the task's schedule: after more than P evaluations that were not the best, go back to the best, divide "
              "the rate by 10 and halve P; until the rate is below 1e-6")
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
@@ -116,20 +116,24 @@ def train(arguments):
         raise TrainingError("--rows is for digits")
     if arguments.task == "digits" and arguments.length is not None:
         raise TrainingError("--length is for adding; digits have 64 steps, 8 with --rows")
+    for name in ("norm", "dropout", "gamma", "penalty"):
+        if arguments.model in BASELINES and getattr(arguments, name) is not None:
+            raise TrainingError(f"--{name} is for indrnn, residual and dense, not for {arguments.model}")
     given = {name: value for name, value in vars(arguments).items() if name in Settings.__dataclass_fields__}
     chosen = settings(**given | {"task": "digits-rows" if arguments.rows else arguments.task})
     folder = arguments.out or Path("runs") / (f"adding-{chosen.length}" if chosen.task == "adding" else chosen.task)
     experiment = EXPERIMENTS[chosen.task](chosen)
     run = experiment.run(folder)
     run.resume() if arguments.resume else run.start()
-    words = [word for word in sys.argv[1:] if word != "--resume"]
+    words = [word for word in arguments.words if word != "--resume"]
     if not finished(experiment, run, words):
         print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
               f"python -m minindrnn {shlex.join([*words, '--resume'])}")
         return 130
     for said in (*experiment.report(run.network), *describe_memory(run.network, run.network.bound)):
         print(said)
-    draw(draw_curve, run.history(), folder / "curve.png")
+    if history(run.folder):
+        draw(draw_curve, history(run.folder), folder / "curve.png")
     print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     return 0
 
@@ -138,7 +142,8 @@ def finished(experiment, run, words):
     """Train; write result.json with what came out and the words of the command; False if Ctrl-C came first."""
     if not run.train():
         return False
-    result = experiment.result(run.network) | {"steps": run.step, "seconds": run.history()[-1]["seconds"],
+    rows = history(run.folder)
+    result = experiment.result(run.network) | {"steps": run.step, "seconds": rows[-1]["seconds"] if rows else 0.0,
                                                "command": shlex.join(["python", "-m", "minindrnn", *words])}
     with replacing(run.folder / "result.json", "w") as file:
         file.write(json.dumps(result, indent=2) + "\n")
@@ -148,8 +153,17 @@ def finished(experiment, run, words):
 def draw(picture, *arguments):
     try:
         picture(*arguments)
+        print(f"drawn: {arguments[-1]}")
     except ImportError:
         print(f"no {arguments[-1].name}: Matplotlib is not installed (pip install matplotlib)")
+
+
+def steps_done(folder):
+    """How far the finished run in the folder went; 0 if there is none, or its result.json cannot be read."""
+    try:
+        return json.loads((folder / "result.json").read_text())["steps"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def figure(arguments):
@@ -157,8 +171,7 @@ def figure(arguments):
         for model in arguments.models:
             folder = arguments.out / f"adding-{T}-{model}-seed{arguments.seed}"
             chosen = settings("adding", model, T, steps=arguments.steps, seed=arguments.seed)
-            done = folder / "result.json"
-            if done.exists() and json.loads(done.read_text())["steps"] >= chosen.steps:
+            if steps_done(folder) >= chosen.steps:
                 continue
             print(f"T = {T}, {model}: {chosen.steps} steps, in {folder}", flush=True)
             experiment = EXPERIMENTS["adding"](chosen)
@@ -169,11 +182,12 @@ def figure(arguments):
                 print("stopped, all saved; the same command goes on")
                 return 130
     draw(draw_adding, arguments.out, arguments.out / "adding.png")
-    print(f"drawn: {arguments.out / 'adding.png'}")
     return 0
 
 
 def gradients(arguments):
+    if not arguments.out.parent.is_dir():
+        raise TrainingError(f"{arguments.out}: cannot be written: there is no folder {arguments.out.parent}")
     rng = np.random.default_rng(arguments.seed)
     x, _ = adding_problem(arguments.length, 32, rng)
     norms = {}
@@ -224,12 +238,17 @@ def bench(arguments):
 
 def main(argv=None):
     top = parser()
-    arguments = top.parse_args(argv)
+    arguments = top.parse_args(argv, argparse.Namespace(words=sys.argv[1:] if argv is None else argv))
     try:
         return {"train": train, "figure": figure, "gradcheck": gradcheck, "gradients": gradients,
                 "describe": describe, "bench": bench}[arguments.command](arguments)
     except (TrainingError, CheckpointError) as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
+    except BrokenPipeError:                      # whoever read the output has had enough
+        sys.stderr.close()
+        return 1
+    except MemoryError as error:
+        top.exit(2, f"{top.prog} {arguments.command}: this does not fit into memory: {error}\n")
     except OSError as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error.filename}: cannot be written: {error.strerror}\n")
     except GradientError as error:

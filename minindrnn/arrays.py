@@ -8,14 +8,14 @@ before it is read.
 """
 from math import prod
 from sys import getrefcount
-from threading import Lock
+from threading import RLock
 
 import numpy as np
 
 LARGE = 1 << 20                       # bytes; smaller arrays are left to NumPy
 ALIGNED = 64                          # a line of the cache
 
-_pieces, _lock, _peak = [np.empty(0, np.uint8)], Lock(), 0
+_pieces, _lock, _peak = [np.empty(0, np.uint8)], RLock(), 0
 _UNUSED = getrefcount(_pieces[0])     # references to a piece that no array looks into
 
 

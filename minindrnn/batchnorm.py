@@ -17,7 +17,7 @@ Backward  B1  d       = mask * dy
               dx      = gamma s[g] d where mean and var were given
 
 Rules     Padding has no part in any sum. A group of fewer than two values has no variance of its own and takes the
-          given statistics; so does every group when given ones are asked for. Nothing becomes NaN that was not.
+          given statistics; so does every group when given ones are asked for. With eps > 0 nothing becomes NaN that was not.
 Cache: x, mean, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv 1502.03167; arXiv 1910.06251, section 4 (over
 time, per step); B4 is theirs, the rules are ours.
 """
@@ -101,8 +101,8 @@ def backward_sums(dy, cache):
 
 
 def moments(x, steps, per_step, count):
-    """Mean and biased variance of every group, (G, N) in float64, of x less its first row: sound at any mean."""
-    shift = x[0, 0].copy()
+    """Mean and biased variance of every group, (G, N) in float64, of x less a row of the group: sound at any mean."""
+    shift = x[:len(count), np.argmax(steps)].copy()               # of the longest sequence, which has no padding there
     first, second = np.zeros((2, len(count), x.shape[2]))
     powers(x, shift, steps, per_step, first, second)
     n = np.maximum(count, 1)[:, None]
@@ -136,7 +136,7 @@ class BatchNorm(Layer):
 
     def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, **how):
         rows = self._rows(start, x.shape[0])
-        trained = rows if statistics == "batch" else self._trained(rows)
+        trained = self._trained(rows)
         y, cache = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
                                      self.buffers["var"][trained], per_step=self.per_step,
                                      statistics=statistics, lengths=lengths, eps=self.eps, mask=mask)
@@ -157,6 +157,7 @@ class BatchNorm(Layer):
         return pqr, {"gamma": dgamma, "beta": dbeta}
 
     def step(self, x, state=None, *, start=0):
+        expect("x", x, "BN", like=("gamma", self["gamma"], "N"))
         g = self._trained(self._rows(start, 1))[0] if self.per_step else 0
         y = np.empty_like(x)
         tick(x, self["gamma"], self["beta"], self.buffers["mean"][g], self.buffers["var"][g], self.eps, y)
@@ -177,6 +178,7 @@ class BatchNorm(Layer):
     def _rows(self, start, T):
         """The row of the running statistics for each group."""
         last = len(self.buffers["mean"]) - 1
+        expect_number("start", start, 0)
         return np.minimum(np.arange(start, start + T), last) if self.per_step else np.zeros(1, int)
 
     def _trained(self, rows):
@@ -199,7 +201,7 @@ def powers(x, shift, steps, per_step, first, second):
         for b in range(B):
             if t < steps[b]:
                 for n in range(N):
-                    d = x[t, b, n] - shift[n]
+                    d = x[t, b, n] - shift[t * per_step, n]
                     part[0, n] += d                                                                   # F1
                     part[1, n] += d * d                                                               # F2
         move(part, first[t * per_step], second[t * per_step])

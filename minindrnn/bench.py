@@ -29,6 +29,7 @@ from .training import train_step
 SIZES = [(784, 50, 128, "float32"), (784, 50, 128, "float64"), (5000, 50, 128, "float32"), (784, 32, 128, "float32"),
          (2000, 32, 128, "float32"), (5000, 32, 128, "float32"), (50, 128, 512, "float32"), (100, 50, 128, "float32")]
 
+ACTIVATIONS, NARROW = (100, 50, 128), (784, 32, 128)       # T, B, N
 # name: T, B, M, N, layers, options
 STEPS = {"6 layers of 128": (784, 32, 1, 128, 6, {}),
          "6 layers of 128, batch normalisation, dropout": (784, 32, 1, 128, 6, dict(norm="after", dropout=0.1)),
@@ -110,11 +111,12 @@ def kernels():
             yield row(f"T, B, N = {T}, {B}, {N}, {dtype}, {name}", 100 * seconds[limit] / seconds[name], "% of limit", 0)
     for dtype in ("float32", "float64"):
         for activation in KIND:
-            seconds = interleaved(recurrence(100, 50, 128, dtype, activation))
+            seconds = interleaved(recurrence(*ACTIVATIONS, dtype, activation))
             for name in ("forward", "backward"):
-                yield row(f"{activation}, {dtype}, {name}", seconds[name] / 640_000 * 1e9, "ns an element")
+                yield row(f"{activation}, {dtype}, {name}", seconds[name] / np.prod(ACTIVATIONS) * 1e9, "ns an element")
+    T, B, N = NARROW
     for M in (1, 2):
-        x, W, b = np.ones((784, 32, M), np.float32), np.ones((128, M), np.float32), np.zeros(128, np.float32)
+        x, W, b = np.ones((T, B, M), np.float32), np.ones((N, M), np.float32), np.zeros(N, np.float32)
         seconds = interleaved({"ours": lambda: linear_forward(x, W, b), "product": lambda: x.reshape(-1, M) @ W.T + b})
         yield row(f"affine map of {M} inputs, broadcast over matrix product", seconds["ours"] / seconds["product"], "x")
     cold, cached = first_call()
@@ -183,11 +185,12 @@ def peers():
         if layers == 1:
             functions["our LSTM"] = forward_and_backward(LSTM(M, N, rng), x, dy)
         functions |= {name: peer(x, dy, layers) for name, peer in PEERS.items() if T < 5000 or "loop" not in name}
-        seconds = interleaved(functions, rounds=5, untimed=0)
+        seconds = interleaved(functions, rounds=5, untimed=1)
         size = f"T, B, M, N = {T}, {B}, {M}, {N}, {layers} layer{'s' if layers > 1 else ''}"
         yield row(f"{size}: ours", 1e3 * seconds["ours"], "ms", 1)
-        for name in functions.keys() - {"ours"}:
-            yield row(f"{size}: {name} over ours", seconds[name] / seconds["ours"], "x", 1)
+        for name in functions:
+            if name != "ours":
+                yield row(f"{size}: {name} over ours", seconds[name] / seconds["ours"], "x", 1)
 
 
 def streaming():

@@ -27,7 +27,7 @@ def reverse(x, lengths=None):
 class Bidirectional(Layer):
     """[F(x), R G(R x)] of two layers: x (T, B, M)  ->  y (T, B, N of F + N of G).
 
-    Parameters, buffers and states are those of the two, in a list; the state of G is where the sequence ends.
+    Parameters, buffers and states are those of the two, in a list; a state given for G is where it starts, at the end.
     """
 
     def __init__(self, onward, back):
@@ -58,7 +58,8 @@ class Bidirectional(Layer):
         raise ValueError("Bidirectional: expected whole sequences, got one step; its second layer starts at the end")
 
     def last_state(self, cache):
-        return [self.onward.last_state(cache[0]), self.back.last_state(cache[1])]
+        """That of the first layer; nothing is carried on for the second, which starts anew at every segment's end."""
+        return [self.onward.last_state(cache[0]), None]
 
     def absorb(self, cache, **how):
         self.onward.absorb(cache[0], **how)

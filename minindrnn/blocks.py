@@ -11,7 +11,7 @@ import numpy as np
 
 from .arrays import empty
 from .layer import Layer
-from .shapes import expect_lengths
+from .shapes import expect_lengths, without_padding
 
 
 class Chain(Layer):
@@ -33,11 +33,8 @@ class Chain(Layer):
         return [layer.buffers for layer in self.layers]
 
     def forward(self, x, state=None, **how):
-        state = [None] * len(self.layers) if state is None else state
-        if len(state) != len(self.layers):
-            raise ValueError(f"state: expected one entry for each of {len(self.layers)} layers, got {len(state)}")
         caches = []
-        for layer, start in zip(self.layers, state):
+        for layer, start in zip(self.layers, self._states(state)):
             x, cache = layer.forward(x, start, **how)
             caches.append(cache)
         return x, caches
@@ -51,9 +48,15 @@ class Chain(Layer):
             grads.append(grad)
         return dy, grads[::-1]
 
+    def _states(self, state):
+        state = [None] * len(self.layers) if state is None else state
+        if len(state) != len(self.layers):
+            raise ValueError(f"state: expected one entry for each of {len(self.layers)} layers, got {len(state)}")
+        return state
+
     def step(self, x, state=None, *, start=0):
-        state, after = [None] * len(self.layers) if state is None else state, []
-        for layer, before in zip(self.layers, state):
+        after = []
+        for layer, before in zip(self.layers, self._states(state)):
             x, now = layer.step(x, before, start=start)
             after.append(now)
         return x, after
@@ -67,7 +70,7 @@ class Chain(Layer):
 
 
 class Around(Layer):
-    """A layer around one other, F: its parameters, buffers and state are those of F."""
+    """A layer around one other, F: its parameters, buffers and state are those of F, whose cache comes first in its own."""
 
     def __init__(self, layer):
         self.layer = layer
@@ -81,24 +84,25 @@ class Around(Layer):
         return self.layer.buffers
 
     def last_state(self, cache):
-        return self.layer.last_state(cache)
+        return self.layer.last_state(cache[0])
 
     def absorb(self, cache, **how):
-        self.layer.absorb(cache, **how)
+        self.layer.absorb(cache[0], **how)
 
 
 class Residual(Around):
     """y = x + F(x); F keeps the shape of x."""
 
-    def forward(self, x, state=None, **how):
-        y, cache = self.layer.forward(x, state, **how)
+    def forward(self, x, state=None, *, lengths=None, **how):
+        y, cache = self.layer.forward(x, state, lengths=lengths, **how)
         if y.shape != x.shape:
             raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
-        return x + y, cache
+        return without_padding(x + y, lengths, overwrite=True), (cache, lengths)
 
     def backward(self, dy, cache, **how):
+        cache, lengths = cache
         dx, grads = self.layer.backward(dy, cache)
-        return dy + dx, grads
+        return without_padding(dy + dx, lengths, overwrite=True), grads
 
     def step(self, x, state=None, *, start=0):
         y, state = self.layer.step(x, state, start=start)
@@ -108,24 +112,18 @@ class Residual(Around):
 class Concatenate(Around):
     """y = [x, F(x)]: the channels of F(x) behind those of x."""
 
-    def forward(self, x, state=None, **how):
-        y, cache = self.layer.forward(x, state, **how)
-        return np.concatenate([x, y], axis=2), (cache, x.shape[2])
+    def forward(self, x, state=None, *, lengths=None, **how):
+        y, cache = self.layer.forward(x, state, lengths=lengths, **how)
+        return without_padding(np.concatenate([x, y], axis=2), lengths, overwrite=True), (cache, x.shape[2], lengths)
 
     def backward(self, dy, cache, **how):
-        cache, M = cache
+        cache, M, lengths = cache
         dx, grads = self.layer.backward(dy[:, :, M:].copy(), cache, overwrite=True)
-        return dy[:, :, :M] + dx, grads
+        return without_padding(dy[:, :, :M] + dx, lengths, overwrite=True), grads
 
     def step(self, x, state=None, *, start=0):
         y, state = self.layer.step(x, state, start=start)
         return np.concatenate([x, y], axis=1), state
-
-    def last_state(self, cache):
-        return self.layer.last_state(cache[0])
-
-    def absorb(self, cache, **how):
-        self.layer.absorb(cache[0], **how)
 
 
 class AtLastStep(Around):
@@ -150,6 +148,3 @@ class AtLastStep(Around):
 
     def last_state(self, cache):
         return None
-
-    def absorb(self, cache, **how):
-        self.layer.absorb(cache[0], **how)

@@ -19,7 +19,7 @@ from .shapes import expect_number
 KINDS = ("first", "bottleneck", "dense", "transition", "last")
 
 
-def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=None, differences=False, dropout=None,
+def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=None, differences=False, dropout=0.0,
                  dtype=np.float32, **options):
     """The layers from the first IndRNN to the last transition  ->  layers, number of channels they end with.
 
@@ -28,9 +28,9 @@ def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=Non
     last        width of the last transition, if not half the channels; other options as below
     """
     expect_number("growth", growth, 1)
-    if not blocks or any(count < 1 for count in blocks):
+    if np.ndim(blocks) != 1 or not len(blocks) or any(count < 1 for count in blocks):
         raise ValueError(f"blocks: expected the number of dense layers of each block, at least 1, got {blocks}")
-    dropout = dict.fromkeys(KINDS, 0.0) | (dropout or {})
+    dropout = dict.fromkeys(KINDS, 0.0) | dropout if isinstance(dropout, dict) else dict.fromkeys(KINDS, dropout)
     if set(dropout) != set(KINDS):
         raise ValueError(f"dropout: expected some of {', '.join(KINDS)}, got {', '.join(set(dropout) - set(KINDS))}")
     times = 2 if differences else 1
@@ -63,8 +63,8 @@ class DenseIndRNN(Chain):
     blocks           number of dense layers in each block
     steps, gamma     the range of u, as for `StackedIndRNN`
     readout          where the W of the last linear map starts, as for `Linear`
-    options          dropout: {"first", "bottleneck", "dense", "transition", "last"}: probability after the units of each
-                     kind; what is not named is 0
+    options          dropout: probability after every unit, or {"first", "bottleneck", "dense", "transition", "last"} for
+                     each kind; what is not named is 0
                      differences: put `Differences` after the input and after every layer, which doubles the channels
                      of every layer, as for `IndRNN`: activation, W, norm, ...
     """

@@ -5,12 +5,12 @@
     B2  dx0  = -dq[0]
 
 The densely connected network for skeletons puts this after every layer; its state is the last x.
-Cache: the lengths. Source: the authors' network for NTU RGB+D with augmentation (arXiv 1910.06251, section 5).
+Cache: x (and the lengths). Source: the authors' network for NTU RGB+D with augmentation (arXiv 1910.06251, section 5).
 """
 import numpy as np
 
 from .layer import Layer
-from .shapes import expect, expect_lengths, without_padding
+from .shapes import expect, last_step, without_padding
 
 
 def differences_forward(x, x0=None, *, lengths=None):
@@ -53,6 +53,4 @@ class Differences(Layer):
         return dx, {"h0": dx0}
 
     def last_state(self, cache):
-        x, lengths = cache
-        T, B, _ = x.shape
-        return x[expect_lengths(lengths, T, B) - 1, np.arange(B)]
+        return last_step(*cache)

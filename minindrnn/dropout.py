@@ -9,7 +9,7 @@ the way to the next layer, never on u * h. Source: arXiv 1910.06251, section 5; 
 import numpy as np
 
 from .layer import Layer
-from .shapes import expect, expect_number
+from .shapes import expect, expect_number, without_padding
 
 
 def dropout_forward(x, p, rng):
@@ -45,8 +45,10 @@ class Dropout(Layer):
         expect_number("p", p, 0, np.nextafter(1, 0))
         self.p = p
 
-    def forward(self, x, state=None, *, rng=None, **how):
-        return dropout_forward(x, self.p, rng)
+    def forward(self, x, state=None, *, rng=None, lengths=None, **how):
+        y, mask = dropout_forward(without_padding(x, lengths), self.p, rng)
+        return y, (mask, lengths)
 
     def backward(self, dy, cache, **how):
-        return dropout_backward(dy, cache), {}
+        mask, lengths = cache
+        return dropout_backward(without_padding(dy, lengths), mask), {}

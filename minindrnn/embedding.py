@@ -7,7 +7,7 @@ Forward   F1  x[t, b] = mask[v] E[v],  v = tokens[t, b]      mask = 0 with proba
 Backward  B1  dE[v]   = mask[v] sum over all t, b with tokens[t, b] = v of dx[t, b]
 
 A token that is out is out wherever it occurs, in all sequences. Tokens have no gradient.
-Cache: tokens, mask, V (and the lengths). Source: Gal and Ghahramani, arXiv 1512.05287 (dropout of tokens).
+Cache: tokens, mask, M (and the lengths). Source: Gal and Ghahramani, arXiv 1512.05287 (dropout of tokens).
 """
 import numpy as np
 
@@ -38,13 +38,13 @@ def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
     if rng is not None and p > 0:
         mask = (rng.random(len(E), E.dtype) >= p).astype(E.dtype) / E.dtype.type(1 - p)
     x = E[tokens] * mask[tokens][:, :, np.newaxis]                                       # F1
-    return without_padding(x, lengths, overwrite=True), (tokens, mask, lengths)
+    return without_padding(x, lengths, overwrite=True), (tokens, mask, E.shape[1], lengths)
 
 
 def embedding_backward(dx, cache):
     """dx (T, B, M), cache of the forward pass  ->  dE (V, M), summed in float64 in the order of the tokens."""
-    tokens, mask, lengths = cache
-    expect("dx", dx, "TBM", like=("tokens", np.empty((*tokens.shape, dx.shape[-1]), mask.dtype), "TBM"))
+    tokens, mask, M, lengths = cache
+    expect("dx", dx, "TBM", like=("x", np.empty((*tokens.shape, M), mask.dtype), "TBM"))
     seen, place = np.unique(tokens, return_inverse=True)
     total = np.zeros((len(seen), dx.shape[2]))
     np.add.at(total, place.ravel(), without_padding(dx, lengths).reshape(-1, dx.shape[2]))

@@ -95,8 +95,7 @@ def build(s, inputs, outputs, T, rng, W):
     if s.model == "residual":
         return ResidualIndRNN(inputs, s.hidden, s.layers, outputs, rng, dropout=s.dropout, **options)
     if s.model == "dense":
-        dropout = dict.fromkeys(("first", "bottleneck", "dense", "transition", "last"), s.dropout)
-        return DenseIndRNN(inputs, s.hidden, (s.layers,) * 3, outputs, rng, dropout=dropout, **options)
+        return DenseIndRNN(inputs, s.hidden, (s.layers,) * 3, outputs, rng, dropout=s.dropout, **options)
     return StackedIndRNN(inputs, s.hidden, s.layers, outputs, rng, W=W if s.norm == "none" else scaled(),
                          dropout=s.dropout, **options)
 
@@ -123,7 +122,9 @@ class Adding:
     def run(self, folder):
         s = self.settings
         network = self.network(np.random.default_rng([s.seed, NETWORK]))
-        config = {name: value for name, value in asdict(s).items() if name != "steps"}      # it may go on to any number
+        config = asdict(s)
+        if not s.plateau:
+            config.pop("steps")                     # it may go on to any number
         return Run(folder, config, network, mean_squared_error, Adam(network.parameters, decay=s.decay),
                    schedule(s, staircase(s.rate, every=20_100), "test_mse", larger=False), self.batch, self.evaluate, noise(s.seed), s.steps, every=100,
                    options=dict(bound=network.bound, penalty=s.penalty))

@@ -22,13 +22,11 @@ Cache: U, h0, gates, pn, h (and the lengths). Source: Cho et al., arXiv 1406.107
 """
 import numpy as np
 
-from .activations import SIGMOID, TANH, activate
+from .activations import ONE, SIGMOID, TANH, activate
 from .compiled import kernel
 from .linear import products
-from .rnn import RNN, expect_gates, last_step
-from .shapes import expect, without_padding
-
-ONE = np.float32(1)
+from .rnn import RNN, expect_gates
+from .shapes import expect, last_step, without_padding
 
 
 def gru_forward(a, U, h0=None, *, lengths=None):

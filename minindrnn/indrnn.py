@@ -10,8 +10,9 @@ Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1
 """
 import numpy as np
 
+from .activations import KIND
 from .batchnorm import BatchNorm
-from .dropout import Dropout, draw
+from .dropout import draw, dropout_backward, dropout_forward
 from .layer import Layer, Parameter, drawn
 from .linear import NARROW, Linear, linear_backward, linear_forward, scaled
 from .recurrence import FORWARD, indrnn_backward, indrnn_forward
@@ -42,7 +43,9 @@ class Unit(Layer):
         expect_choice("norm", norm, (None, "before", "after"))
         self.activation, self.order = activation, norm
         self.norm = norm_layer(neurons, dtype=dtype, **(norm_options or {})) if norm else Layer()
-        self.dropout = Dropout(dropout)
+        expect_choice("activation", activation, KIND)
+        expect_number("dropout", dropout, 0, np.nextafter(1, 0))
+        self.dropout = dropout
         u = Parameter(drawn(rng, "uniform", low, high, neurons, dtype=dtype), "recurrent")
         self.parameters = {"u": u} | self.norm.parameters
 
@@ -58,17 +61,19 @@ class Unit(Layer):
         h, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, b=b,
                                           out=a if overwrite or self.order == "before" else None)
         if self.order == "after" and isinstance(self.norm, BatchNorm):         # which takes in dropout
-            y, of_norm = self.norm.forward(h, lengths=lengths, mask=draw(h.shape[1:], self.dropout.p, rng, h.dtype), **how)
+            mask = draw(h.shape[1:], self.dropout, rng, h.dtype)
+            y, of_norm = self.norm.forward(h, lengths=lengths, mask=mask, **how)
+            mask = None                                                        # backward has nothing left to drop
         else:
             y = h
             if self.order == "after":
                 y, of_norm = self.norm.forward(h, lengths=lengths, **how)
-            y, mask = self.dropout.forward(y, rng=rng)
+            y, mask = dropout_forward(y, self.dropout, rng)
         return y, (of_norm, of_recurrence, mask, b is not None)
 
     def backward(self, dy, cache, *, overwrite=False):
         of_norm, of_recurrence, mask, biased = cache
-        dy, dropped = self.dropout.backward(dy, mask)[0], dy
+        dy, dropped = dropout_backward(dy, mask), dy
         overwrite, grads, pqr = overwrite or dy is not dropped, {}, None
         if self.order == "after" and isinstance(self.norm, BatchNorm) and not self.norm.per_step:
             pqr, grads = self.norm.backward_map(dy, of_norm)
@@ -82,12 +87,14 @@ class Unit(Layer):
         return da, {"u": du, "h0": dh0} | ({"b": db.astype(du.dtype)} if biased else {}) | grads
 
     def step(self, a, state=None, *, start=0, b=None):
+        expect("a", a, "BN", like=("u", self["u"], "N"))
         if self.order == "before":
             a, _ = self.norm.step(a, start=start)
         h, h0 = a.copy(), np.zeros_like(a) if state is None else state
         expect("h0", h0, "BN", like=("a", a, "BN"))
-        FORWARD[self.activation, b is not None](h.reshape(1, -1), self["u"], self["u"] if b is None else b, h0.reshape(-1), 0, h.size, 1)
-        return self.norm.step(h, start=start)[0] if self.order == "after" else h, h
+        forward, b = FORWARD[self.activation, b is not None], self["u"] if b is None else b
+        forward(h.reshape(1, -1), self["u"], b, h0.reshape(-1), 0, h.size, 1)
+        return self.norm.step(h, start=start)[0] if self.order == "after" else h.copy(), h
 
     def last_state(self, cache):
         _, (_, _, h, _, runs), _, _ = cache
@@ -123,7 +130,7 @@ class IndRNN(Layer):
 
     def forward(self, x, state=None, *, lengths=None, **how):
         b = self["b"]
-        fused = self.unit.order != "before" and x.shape[-1] > NARROW      # b is added by the recurrence, not on its own
+        fused = self.unit.order != "before" and self["W"].shape[1] > NARROW      # b is added by the recurrence, not on its own
         a, of_linear = linear_forward(x, self["W"], None if fused else b, lengths=lengths)
         y, of_unit = self.unit.forward(a, state, b=b if fused else None, overwrite=True, lengths=lengths, **how)
         return y, (of_linear, of_unit)
@@ -135,6 +142,7 @@ class IndRNN(Layer):
         return dx, {"W": dW, "b": db} | unit
 
     def step(self, x, state=None, *, start=0):
+        expect("x", x, "BM", like=("W", self["W"], "NM"))
         if self.unit.order == "before":
             return self.unit.step(x @ self["W"].T + self["b"], state, start=start)
         return self.unit.step(x @ self["W"].T, state, start=start, b=self["b"])

@@ -52,7 +52,7 @@ class Layer:
     def backward(self, dy, cache, *, overwrite=False):
         """dy, the gradient with respect to y, and the cache  ->  dx, grads.
 
-        overwrite   dx may be written over dy, which saves memory and time
+        overwrite   dx may be written over dy, which saves memory and time; else dx is dy itself or a fresh array
         """
         raise NotImplementedError
 

@@ -34,9 +34,8 @@ def linear_forward(x, W, b=None, *, lengths=None):
     >>> y.shape, y[0, 0].tolist()
     ((2, 1, 4), [3.0, 3.0, 3.0, 3.0])
     """
-    like = ("x", x, "TBM")
-    expect(*like)
-    expect("W", W, "NM", like)
+    expect("W", W, "NM")
+    expect("x", x, "TBM", like=("W", W, "NM"))
     if b is not None:
         expect("b", b, "N", like=("W", W, "NM"))
     x = without_padding(x, lengths)
@@ -127,6 +126,7 @@ class Linear(Layer):
         return dx, {"W": dW, "b": db}
 
     def step(self, x, state=None, *, start=0):
+        expect("x", x, "BM", like=("W", self["W"], "NM"))
         return x @ self["W"].T + self["b"], None
 
 

@@ -24,13 +24,11 @@ Source: Hochreiter and Schmidhuber, Neural Computation 9(8), 1997; forget gate: 
 """
 import numpy as np
 
-from .activations import SIGMOID, TANH, activate
+from .activations import ONE, SIGMOID, TANH, activate
 from .compiled import kernel
 from .linear import products
-from .rnn import RNN, expect_gates, last_step
-from .shapes import expect, without_padding
-
-ONE = np.float32(1)
+from .rnn import RNN, expect_gates
+from .shapes import expect, last_step, without_padding
 
 
 def lstm_forward(a, U, s0=None, *, lengths=None):

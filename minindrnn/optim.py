@@ -60,8 +60,8 @@ class Adam:
     """
 
     def __init__(self, parameters, *, beta1=0.9, beta2=0.999, epsilon=1e-8, decay=0.0):
-        expect_number("beta1", beta1, 0, 1)
-        expect_number("beta2", beta2, 0, 1)
+        expect_number("beta1", beta1, 0, np.nextafter(1, 0))
+        expect_number("beta2", beta2, 0, np.nextafter(1, 0))
         expect_number("decay", decay, 0)
         self.parameters, self.beta1, self.beta2, self.epsilon, self.decay = parameters, beta1, beta2, epsilon, decay
         self.m = {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}

@@ -83,6 +83,8 @@ def indrnn_backward(dh, cache, *, out=None, db=None, pqr=None):
     if da is not dh:
         np.copyto(da, dh)
     columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1)
+    if db is not None:
+        expect("db", db, "N", like=("du", dub[0, 0], "N"))
     mapped = pqr is not None
     pqr = np.empty((3, B, N), dh.dtype) if pqr is None else pqr
     expect("pqr", pqr, "3BN", like=("h", h, "TBN"))

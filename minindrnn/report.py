@@ -1,18 +1,18 @@
 """What a run looks like: its learning curve, and how long its neurons remember."""
-import json
+import re
 
 import numpy as np
 
 from . import checkpoint
 from .layer import leaves
 from .memory import half_life
+from .training import history
 
-COLOURS = {"indrnn": "C0", "lstm": "C1", "rnn": "C2", "irnn": "C3", "gru": "C4"}
+COLOURS = {"indrnn": "C0", "lstm": "C1", "rnn": "C2", "irnn": "C3", "gru": "C4", "residual": "C5", "dense": "C6"}
 
 
 def draw_gradients(norms, path):
     """Draw {name: norms (layers, T)} as pictures, a layer a row, a step a column. Needs Matplotlib."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 
@@ -26,8 +26,7 @@ def draw_gradients(norms, path):
         axes.set_xlabel("step t")
     panels[0].set_ylabel("block or layer, input first")
     figure.colorbar(image, ax=panels, label="norm of the gradient")
-    with checkpoint.replacing(path) as file:
-        FigureCanvasAgg(figure).print_png(file)
+    _save(figure, path)
 
 
 def describe_memory(network, bound):
@@ -48,7 +47,6 @@ def draw_curve(rows, path):
 
     Needs Matplotlib; ImportError without it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = [name for name in rows[0] if name not in ("step", "seconds")]
@@ -63,26 +61,26 @@ def draw_curve(rows, path):
         axes.set_yscale("linear" if "accuracy" in group[0] else "log")
         axes.grid(alpha=0.3)
         axes.legend()
-    with checkpoint.replacing(path) as file:
-        FigureCanvasAgg(figure).print_png(file)
+    _save(figure, path)
 
 
 def draw_adding(folder, path):
     """Draw the test error of all adding-T-MODEL-seedK run folders in the folder, a panel for each T. Needs Matplotlib."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     curves = {}
-    for metrics in sorted(folder.glob("adding-*-*-seed*/metrics.jsonl")):
-        _, T, model, _ = metrics.parent.name.split("-")
-        rows = [json.loads(line) for line in metrics.read_text().splitlines()]
-        curves.setdefault(int(T), []).append((model, [row["step"] for row in rows], [row["test_mse"] for row in rows]))
-    figure = Figure(figsize=(3.2 * len(curves), 3.2), layout="constrained")
+    for run in sorted(folder.iterdir()):
+        name = re.fullmatch(r"adding-(\d+)-([a-z]+)-seed\d+", run.name)
+        rows = history(run) if name else []
+        if rows:
+            steps, mse = [row["step"] for row in rows], [row["test_mse"] for row in rows]
+            curves.setdefault(int(name[1]), []).append((name[2], steps, mse))
+    figure = Figure(figsize=(max(3.2 * len(curves), 7), 3.2), layout="constrained")
     panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for axes, (T, found) in zip(panels, sorted(curves.items())):
         for model, steps, mse in found:
-            axes.plot(steps, mse, color=COLOURS.get(model), linewidth=1)
+            axes.plot(steps, mse, color=COLOURS[model], linewidth=1)
         axes.axhline(1 / 6, color="gray", linestyle=":")
         axes.set_title(f"T = {T}")
         axes.set_xlabel("step")
@@ -90,8 +88,13 @@ def draw_adding(folder, path):
         axes.grid(alpha=0.3)
     models = sorted({model for found in curves.values() for model, _, _ in found})
     panels[0].set_ylabel("mean squared error")
-    handles = [Line2D([], [], color=COLOURS.get(model), label=model) for model in models]
+    handles = [Line2D([], [], color=COLOURS[model], label=model) for model in models]
     handles.append(Line2D([], [], color="gray", linestyle=":", label="always answering 1"))
     figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=len(handles))
+    _save(figure, path)
+
+
+def _save(figure, path):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     with checkpoint.replacing(path) as file:
         FigureCanvasAgg(figure).print_png(file)

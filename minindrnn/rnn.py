@@ -24,7 +24,7 @@ from .activations import KIND, activate, differentiate
 from .compiled import kernel
 from .layer import Layer, Parameter, drawn
 from .linear import Linear, products, scaled
-from .shapes import expect, expect_choice, expect_lengths, expect_number, without_padding
+from .shapes import expect, expect_choice, expect_number, last_step, without_padding
 
 
 def rnn_forward(a, U, h0=None, *, activation="tanh", lengths=None):
@@ -116,12 +116,6 @@ def expect_gates(gates, a, U):
     if U.shape[0] != gates * U.shape[1]:
         raise ValueError(f"U: expected ({gates} N, N), got {U.shape}")
     return *a.shape[:2], U.shape[1]
-
-
-def last_step(h, lengths):
-    """(B, N) out of h (T, B, N): each sequence's last step."""
-    T, B, _ = h.shape
-    return h[expect_lengths(lengths, T, B) - 1, np.arange(B)]
 
 
 # ---------------------------------------------------------------------------------------------------------

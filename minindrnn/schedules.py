@@ -64,9 +64,10 @@ class Plateau:
         expect_number("rate", rate, 0)
         expect_number("factor", factor, 0, 1)
         expect_number("patience", patience, 1)
+        expect_number("rate, when training begins", rate, smallest)
         self.metric, self.sign, self.factor, self.patience, self.smallest = (metric, 1 if larger else -1, factor,
                                                                               patience, smallest)
-        self.rate, self.best, self.waited, self.phase = (np.array(number) for number in (rate, -np.inf, 0, 1))
+        self.rate, self.best, self.waited, self.phase = (np.array(number) for number in (float(rate), -np.inf, 0, 1))
         self.watched, self.kept = {}, {}
 
     def __call__(self, step):

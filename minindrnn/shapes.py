@@ -75,6 +75,12 @@ def without_padding(x, lengths, *, overwrite=False):
     return x
 
 
+def last_step(h, lengths):
+    """(B, N) out of h (T, B, N): each sequence's last step."""
+    T, B, _ = h.shape
+    return h[expect_lengths(lengths, T, B) - 1, np.arange(B)]
+
+
 def expect_choice(name, value, choices):
     """Raise ValueError unless value is one of the choices, which the message lists."""
     if value not in choices:

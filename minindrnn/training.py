@@ -103,7 +103,7 @@ class Run:
 
     def start(self):
         """Make the folder and its first checkpoint. Raises TrainingError if it already holds a run."""
-        if (self.folder / "checkpoint.npz").exists():
+        if any((self.folder / name).exists() for name in ("checkpoint.npz", "config.json", "metrics.jsonl")):
             raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
                                 "or choose another --out")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class Run:
                                     f"not {self.config.get(name)}")
         checkpoint.restore(path, arrays, self.arrays())
         self.step = facts["step"]
-        rows = [row for row in self.history() if row["step"] <= self.step]
+        rows = [row for row in history(self.folder) if row["step"] <= self.step]
         with checkpoint.replacing(self.folder / "metrics.jsonl", "w") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
@@ -132,17 +132,9 @@ class Run:
         """Write the checkpoint: parameters, optimiser, step; equal runs write equal bytes."""
         checkpoint.save(self.folder / "checkpoint.npz", self.arrays(), {"step": self.step, "config": self.config})
 
-    def history(self):
-        """The rows of metrics.jsonl, one per evaluation; a last line cut short by a crash is passed over."""
-        try:
-            lines = (self.folder / "metrics.jsonl").read_text().splitlines(keepends=True)
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in lines if line.endswith("}\n")]
-
     def train(self):
         """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C stopped them."""
-        rows = self.history()
+        rows = history(self.folder)
         before = rows[-1]["seconds"] if rows else 0.0
         began = time.perf_counter()
         with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
@@ -160,6 +152,9 @@ class Run:
                 bar.set_postfix(loss=f"{value:.4g}", refresh=False)
                 if self.step % self.every == 0 or self.step == self.steps:
                     n = (self.step - 1) % self.every + 1
+                    if not all(np.isfinite(array).all() for array in self.learned().values()):
+                        raise TrainingError(f"the parameters are not finite at step {self.step}; the checkpoint in "
+                                            f"{self.folder} is the last good one; try a smaller --rate")
                     row = {"step": self.step, "loss": float(self.losses[:n].mean())} | self.evaluate(self.network)
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
                     with open(self.folder / "metrics.jsonl", "a") as file:
@@ -176,6 +171,15 @@ class Run:
         x, target = self.batch(self.step)
         y, cache = self.network.forward(np.ascontiguousarray(x[:2, :1]), statistics="batch", rng=self.noise(self.step))
         self.network.backward(y, cache)
+
+
+def history(folder):
+    """The rows of the folder's metrics.jsonl, one per evaluation; a last line cut short by a crash is passed over."""
+    try:
+        lines = (Path(folder) / "metrics.jsonl").read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
 class Interruption:

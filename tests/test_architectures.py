@@ -1,4 +1,5 @@
 """The paper's networks, by their exact numbers of parameters; none is allocated. And dropout, residual, dense behaviour."""
+import numba
 import numpy as np
 import pytest
 
@@ -62,6 +63,7 @@ def test_a_small_language_model_of_each_kind_trains_with_the_state_carried(rng):
         assert any(h is not None and h.any() for _, h in leaves(state))
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
 def test_gradients_reach_the_first_layer_of_the_deep_networks_but_not_of_a_tanh_rnn():
     """Without training, over 100 steps: what `python -m minindrnn gradients` draws."""
     rng = np.random.default_rng(0)

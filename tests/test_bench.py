@@ -9,7 +9,7 @@ from minindrnn.__main__ import main
 from minindrnn.bench import interleaved, line, products, row, training
 from minindrnn.peers import PEERS
 
-SMALL = dict(SIZES=[(5, 2, 3, "float32")], GROWTH=[(4, 2, 3, 1)], first_call=lambda: (2.0, 1.0),
+SMALL = dict(ACTIVATIONS=(3, 2, 4), NARROW=(3, 2, 4), SIZES=[(5, 2, 3, "float32")], GROWTH=[(4, 2, 3, 1)], first_call=lambda: (2.0, 1.0),
              STEPS={"small": (4, 2, 5, 3, 2, {}), "normalised": (4, 2, 5, 3, 1, dict(norm="after", dropout=0.1))})
 
 

@@ -36,6 +36,8 @@ def refused(arguments, capsys):
     (["train", "digits", "--model", "densse"], "argument --model: invalid choice: 'densse'"),
     (["train", "digits", "--norm", "bofore"], "argument --norm: invalid choice: 'bofore'"),
     (["train", "digits", "--dropout", "1"], "argument --dropout: expected a number from 0 to 0.99, got '1'"),
+    (["train", "digits", "--model", "lstm", "--norm", "after"], "--norm is for indrnn, residual and dense, not for lstm"),
+    (["train", "adding", "--model", "rnn", "--gamma", "3"], "--gamma is for indrnn, residual and dense, not for rnn"),
     (["train", "digits", "--plateau", "0"], "argument --plateau: expected a whole number of at least 1, got '0'"),
     (["train", "digits", "--decay", "-1"], "argument --decay: expected a number of at least 0, got '-1'"),
     (["figure", "--models", "transformer"], "argument --models: invalid choice: 'transformer'"),
@@ -107,9 +109,35 @@ def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
     assert all(np.array_equal(one[name], two[name]) for name in one.files if name.startswith("array.parameter"))
 
 
+def test_the_figure_passes_over_what_is_not_its_own(tmp_path, capsys):
+    (tmp_path / "adding-6-my-lstm-seed0").mkdir()
+    (tmp_path / "notes").mkdir()
+    command = ["figure", "--lengths", "6", "--models", "gru", "dense", "--steps", "2", "--out", str(tmp_path)]
+    assert main(command) == 0
+    (tmp_path / "adding-6-gru-seed0/result.json").write_text("{")            # damaged: done again, which is nothing
+    with open(tmp_path / "adding-6-gru-seed0/metrics.jsonl", "a") as file:
+        file.write('{"step": 9, "te')
+    assert main(command) == 0 and "T = 6, gru" in capsys.readouterr().out
+
+
+def test_a_run_without_any_evaluation_ends_without_a_traceback(tmp_path, capsys):
+    assert main([*TINY, "--out", str(tmp_path / "a")]) == 0
+    (tmp_path / "a/metrics.jsonl").unlink()
+    (tmp_path / "a/curve.png").unlink()
+    assert main([*TINY, "--out", str(tmp_path / "a"), "--resume"]) == 0
+    assert not (tmp_path / "a/curve.png").exists() and "test mean squared error" in capsys.readouterr().out
+
+
+def test_what_is_not_a_run_is_not_written_over(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("mine")
+    assert "holds a run already" in refused([*TINY, "--out", tmp_path], capsys)
+    assert (tmp_path / "config.json").read_text() == "mine"
+
+
 def test_gradients_draws_a_picture(tmp_path, capsys):
     assert main(["gradients", "--length", "5", "--out", str(tmp_path / "g.png")]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert "there is no folder" in refused(["gradients", "--out", tmp_path / "none" / "g.png"], capsys)
     assert (tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -69,7 +69,9 @@ def test_both_directions_know_their_state_and_statistics(rng):
     layer = Bidirectional(IndRNN(2, 4, rng, norm="after"), IndRNN(2, 3, rng, norm="after"))
     x = f32(5, 6, 2, rng=rng)
     y, cache = layer.forward(x, statistics="batch")
-    assert [state.shape for state in layer.last_state(cache)] == [(6, 4), (6, 3)]
+    onward, back = layer.last_state(cache)
+    assert_array_equal(onward, layer.onward.last_state(cache[0]))
+    assert back is None
     layer.absorb(cache)
     assert all(buffer.any() for _, buffer in leaves(layer.buffers))
     with pytest.raises(ValueError, match="Bidirectional: expected whole sequences, got one step"):
@@ -206,6 +208,45 @@ def test_step_by_step_equals_one_pass_and_needs_no_more_memory(name, rng):
     if whole.ndim == 2:
         assert_allclose(y, whole, rtol=1e-5, atol=1e-6)
     assert len(sizes) == 1
+
+
+def test_the_output_of_a_step_is_not_its_state(rng):
+    layer = IndRNN(2, 3, rng)
+    y, state = layer.step(np.ones((1, 2), np.float32))
+    kept = y.copy()
+    reset(state, [0])
+    assert_array_equal(y, kept)
+
+
+@pytest.mark.parametrize("call, error, message", [
+    (lambda rng: BatchNorm(4).step(f32(2, 8, rng=rng)), ValueError, r"x: expected \(B, N\) = \(2, 4\), got \(2, 8\)"),
+    (lambda rng: Unit(4, rng).step(f32(2, 8, rng=rng)), ValueError, r"a: expected \(B, N\) = \(2, 4\), got \(2, 8\)"),
+    (lambda rng: IndRNN(2, 4, rng).step(f32(2, 3, rng=rng)), ValueError, r"x: expected \(B, M\) = \(2, 2\), got \(2, 3\)"),
+    (lambda rng: Linear(2, 4, rng).step(rng.normal(size=(2, 2))), TypeError, "x: expected float32 like W, got float64"),
+    (lambda rng: Chain([Linear(2, 4, rng), Linear(4, 1, rng)]).step(f32(1, 2, rng=rng), [None]), ValueError,
+     "state: expected one entry for each of 2 layers, got 1"),
+    (lambda rng: IndRNN(2, 4, rng).forward(rng.normal(size=(1, 1, 2))), TypeError, "x: expected float32 like W, got float64"),
+    (lambda rng: Unit(4, rng, activation="Relu"), ValueError, "activation: expected one of .* got 'Relu'"),
+    (lambda rng: DenseIndRNN(2, 3, 3, 1, rng, steps=9), ValueError, "blocks: expected the number of dense layers .* got 3"),
+    (lambda rng: BatchNorm(2, steps=3).forward(f32(1, 2, 2, rng=rng), start=-1), ValueError, "start: expected a finite number at least 0, got -1"),
+    (lambda rng: embedding_backward(np.ones((1, 1, 3)), embedding_forward(np.array([[0]]), np.ones((2, 2)))[1]), ValueError,
+     r"dx: expected \(T, B, M\) = \(1, 1, 2\), got \(1, 1, 3\)"),
+])
+def test_what_does_not_fit_is_named(rng, call, error, message):
+    with pytest.raises(error, match=message):
+        call(rng)
+
+
+@pytest.mark.parametrize("layer", [Residual(Linear(2, 2, np.random.default_rng(0))), Concatenate(Linear(2, 3, np.random.default_rng(0))), Dropout(0.5),
+                                   Chain([Dropout(0.5), Residual(Unit(2, np.random.default_rng(0)))])])
+def test_combinators_do_not_read_padding(layer, rng):
+    x, lengths = f32(4, 2, 2, rng=rng), [4, 2]
+    padding = np.arange(4)[:, None] >= lengths
+    x[padding] = np.nan
+    y, cache = layer.forward(x, lengths=lengths, rng=np.random.default_rng(1))
+    dy = np.where(padding[:, :, None], np.nan, np.ones_like(y))
+    dx, _ = layer.backward(dy, cache)
+    assert np.isfinite(y).all() and np.isfinite(dx).all() and not y[padding].any() and not dx[padding].any()
 
 
 def test_reset_starts_some_sequences_anew(rng):

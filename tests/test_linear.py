@@ -51,7 +51,7 @@ def test_nothing_is_changed_and_backward_twice_is_the_same(rng):
 
 
 @pytest.mark.parametrize("W, b, message", [
-    (np.zeros((4, 2)), np.zeros(4), r"W: expected \(N, M\) = \(4, 3\), got \(4, 2\); x has shape \(T, B, M\) = \(5, 1, 3\)"),
+    (np.zeros((4, 2)), np.zeros(4), r"x: expected \(T, B, M\) = \(5, 1, 2\), got \(5, 1, 3\); W has shape \(N, M\) = \(4, 2\)"),
     (np.zeros((4, 3)), np.zeros(3), r"b: expected \(N,\) = \(4,\), got \(3,\); W has shape \(N, M\) = \(4, 3\)"),
 ])
 def test_errors(W, b, message):

@@ -35,8 +35,8 @@ def test_the_tables_of_results_are_what_the_results_say():
     spec = importlib.util.spec_from_file_location("results", ROOT / "tutorials/results.py")
     results = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(results)
-    for table in (results.adding_table(), results.digits_table()):
-        assert "\n".join(table) in README
+    for table in (results.figure_table, results.adding_table, results.deep_table, results.digits_table, results.speed_table):
+        assert "\n".join(table()) in README, table.__name__
 
 
 def test_there_are_two_commands_that_set_up_everything():

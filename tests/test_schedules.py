@@ -16,7 +16,7 @@ def run(schedule, values, weights):
 
 
 def watching(weights, **options):
-    schedule = Plateau(1.0, metric="score", **options)
+    schedule = Plateau(1, metric="score", **options)
     schedule.watch({"W": weights})
     return schedule
 
@@ -61,6 +61,7 @@ def test_its_state_is_all_there_is():
     (lambda: cosine(1.0, steps=10, warmup=0), "warmup: expected a finite number from 1 to 10, got 0"),
     (lambda: staircase(-1.0, every=10), "rate: expected a finite number at least 0, got -1"),
     (lambda: Plateau(1.0, metric="score", patience=0), "patience: expected a finite number at least 1, got 0"),
+    (lambda: Plateau(1e-7, metric="score"), "rate, when training begins: expected a finite number at least 1e-06, got 1e-07"),
     (lambda: Plateau(1.0, metric="score", factor=2), "factor: expected a finite number from 0 to 1, got 2"),
 ])
 def test_errors(call, message):

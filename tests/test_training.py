@@ -12,7 +12,7 @@ import pytest
 from minindrnn.experiments import EXPERIMENTS, Adding, Digits, Settings
 from minindrnn.layer import leaves
 from minindrnn.memory import penalty
-from minindrnn.training import Interruption, TrainingError, say_if_slow, train_step
+from minindrnn.training import Interruption, TrainingError, history, say_if_slow, train_step
 
 SMALL = Settings(task="digits-rows", layers=2, hidden=6, steps=45, batch=8, rate=3e-3, seed=1, gamma=2.0, penalty=0.0, length=100)
 
@@ -53,7 +53,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, changes):
     parts.resume()
     assert parts.train()
     assert (tmp_path / "whole/checkpoint.npz").read_bytes() == (tmp_path / "parts/checkpoint.npz").read_bytes()
-    first, second = ([row | {"seconds": None} for row in made.history()] for made in (whole, parts))
+    first, second = ([row | {"seconds": None} for row in history(made.folder)] for made in (whole, parts))
     assert first == second and [row["step"] for row in first] == [10, 20, 30, 40, 45]
 
 
@@ -61,7 +61,7 @@ def test_a_run_learns(tmp_path):
     made = run(tmp_path / "run", steps=100, hidden=16, batch=32, rate=0.02)
     made.start()
     made.train()
-    rows = made.history()
+    rows = history(made.folder)
     assert rows[-1]["loss"] < 0.7 * rows[0]["loss"] and rows[-1]["validation_accuracy"] > 0.5
 
 
@@ -126,7 +126,7 @@ def test_a_crash_between_metrics_and_checkpoint_leaves_no_row_behind(tmp_path):
         file.write(json.dumps({"step": 30, "loss": 1.0, "seconds": 1.0}) + '\n{"step": 40, "lo')
     again = run(tmp_path / "run")
     again.resume()
-    assert [row["step"] for row in again.history()] == [10, 20] and again.step == 20
+    assert [row["step"] for row in history(again.folder)] == [10, 20] and again.step == 20
 
 
 def test_interruption_asks_once_and_then_insists():
@@ -172,3 +172,21 @@ def test_adding_draws_fresh_numbers_every_step_and_tests_on_others():
     assert not np.array_equal(task.batch(0)[0], task.batch(1)[0])
     np.testing.assert_array_equal(task.batch(7)[0], task.batch(7)[0])
     assert task.test[0].shape == (10, 1000, 2)
+
+
+def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
+    """A loss may be finite where something that was learned is not: running averages have no part in it."""
+    made = run(tmp_path / "run", steps=20, norm="after")
+    made.start()
+    before = (tmp_path / "run/checkpoint.npz").read_bytes()
+    made.network.buffers[0]["var"][0, 0] = np.inf
+    with pytest.raises(TrainingError, match="the parameters are not finite at step 10; the checkpoint in .*run is the last good one"):
+        made.train()
+    assert (tmp_path / "run/checkpoint.npz").read_bytes() == before and history(made.folder) == []
+
+
+def test_a_plateau_run_keeps_to_its_number_of_steps(tmp_path):
+    made = run(tmp_path / "run", task="adding", length=6, plateau=2, steps=10)
+    made.start()
+    with pytest.raises(TrainingError, match="was started with steps = 10, not 20"):
+        run(tmp_path / "run", task="adding", length=6, plateau=2, steps=20).resume()

@@ -60,6 +60,55 @@ def digits_table():
         yield f"| {name} | {options} | {accuracies} | {np.mean([result['seconds'] for result in found]) / 60:.1f} |"
 
 
+# Mean squared error after so many steps, read off the same figure: IRNN, LSTM, RNN where the paper shows them.
+PAPER_LAST = {100: {"indrnn": "0.0004 or less", "lstm": "about 0", "rnn": "0.167", "irnn": "0.005"},
+              500: {"indrnn": "0.001", "lstm": "falls at 5500", "rnn": "0.167", "irnn": "above 0.08"},
+              1000: {"indrnn": "0.002 to 0.008", "lstm": "0.167", "rnn": "0.167", "irnn": "0.167"},
+              5000: {"indrnn": "0.16, 0.105, 0.049 at 1000, 2000, 5000"}}
+
+
+def figure_table():
+    """The four models at every length, at the last step that was done."""
+    yield "| adding problem | model | steps | test MSE | below 0.01 from step | paper, MSE about there |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for T, paper in PAPER_LAST.items():
+        for model, said in paper.items():
+            path = HERE / f"results/figure/adding-{T}-{model}-seed0/metrics.jsonl"
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            last = rows[-1]
+            below = next((row["step"] for row in rows if row["test_mse"] < 0.01), "never")
+            yield f"| T = {T} | {NAMES[model]} | {last['step']} | {last['test_mse']:.5f} | {below} | {said} |"
+
+
+NAMES = {"indrnn": "IndRNN", "lstm": "LSTM", "rnn": "RNN, tanh", "irnn": "IRNN"}
+DEEP = {"adding-100-residual21": "residual, 21 recurrent layers", "adding-100-dense40": "dense, 40 recurrent layers",
+        "digits-residual21": "residual, 21 recurrent layers", "digits-dense40": "dense, 40 recurrent layers"}
+
+
+def deep_table():
+    """The deepest networks of the papers, by the three kinds of statistics."""
+    yield "| task | network | steps | running averages | population | test batch's own |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, network in DEEP.items():
+        result = json.loads((HERE / f"results/deep/{name}/result.json").read_text())
+        task, metric, form = (("adding, T = 100, MSE", "test_mse", ".4f") if "adding" in name
+                              else ("digits pixel by pixel, accuracy", "test_accuracy", ".1%"))
+        values = " | ".join(format(result[metric + way], form) for way in ("", "_population", "_batch"))
+        yield f"| {task} | {network} | {result['steps']} | {values} |"
+
+
+def speed_table():
+    """What `python -m minindrnn bench --json` wrote on one machine."""
+    rows = [json.loads(line) for line in (HERE / "results/bench.jsonl").read_text().splitlines()]
+    yield "| measured | median | middle half |"
+    yield "| --- | --- | --- |"
+    for row in rows:
+        if row["section"] in ("limits", "steps", "streaming", "peers") or "limit" in row["unit"]:
+            number = f"{{:.{row['digits']}f}}".format
+            yield (f"| {row['what']} | {number(row['median'])} {row['unit']} | "
+                   f"{number(row['low'])} to {number(row['high'])} |")
+
+
 def draw_adding(path):
     figure, panels = plt.subplots(1, len(PAPER), figsize=(9, 3.2), layout="constrained", sharey=True)
     for axes, (T, paper) in zip(panels, PAPER.items()):
@@ -78,5 +127,5 @@ def draw_adding(path):
 
 
 if __name__ == "__main__":
-    print("\n".join([*adding_table(), "", *digits_table()]))
+    print("\n".join([*figure_table(), "", *adding_table(), "", *deep_table(), "", *digits_table(), "", *speed_table()]))
     draw_adding(HERE / "results" / "adding.png")
