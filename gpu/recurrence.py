@@ -15,7 +15,7 @@ NumPy's, copied to the device and back.
 import math
 
 import numpy as np
-from numba import config, cuda, from_dtype
+from numba import config, cuda, from_dtype, uint64
 
 from minindrnn.activations import KIND
 from minindrnn.recurrence import equal_lengths
@@ -163,8 +163,9 @@ def _obvious(act, dact):
 def _tuned(act, dact, dtype):
     """The same for speed. Loads of AHEAD steps are issued before the first store: a store may, for all the compiler
     knows, change what is loaded after it, so in the obvious kernel every step waits for the memory once, some 500
-    cycles. Arrays are flat, and a thread's place in them moves by B * N a step, in 64 bits: no index is multiplied out
-    again, and T * B * N may exceed 2^31. Backward keeps h[t-1] for the next step, where it is h[t]: loaded once."""
+    cycles. Arrays are flat, and a thread's place p in them moves by B * N a step: no index is multiplied out again. p has
+    64 bits, as T * B * N may exceed 2^31, and no sign, as Numba would test each index for being negative, which takes
+    twice the registers. Backward keeps h[t-1] for the next step, where it is h[t]: loaded once. Lengths are at least 1."""
     act, dact = cuda.jit(device=True)(act), cuda.jit(device=True)(dact)
 
     @cuda.jit
@@ -172,19 +173,20 @@ def _tuned(act, dact, dtype):
         i, columns = cuda.grid(1), h0.size
         if i >= columns:
             return
-        w, before, T, p = u[i % u.size], h0[i], steps[i // u.size], i
+        w, before, T = u[i % u.size], h0[i], steps[i // u.size]
+        p, stride = uint64(i), uint64(columns)
         ahead = cuda.local.array(AHEAD, dtype)
         for _ in range(T // AHEAD):
             for k in range(AHEAD):
-                ahead[k] = a[p + k * columns]
+                ahead[k] = a[p + uint64(k) * stride]
             for k in range(AHEAD):
                 before = act(ahead[k] + w * before)            # F1, F2
                 h[p] = before
-                p += columns
+                p += stride
         for _ in range(T % AHEAD):
             before = act(a[p] + w * before)
             h[p] = before
-            p += columns
+            p += stride
 
     @cuda.jit
     def backward(dh, u, h0, h, steps, da, du, dh0):
@@ -193,13 +195,13 @@ def _tuned(act, dact, dtype):
             return
         w, T = u[i % u.size], steps[i // u.size]
         carry, total, lost = ZERO, ZERO, ZERO
-        p = i + (T - 1) * columns
+        p, stride = uint64(i + (T - 1) * columns), uint64(columns)
         now = h[p]
         dahead, ahead = cuda.local.array(AHEAD, dtype), cuda.local.array(AHEAD, dtype)
         for _ in range((T - 1) // AHEAD):
             for k in range(AHEAD):
-                dahead[k] = dh[p - k * columns]
-                ahead[k] = h[p - (k + 1) * columns]
+                dahead[k] = dh[p - uint64(k) * stride]
+                ahead[k] = h[p - uint64(k + 1) * stride]
             for k in range(AHEAD):
                 dz = dact(dahead[k] + carry, now)              # B1
                 carry = w * dz                                 # B2
@@ -209,17 +211,20 @@ def _tuned(act, dact, dtype):
                 larger = total + term                          # B4, compensated
                 lost = rounding(total, term, larger)
                 total = larger
-                p -= columns
+                p -= stride
         for left in range((T - 1) % AHEAD, -1, -1):
             dz = dact(dh[p] + carry, now)
             carry = w * dz
             da[p] = dz
-            now = h[p - columns] if left > 0 else h0[i]
+            if left > 0:
+                p -= stride
+                now = h[p]
+            else:
+                now = h0[i]
             term = dz * now - lost
             larger = total + term
             lost = rounding(total, term, larger)
             total = larger
-            p -= columns
         du[i] = total
         dh0[i] = carry                                         # B5
 

@@ -27,14 +27,20 @@ def test_the_number_of_lines():
     assert said == round(total, -2)
 
 
-def test_the_number_of_mutants():
+def module(path):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_the_numbers_of_faults():
     assert f"and {len(test_mutants.MUTANTS)} deliberate faults" in README
+    assert f"{len(module('tests/gpu/test_compiled.py').FAULTS)} deliberate faults are caught" in README
 
 
 def test_the_tables_of_results_are_what_the_results_say():
-    spec = importlib.util.spec_from_file_location("results", ROOT / "tutorials/results.py")
-    results = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(results)
+    results = module("tutorials/results.py")
     for table in (results.figure_table, results.adding_table, results.deep_table, results.digits_table, results.speed_table):
         assert "\n".join(table()) in README, table.__name__
 
