@@ -70,8 +70,8 @@ def launch(kernel, a, u, h0, *arrays):
 
 
 def threads_of_a_block(columns):
-    """32, a single warp, as long as there are no more warps than a large GPU runs at once: they then spread over all its
-    processors; 256 where there are enough for everybody.
+    """32, a single warp, as long as there are no more warps than a large GPU runs at once: they then spread over all
+    its processors; 256 where there are enough for everybody.
 
     >>> threads_of_a_block(32 * 128), threads_of_a_block(128 * 2000)
     (32, 256)
@@ -163,9 +163,10 @@ def _obvious(act, dact):
 def _tuned(act, dact, dtype):
     """The same for speed. Loads of AHEAD steps are issued before the first store: a store may, for all the compiler
     knows, change what is loaded after it, so in the obvious kernel every step waits for the memory once, some 500
-    cycles. Arrays are flat, and a thread's place p in them moves by B * N a step: no index is multiplied out again. p has
-    64 bits, as T * B * N may exceed 2^31, and no sign, as Numba would test each index for being negative, which takes
-    twice the registers. Backward keeps h[t-1] for the next step, where it is h[t]: loaded once. Lengths are at least 1."""
+    cycles. Arrays are flat, and a thread's place p in them moves by B * N a step: no index is multiplied out again. p
+    has 64 bits, as T * B * N may exceed 2^31, and no sign, as Numba would test each index for being negative, which
+    takes twice the registers. Backward keeps h[t-1] for the next step, where it is h[t]: loaded once. Lengths are at
+    least 1."""
     act, dact = cuda.jit(device=True)(act), cuda.jit(device=True)(dact)
 
     @cuda.jit
@@ -231,6 +232,7 @@ def _tuned(act, dact, dtype):
     return forward, backward
 
 
-PAIRS = {"relu": (relu, drelu), "tanh": (tanh, dtanh), "sigmoid": (sigmoid, dsigmoid), "identity": (identity, didentity)}
+PAIRS = {"relu": (relu, drelu), "tanh": (tanh, dtanh), "sigmoid": (sigmoid, dsigmoid),
+         "identity": (identity, didentity)}
 OBVIOUS = {name: _obvious(*pair) for name, pair in PAIRS.items()}
 TUNED = {(name, dtype): _tuned(*pair, from_dtype(dtype)) for name, pair in PAIRS.items() for dtype in FLOATS}

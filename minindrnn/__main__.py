@@ -49,8 +49,8 @@ def parser():
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="train a network on a task", description=(
         "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never "
-        "stopped. Defaults: digits 3 layers, 6000 steps of 32, rate 0.003; by rows 4000 steps of 16, rate 0.005; adding "
-        " 2 layers (baselines 1), 60300 steps of 32, rate 0.0002 (rnn, lstm, gru 0.002; irnn from T = 500 on "
+        "stopped. Defaults: digits 3 layers, 6000 steps of 32, rate 0.003; by rows 4000 steps of 16, rate 0.005; "
+        "adding  2 layers (baselines 1), 60300 steps of 32, rate 0.0002 (rnn, lstm, gru 0.002; irnn from T = 500 on "
         "0.00001), T = 100; 128 neurons a layer, the dense network 16."))
     add = train.add_argument
     add("task", choices=["digits", "adding"],
@@ -72,8 +72,8 @@ def parser():
     add("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within G^(1/T) (default 2)")
     add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only (default 0)")
     add("--plateau", type=number(int, 1), metavar="P",
-        help="instead of the task's schedule: after more than P evaluations that were not the best, go back to the best, divide "
-             "the rate by 10 and halve P; until the rate is below 1e-6")
+        help="instead of the task's schedule: after more than P evaluations that were not the best, go back to the "
+             "best, divide the rate by 10 and halve P; until the rate is below 1e-6")
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
     add("--seed", type=number(int, 0), metavar="K", help="of everything that is random (default 0)")
@@ -97,7 +97,8 @@ def parser():
     gradients = commands.add_parser("gradients", help="draw how far gradients reach in deep networks", description=(
         "Draw the norm of the gradient at every layer and step: three deep IndRNNs and a tanh RNN, before training."))
     gradients.add_argument("--length", type=number(int, 2), default=100, metavar="T", help="steps (default 100)")
-    gradients.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of everything random (default 0)")
+    gradients.add_argument("--seed", type=number(int, 0), default=0, metavar="K",
+                           help="of everything that is random (default 0)")
     gradients.add_argument("--out", type=Path, default=Path("gradients.png"), metavar="FILE",
                            help="the picture (default gradients.png)")
     describe = commands.add_parser("describe", help="print the parameters of a network of the papers",

@@ -17,7 +17,7 @@ Backward  B1  d       = mask * dy
               dx      = gamma s[g] d where mean and var were given
 
 Rules     Padding has no part in any sum. A group of fewer than two values has no variance of its own and takes the
-          given statistics; so does every group when given ones are asked for. With eps > 0 nothing becomes NaN that was not.
+          given statistics; so does every group when given ones are asked for. With eps > 0 nothing becomes NaN.
 Cache: x, mean, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv 1502.03167; arXiv 1910.06251, section 4 (over
 time, per step); B4 is theirs, the rules are ours.
 """
@@ -147,8 +147,8 @@ class BatchNorm(Layer):
         return dx, {"gamma": dgamma, "beta": dbeta}
 
     def backward_map(self, dy, cache):
-        """Over time, dx = p * dy + q * x + r: B4 as an affine map of each channel of each sequence, for a pass that reads
-        dy and x anyway. Returns (3, B, N) and the gradients."""
+        """Over time, dx = p * dy + q * x + r: B4 as an affine map of each channel of each sequence, for a pass that
+        reads dy and x anyway. Returns (3, B, N) and the gradients."""
         x, mean, s, gamma, mask, *_ = cache[0]
         total, slope, dgamma, dbeta = backward_sums(dy, cache[0])
         scale = gamma * s

@@ -21,7 +21,7 @@ from .losses import cross_entropy
 from .lstm import LSTM
 from .optim import Adam
 from .peers import PEERS
-from .recurrence import BACKWARD, FORWARD
+from .recurrence import BACKWARD, FORWARD, PAGE
 from .stacked import StackedIndRNN
 from .training import train_step
 
@@ -97,7 +97,7 @@ def recurrence(T, B, N, dtype, activation="relu"):
     x, y = h.ravel().copy(), dh.ravel().copy()
     u, h0, dh0 = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype)
     du, pqr = np.zeros((2, B * N)), np.zeros((3, B * N), dtype)
-    forward, backward = FORWARD[activation, False], BACKWARD[activation, False, False]
+    forward, backward = FORWARD[activation, False], BACKWARD[activation, False, False, B * N * h.itemsize % PAGE > 0]
     return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, u, h0, 0, B * N, T),
             "three streams": lambda: three_streams(x, y),
             "backward": lambda: backward(dh, h, u, h0, dh0, du, pqr, 0, B * N, T)}
@@ -108,7 +108,8 @@ def kernels():
     for T, B, N, dtype in SIZES:
         seconds = interleaved(recurrence(T, B, N, dtype), rounds=25 if T < 2000 else 11)
         for name, limit in (("forward", "two streams"), ("backward", "three streams")):
-            yield row(f"T, B, N = {T}, {B}, {N}, {dtype}, {name}", 100 * seconds[limit] / seconds[name], "% of limit", 0)
+            share = 100 * seconds[limit] / seconds[name]
+            yield row(f"T, B, N = {T}, {B}, {N}, {dtype}, {name}", share, "% of limit", 0)
     for dtype in ("float32", "float64"):
         for activation in KIND:
             seconds = interleaved(recurrence(*ACTIVATIONS, dtype, activation))
@@ -175,8 +176,8 @@ def forward_and_backward(layer, x, dy):
 
 def peers():
     """Others over ours, forward and backward: our LSTM, and PyTorch's and JAX's where they are installed."""
-    for T, B, M, N, layers in ((784, 32, 1, 128, 1), (784, 32, 128, 128, 1), (5000, 50, 2, 128, 1), (784, 32, 1, 128, 6),
-                               (50, 128, 512, 512, 1)):
+    for T, B, M, N, layers in ((784, 32, 1, 128, 1), (784, 32, 128, 128, 1), (5000, 50, 2, 128, 1),
+                               (784, 32, 1, 128, 6), (50, 128, 512, 512, 1)):
         rng = np.random.default_rng(0)
         x, dy = rng.normal(size=(T, B, M)).astype(np.float32), rng.normal(size=(T, B, N)).astype(np.float32)
         network = StackedIndRNN(M, N, layers, 1, rng, steps=T)
@@ -201,10 +202,12 @@ def streaming():
         x, state = np.ones((1, 1), np.float32), None
         _, state = network.step(x)
         seconds = interleaved({"step": lambda: network.step(x, state)}, rounds=200)["step"]
-        yield row(f"6 layers of 128, B = 1, {'batch normalisation' if norm else 'no normalisation'}", 1e6 * seconds, "us", 0)
+        name = "batch normalisation" if norm else "no normalisation"
+        yield row(f"6 layers of 128, B = 1, {name}", 1e6 * seconds, "us", 0)
 
 
-SECTIONS = {"limits": limits, "kernels": kernels, "steps": steps, "streaming": streaming, "growth": growth, "peers": peers}
+SECTIONS = {"limits": limits, "kernels": kernels, "steps": steps, "streaming": streaming, "growth": growth,
+            "peers": peers}
 
 
 def first_call():

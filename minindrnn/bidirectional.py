@@ -3,7 +3,7 @@
     F1  y = [F(x), R G(R x)], channels           R turns every sequence round, each within its own length
     B1  dx = F'(dy[:N]) + R G'(R dy[N:])         R is its own inverse, and its own transpose
 
-Padding stays where it is, and is not read. Source: Schuster and Paliwal, IEEE Transactions on Signal Processing 45, 1997.
+Padding stays where it is, and is not read. Source: Schuster and Paliwal, IEEE Trans. Signal Processing 45, 1997.
 """
 import numpy as np
 

@@ -63,8 +63,8 @@ class DenseIndRNN(Chain):
     blocks           number of dense layers in each block
     steps, gamma     the range of u, as for `StackedIndRNN`
     readout          where the W of the last linear map starts, as for `Linear`
-    options          dropout: probability after every unit, or {"first", "bottleneck", "dense", "transition", "last"} for
-                     each kind; what is not named is 0
+    options          dropout: probability after every unit, or one for each kind, {"first", "bottleneck", "dense",
+                     "transition", "last"}, where what is not named is 0
                      differences: put `Differences` after the input and after every layer, which doubles the channels
                      of every layer, as for `IndRNN`: activation, W, norm, ...
     """

@@ -79,7 +79,8 @@ class Settings:
     plateau: int = 0
 
 
-BASELINES = {"rnn": (RNN, {}), "irnn": (RNN, dict(activation="relu", U="identity")), "lstm": (LSTM, {}), "gru": (GRU, {})}
+BASELINES = {"rnn": (RNN, {}), "irnn": (RNN, dict(activation="relu", U="identity")), "lstm": (LSTM, {}),
+             "gru": (GRU, {})}
 MODELS = ("indrnn", "residual", "dense", *BASELINES)
 
 
@@ -126,7 +127,8 @@ class Adding:
         if not s.plateau:
             config.pop("steps")                     # it may go on to any number
         return Run(folder, config, network, mean_squared_error, Adam(network.parameters, decay=s.decay),
-                   schedule(s, staircase(s.rate, every=20_100), "test_mse", larger=False), self.batch, self.evaluate, noise(s.seed), s.steps, every=100,
+                   schedule(s, staircase(s.rate, every=20_100), "test_mse", larger=False), self.batch, self.evaluate,
+                   noise(s.seed), s.steps, every=100,
                    options=dict(bound=network.bound, penalty=s.penalty))
 
     def batch(self, step):
@@ -174,7 +176,8 @@ class Digits:
         network = self.network(np.random.default_rng([s.seed, NETWORK]))
         return Run(folder, asdict(s), network, cross_entropy, Adam(network.parameters, decay=s.decay),
                    schedule(s, cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10)), "validation_accuracy",
-                            larger=True), self.batch, self.evaluate, noise(s.seed), s.steps, every=max(1, s.steps // 40),
+                            larger=True), self.batch, self.evaluate, noise(s.seed), s.steps,
+                   every=max(1, s.steps // 40),
                    options=dict(bound=network.bound, penalty=s.penalty))
 
     def batch(self, step):

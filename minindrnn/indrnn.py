@@ -130,7 +130,7 @@ class IndRNN(Layer):
 
     def forward(self, x, state=None, *, lengths=None, **how):
         b = self["b"]
-        fused = self.unit.order != "before" and self["W"].shape[1] > NARROW      # b is added by the recurrence, not on its own
+        fused = self.unit.order != "before" and self["W"].shape[1] > NARROW      # the recurrence adds b
         a, of_linear = linear_forward(x, self["W"], None if fused else b, lengths=lengths)
         y, of_unit = self.unit.forward(a, state, b=b if fused else None, overwrite=True, lengths=lengths, **how)
         return y, (of_linear, of_unit)

@@ -41,7 +41,8 @@ class LanguageModel(Layer):
 
     def forward(self, x, state=None, *, lengths=None, **how):
         x, of_embedding = self.embedding.forward(x, lengths=lengths, **how)                        # F1
-        h, of_body = self.body.forward(x, None if state is None else state["body"], lengths=lengths, **how)                           # F2
+        state = None if state is None else state["body"]
+        h, of_body = self.body.forward(x, state, lengths=lengths, **how)                           # F2
         y, of_decoder = linear_forward(h, self["E"], self["b"], lengths=lengths)                   # F3
         return y, (of_embedding, of_body, of_decoder)
 

@@ -96,7 +96,7 @@ def scaled(gain=1.0):
 
 
 def kaiming(slope):
-    """U(-s, s) with s = sqrt(6 / ((1 + slope^2) inputs)): He et al., arXiv 1502.01852; IndRNN's authors take slope 8."""
+    """U(-s, s) with s = sqrt(6 / ((1 + slope^2) inputs)): He et al., arXiv 1502.01852; the authors take slope 8."""
     expect_number("slope", slope, 0)
     return lambda inputs: ("uniform", -(6 / (1 + slope**2) / inputs)**0.5, (6 / (1 + slope**2) / inputs)**0.5)
 

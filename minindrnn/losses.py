@@ -31,7 +31,7 @@ def mean_squared_error(y, target):
 
 
 def cross_entropy(y, target):
-    """y (B, K), target (B,) integers in 0..K-1  ->  loss, dy (B, K); or y (T, B, K), target (T, B)  ->  loss, dy (T, B, K).
+    """y (B, K), target (B,) integers in 0..K-1  ->  loss, dy (B, K); or with T in front of all shapes.
 
     A target of -1 is not counted: a step after the end of its sequence.
 

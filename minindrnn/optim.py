@@ -73,8 +73,8 @@ class Adam:
         self.updates += 1
         k = int(self.updates)
         for path, parameter, grad in leaves(self.parameters, grads):
-            constants = (rate / (1 - self.beta1**k), 1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon,
-                         self.decay if parameter.role == "weight" else 0.0)
+            constants = (rate / (1 - self.beta1**k), 1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k),
+                         self.epsilon, self.decay if parameter.role == "weight" else 0.0)
             arrays = parameter.value, np.ascontiguousarray(grad), self.m[path], self.v[path]
             adam(*(array.reshape(-1) for array in arrays), *map(parameter.value.dtype.type, constants))
 

@@ -1,6 +1,6 @@
 """What others make of the same task, for `bench`: only where they are installed, and imported only then.
 
-Each peer is a function x (T, B, M), dy (T, B, N), layers -> a function without arguments that runs forward and backward.
+Each peer is a function x (T, B, M), dy (T, B, N), layers -> a function that runs forward and backward.
 """
 from importlib.util import find_spec
 
@@ -44,7 +44,7 @@ def jax_scan(x, dy, layers):
     import jax
     import jax.numpy as jnp
     N, rng = dy.shape[2], np.random.default_rng(0)
-    parameters = [(rng.normal(0, M**-0.5, (N, M)).astype(np.float32), rng.random(N, np.float32), np.zeros(N, np.float32))
+    parameters = [(rng.normal(0, M**-0.5, (N, M)).astype(dy.dtype), rng.random(N, dy.dtype), np.zeros(N, dy.dtype))
                   for M in [x.shape[2]] + [N] * (layers - 1)]
 
     def forward(parameters, x):

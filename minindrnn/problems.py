@@ -37,7 +37,7 @@ def of_recurrence(module, rng):
 
 
 def of_mapped_recurrence(module, rng):
-    """h seen through  p * h  and through the sum of  q h^2 / 2 + r h: then dh = p * dy + c (q h + r), c that of the sum."""
+    """h seen through  p * h  and through the sum of  q h^2 / 2 + r h: dh = p * dy + c (q h + r), c that of the sum."""
     _, B, N = _sizes(rng)
     T = rng.integers(1, 14)
     arrays = {"a": rng.normal(size=(T, B, N)), "u": rng.uniform(-1, 1, N), "h0": rng.normal(size=(B, N))}
@@ -116,8 +116,11 @@ def of_embedding(module, rng):
     T, B, M = _sizes(rng)
     tokens, E, seed, p = rng.integers(0, 4, (T, B)), rng.normal(size=(4, M)), rng.integers(1000), rng.uniform(0, 0.9)
     lengths = _lengths(rng, T, B)
-    return Problem({"E": E}, lambda: module.embedding_forward(tokens, E, p, np.random.default_rng(seed), lengths=lengths),
-                   lambda dx, cache: {"E": module.embedding_backward(dx, cache)})
+
+    def forward():
+        return module.embedding_forward(tokens, E, p, np.random.default_rng(seed), lengths=lengths)
+
+    return Problem({"E": E}, forward, lambda dx, cache: {"E": module.embedding_backward(dx, cache)})
 
 
 def of_differences(module, rng):

@@ -21,6 +21,8 @@ Backward  B0  dh[t] = p * dy[t] + q * h[t] + r            where h goes through a
 Cache: u, h0, h (and the lengths). z is not kept: act' follows from h.
 Source: Li et al., arXiv 1803.04831, section 3; the backward recursion is derived here.
 """
+from itertools import product
+
 import numpy as np
 
 from .activations import IDENTITY, KIND, RELU, activate, differentiate
@@ -88,7 +90,7 @@ def indrnn_backward(dh, cache, *, out=None, db=None, pqr=None):
     mapped = pqr is not None
     pqr = np.empty((3, B, N), dh.dtype) if pqr is None else pqr
     expect("pqr", pqr, "3BN", like=("h", h, "TBN"))
-    backward = BACKWARD[activation, db is not None, mapped]
+    backward = BACKWARD[activation, db is not None, mapped, B * N * h.itemsize % PAGE > 0]
     for low, high, steps in runs:
         backward(*columns, pqr.reshape(3, -1), low * N, high * N, steps)
         da[steps:, low:high] = 0
@@ -105,6 +107,7 @@ def indrnn_backward(dh, cache, *, out=None, db=None, pqr=None):
 # 4096 bytes, as nine such rows do not fit the eight ways of the L1 cache. All work is in place: h over a, da over dh.
 
 BLOCK = 8192         # columns
+PAGE = 4096          # bytes
 TERMS = 384          # du: about so many terms of a column are added in the arrays' own type, then moved to float64
 
 
@@ -243,11 +246,10 @@ def _forward(kind, biased):
     return forward
 
 
-def _backward(kind, biased, mapped):
+def _backward(kind, biased, mapped, four):
     @kernel
     def backward(da, h, u, h0, dh0, dub, pqr, first, last, steps):
         s = scratch(7 if mapped else 4 if biased else 3, h)
-        four = h.shape[1] * h.itemsize % 4096 > 0
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
             n = high - low
@@ -258,12 +260,13 @@ def _backward(kind, biased, mapped):
                     copy(pqr[row, low:high], s[4 + row, :n])
             t, moved = steps, steps
             while t > 0:
-                if t > 4 and four:
+                if four and t > 4:
                     t -= 4
-                    retreat4(kind, biased, mapped, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high], da[t + 3, low:high]),
+                    retreat4(kind, biased, mapped,
+                             (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high], da[t + 3, low:high]),
                              (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high],
                               h[t + 3, low:high]), s, n)
-                elif t > 3:
+                elif not four and t > 3:
                     t -= 3
                     retreat3(kind, biased, mapped, (da[t, low:high], da[t + 1, low:high], da[t + 2, low:high]),
                              (h[t - 1, low:high], h[t, low:high], h[t + 1, low:high], h[t + 2, low:high]), s, n)
@@ -291,5 +294,5 @@ def equal_lengths(lengths, T, B):
 
 
 FORWARD = {(name, biased): _forward(kind, biased) for name, kind in KIND.items() for biased in (False, True)}
-BACKWARD = {(name, biased, mapped): _backward(kind, biased, mapped)
-            for name, kind in KIND.items() for biased in (False, True) for mapped in (False, True)}
+BACKWARD = {(name, *flags): _backward(kind, *flags) for name, kind in KIND.items()
+            for flags in product((False, True), repeat=3)}            # biased, mapped, four

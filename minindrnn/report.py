@@ -65,7 +65,7 @@ def draw_curve(rows, path):
 
 
 def draw_adding(folder, path):
-    """Draw the test error of all adding-T-MODEL-seedK run folders in the folder, a panel for each T. Needs Matplotlib."""
+    """Draw the test error of all adding-T-MODEL-seedK runs in the folder, a panel for each T. Needs Matplotlib."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -76,7 +76,7 @@ def draw_adding(folder, path):
         if rows:
             steps, mse = [row["step"] for row in rows], [row["test_mse"] for row in rows]
             curves.setdefault(int(name[1]), []).append((name[2], steps, mse))
-    figure = Figure(figsize=(max(3.2 * len(curves), 7), 3.2), layout="constrained")
+    figure = Figure(figsize=(max(3.2 * len(curves), 7), 3.2), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for axes, (T, found) in zip(panels, sorted(curves.items())):
         for model, steps, mse in found:
@@ -85,6 +85,7 @@ def draw_adding(folder, path):
         axes.set_title(f"T = {T}")
         axes.set_xlabel("step")
         axes.set_yscale("log")
+        axes.set_ylim(1e-5, 1)
         axes.grid(alpha=0.3)
     models = sorted({model for found in curves.values() for model, _, _ in found})
     panels[0].set_ylabel("mean squared error")

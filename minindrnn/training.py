@@ -139,7 +139,8 @@ class Run:
         began = time.perf_counter()
         with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
                                                  smoothing=0.1) as bar:
-            say_if_slow("compiling the kernels, once on this machine ...", partial(bar.write, file=sys.stderr), self._compile)
+            say_if_slow("compiling the kernels, once on this machine ...", partial(bar.write, file=sys.stderr),
+                        self._compile)
             while not self.over and not interrupted():
                 value, _ = train_step(self.network, self.loss, self.optimiser, *self.batch(self.step),
                                       self.schedule(self.step), rng=self.noise(self.step), **self.options)

@@ -115,8 +115,8 @@ def test_buffers_follow_training_only(rng):
     (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, steps=9, dropout={"firts": 0.1}), "dropout: expected some of first, .* got firts"),
     (lambda rng: ResidualIndRNN(2, 3, 0, 1, rng, steps=9), "blocks: expected a finite number at least 1, got 0"),
     (lambda rng: Unit(3, rng, norm="befor"), "norm: expected one of .* got 'befor'"),
-    (lambda rng: Unit(3, rng, dropout=-0.1), "p: expected a finite number from 0 to .* got -0.1"),
-    (lambda rng: Unit(3, rng, dropout=1.0), "p: expected a finite number from 0 to .* got 1.0"),
+    (lambda rng: Unit(3, rng, dropout=-0.1), "dropout: expected a finite number from 0 to .* got -0.1"),
+    (lambda rng: Unit(3, rng, dropout=1.0), "dropout: expected a finite number from 0 to .* got 1.0"),
     (lambda rng: Residual(Linear(2, 3, rng)).forward(np.ones((1, 1, 2), np.float32)),
      r"Residual: expected a layer that keeps the shape \(1, 1, 2\), got \(1, 1, 3\)"),
 ])

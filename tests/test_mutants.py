@@ -14,7 +14,7 @@ from minindrnn.gradcheck import GradientError, check
 from minindrnn.problems import PROBLEMS
 
 DRAWS = 40
-SMALL = {"BLOCK": 4, "TERMS": 6, "ROWS": 4}
+SMALL = {"BLOCK": 4, "PAGE": 16, "TERMS": 6, "ROWS": 4}
 
 MUTANTS = [
     ("recurrence", "drop the carry", "d + s[1, k], h[1][k])", "d, h[1][k])"),
@@ -49,7 +49,7 @@ MUTANTS = [
     ("recurrence", "db of single steps lost", "s[3, k] += d ", "s[3, k] += 0 "),
     ("recurrence", "du for db", "db[...] = total", "db[...] = du"),
     ("recurrence", "gradient in the padding", "da[steps:, low:high] = 0", "da[steps:, low:high] = dh[steps:, low:high]"),
-    ("recurrence", "backward through the padding", "mapped]\n    for low, high, steps in runs:\n        backward", "mapped]\n    for low, high, _ in runs:\n        steps = T\n        backward"),
+    ("recurrence", "backward through the padding", "PAGE > 0]\n    for low, high, steps in runs:\n        backward", "PAGE > 0]\n    for low, high, _ in runs:\n        steps = T\n        backward"),
     ("mapped recurrence", "h[t-1] for h[t] in the map", "s[5, k] * h[1][k]", "s[5, k] * h[0][k]"),
     ("mapped recurrence", "r forgotten", "s[5, k] * h[1][k] + s[6, k]", "s[5, k] * h[1][k]"),
     ("mapped recurrence", "h[t-1] for h[t] in a pass of three", "p * d1 + q * h2 + r, p * d2 + q * h3 + r   # B0", "p * d1 + q * h1 + r, p * d2 + q * h3 + r   # B0"),

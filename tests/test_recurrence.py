@@ -41,6 +41,25 @@ def test_more_columns_than_a_block_and_more_terms_than_a_sum(activation, rng):
         assert_allclose(one[..., few], wanted, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("activation", KIND)
+@pytest.mark.parametrize("dtype, N", [(np.float32, 1024), (np.float64, 512)])
+def test_rows_that_are_a_multiple_of_4096_bytes(dtype, N, activation, rng):
+    """They go through three steps a pass instead of four, with a bias and a map as without."""
+    for T in (1, 3, 4, 5, 7, 11):
+        a, dh = rng.normal(size=(2, T, 1, N)).astype(dtype)
+        u, b, h0 = rng.uniform(-1, 1, N).astype(dtype), rng.normal(size=N).astype(dtype), rng.normal(size=(1, N)).astype(dtype)
+        p, q, r = pqr = rng.normal(size=(3, 1, N)).astype(dtype)
+        db = np.empty(N)
+        h, cache = indrnn_forward(a, u, h0, activation=activation, b=b)
+        got = h, *indrnn_backward(dh, cache, db=db, pqr=pqr), *indrnn_backward(dh, cache)
+        wide = [array.astype(float) for array in (a + b, u, h0)]
+        wanted, cache = reference.indrnn_forward(*wide, activation=activation)
+        mapped = reference.indrnn_backward(p * dh + q * wanted + r, cache)
+        tolerance = 1e-12 if dtype == np.float64 else 5e-5
+        for one, two in zip((*got, db), (wanted, *mapped, *reference.indrnn_backward(dh.astype(float), cache), mapped[0].sum(axis=(0, 1)))):
+            assert_allclose(one, two, rtol=tolerance, atol=tolerance)
+
+
 def test_same_bits_from_several_threads(rng):
     """The kernels hold no lock and no shared state: sequences done by different threads at once are those done by one."""
     a, dh = rng.normal(size=(2, 50, 8, 16)).astype(np.float32)
