@@ -70,7 +70,7 @@ class Chain(Layer):
 
 
 class Around(Layer):
-    """A layer around one other, F: its parameters, buffers and state are those of F; its cache begins with that of F."""
+    """A layer around one other, F: parameters, buffers and state are those of F; its cache begins with that of F."""
 
     def __init__(self, layer):
         self.layer = layer

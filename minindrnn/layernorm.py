@@ -79,7 +79,7 @@ def normalise(x, gamma, beta, steps, eps, mean, s, y):
     for t in range(T):
         for b in range(B):
             if t < steps[b]:
-                first, second = 0.0, 0.0
+                first, second = np.float64(0), np.float64(0)
                 for n in range(N):
                     first += x[t, b, n]
                 first /= N                                                                            # F1
@@ -96,7 +96,7 @@ def spread(dy, x, mean, s, gamma, steps, dgamma, dbeta, dx):
     for t in range(T):
         for b in range(B):
             if t < steps[b]:
-                total, product = 0.0, 0.0
+                total, product = np.float64(0), np.float64(0)
                 for n in range(N):
                     xhat = (x[t, b, n] - mean[t, b]) * s[t, b]
                     dbeta[n] += dy[t, b, n]                                                           # B1

@@ -2,6 +2,7 @@
 import json
 import os
 
+import numba
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from minindrnn.__main__ import main
 from minindrnn.experiments import MODELS
 from minindrnn.problems import PROBLEMS
 
+compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
 TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2"]
 
 
@@ -92,6 +94,7 @@ def test_gradcheck_prints_the_worst_error_and_where(capsys):
     assert len(lines) == 1 + len(PROBLEMS) and all("e-" in line and "draw" in line for line in lines[1:])
 
 
+@compiled
 def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
     command = ["figure", "--lengths", "6", "8", "--models", "indrnn", "lstm", "--steps", "3", "--out", str(tmp_path)]
     assert main(command) == 0
@@ -109,6 +112,7 @@ def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
     assert all(np.array_equal(one[name], two[name]) for name in one.files if name.startswith("array.parameter"))
 
 
+@compiled
 def test_the_figure_passes_over_what_is_not_its_own(tmp_path, capsys):
     (tmp_path / "adding-6-my-lstm-seed0").mkdir()
     (tmp_path / "notes").mkdir()
@@ -120,6 +124,7 @@ def test_the_figure_passes_over_what_is_not_its_own(tmp_path, capsys):
     assert main(command) == 0 and "T = 6, gru" in capsys.readouterr().out
 
 
+@compiled
 def test_a_run_without_any_evaluation_ends_without_a_traceback(tmp_path, capsys):
     assert main([*TINY, "--out", str(tmp_path / "a")]) == 0
     (tmp_path / "a/metrics.jsonl").unlink()
@@ -134,6 +139,7 @@ def test_what_is_not_a_run_is_not_written_over(tmp_path, capsys):
     assert (tmp_path / "config.json").read_text() == "mine"
 
 
+@compiled
 def test_gradients_draws_a_picture(tmp_path, capsys):
     assert main(["gradients", "--length", "5", "--out", str(tmp_path / "g.png")]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 5
@@ -141,6 +147,7 @@ def test_gradients_draws_a_picture(tmp_path, capsys):
     assert (tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
 
 
+@compiled
 def test_every_model_trains_and_tells_what_it_learned(tmp_path, capsys):
     for model in MODELS:
         out = str(tmp_path / model)
@@ -149,6 +156,7 @@ def test_every_model_trains_and_tells_what_it_learned(tmp_path, capsys):
         assert "test accuracy" in said and ("recurrent weights" in said) == (model in ("indrnn", "residual", "dense"))
 
 
+@compiled
 def test_three_ways_to_evaluate_batch_normalisation(tmp_path, capsys):
     assert main(["train", "digits", "--rows", "--norm", "after", "--hidden", "4", "--steps", "4", "--out", str(tmp_path / "a")]) == 0
     assert "by statistics of the population" in capsys.readouterr().out
