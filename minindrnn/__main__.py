@@ -127,11 +127,12 @@ def train(arguments):
     run = experiment.run(folder)
     run.resume() if arguments.resume else run.start()
     words = [word for word in arguments.words if word != "--resume"]
-    if not finished(experiment, run, words):
+    result = finished(experiment, run, words)
+    if result is None:
         print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
               f"python -m minindrnn {shlex.join([*words, '--resume'])}")
         return 130
-    for said in (*experiment.report(run.network), *describe_memory(run.network, run.network.bound)):
+    for said in (*experiment.report(run.network, result), *describe_memory(run.network, run.network.bound)):
         print(said)
     if history(run.folder):
         draw(draw_curve, history(run.folder), folder / "curve.png")
@@ -140,15 +141,15 @@ def train(arguments):
 
 
 def finished(experiment, run, words):
-    """Train; write result.json with what came out and the words of the command; False if Ctrl-C came first."""
+    """Train; write what came out, and the words of the command, to result.json and return it; None after Ctrl-C."""
     if not run.train():
-        return False
+        return None
     rows = history(run.folder)
     result = experiment.result(run.network) | {"steps": run.step, "seconds": rows[-1]["seconds"] if rows else 0.0,
                                                "command": shlex.join(["python", "-m", "minindrnn", *words])}
     with replacing(run.folder / "result.json", "w") as file:
         file.write(json.dumps(result, indent=2) + "\n")
-    return True
+    return result
 
 
 def draw(picture, *arguments):
@@ -179,7 +180,7 @@ def figure(arguments):
             run = experiment.run(folder)
             run.resume() if (folder / "checkpoint.npz").exists() else run.start()
             words = (f"train adding --length {T} --model {model} --steps {chosen.steps} --seed {chosen.seed}").split()
-            if not finished(experiment, run, words):
+            if finished(experiment, run, words) is None:
                 print("stopped, all saved; the same command goes on")
                 return 130
     draw(draw_adding, arguments.out, arguments.out / "adding.png")

@@ -65,7 +65,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
     steps = expect_lengths(lengths, T, B)
     count = np.bincount(np.arange(T) * per_step, (np.arange(T)[:, None] < steps).sum(axis=1), groups)
     own = (count >= 2) & (statistics == "batch")
-    batch_mean, batch_var = moments(x, steps, per_step, count)                                        # F1, F2
+    batch_mean, batch_var = moments(x, steps, per_step, count) if own.any() else (mean, var)          # F1, F2
     mean = np.where(own[:, None], batch_mean, mean)
     s = 1 / np.sqrt(np.where(own[:, None], batch_var, var) + eps)
     mean, s, y = mean.astype(x.dtype), s.astype(x.dtype), empty_like(x)
@@ -258,7 +258,7 @@ def tick(x, gamma, beta, mean, var, eps, y):
     """One step, x and y (B, N), by given statistics (N,)."""
     for b in range(x.shape[0]):
         for n in range(x.shape[1]):
-            y[b, n] = gamma[n] * ((x[b, n] - mean[n]) / np.sqrt(var[n] + eps)) + beta[n]
+            y[b, n] = gamma[n] * ((x[b, n] - mean[n]) / np.sqrt(var[n] + eps)) + beta[n]              # F3, F4
 
 
 @kernel

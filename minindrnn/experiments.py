@@ -144,10 +144,10 @@ class Adding:
         """{name: number} for result.json."""
         return by_all_statistics(network, self.evaluate, (self.batch(step)[0] for step in range(20)))
 
-    def report(self, network):
-        """Lines that tell what was learned."""
+    def report(self, network, result):
+        """Lines that tell what was learned; result as for result.json."""
         x, target = adding_problem(self.T, 3, np.random.default_rng([self.settings.seed, EVALUATION, 1]))
-        mse = self.result(network)["test_mse"]
+        mse = result["test_mse"]
         yield f"test mean squared error {mse:.5f} over 1000 sequences of {self.T} steps (always answering 1: 0.16667)"
         for b, answer in enumerate(predict(network, x)):
             marked = np.flatnonzero(x[:, b, 1])
@@ -199,13 +199,13 @@ class Digits:
         """{name: number} for result.json."""
         return by_all_statistics(network, partial(self.evaluate, part="test"), parts(self.parts["train"][0]))
 
-    def report(self, network):
-        """Lines that tell what was learned."""
+    def report(self, network, result):
+        """Lines that tell what was learned; result as for result.json."""
         x, labels = self.parts["test"]
         guesses = predict(network, x).argmax(axis=1)
         right = int(np.sum(guesses == labels))
         yield f"test accuracy {right / len(labels):.2%} ({right} of {len(labels)} images)"
-        for name, value in self.result(network).items():
+        for name, value in result.items():
             if name.startswith("test_accuracy_"):
                 yield f"  by statistics of the {name.split('_')[-1]} {value:.2%}"
         yield "confusion, a row for each true digit, a column for each answer"

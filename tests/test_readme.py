@@ -1,5 +1,6 @@
 """What the README says is so: its code runs (as a doctest of its own), its numbers and tables are those of the files."""
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -43,6 +44,20 @@ def test_the_tables_of_results_are_what_the_results_say():
     results = module("tutorials/results.py")
     for table in (results.figure_table, results.adding_table, results.deep_table, results.digits_table, results.speed_table):
         assert "\n".join(table()) in README, table.__name__
+
+
+def test_what_is_said_of_the_four_models():
+    """Within 2000 updates, nothing at 500 and 1000 steps, about four times as many, no better than answering 1."""
+    def rows(T, model):
+        lines = (ROOT / f"tutorials/results/figure/adding-{T}-{model}-seed0/metrics.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def first(T, model):
+        return next((row["step"] for row in rows(T, model) if row["test_mse"] < 0.01), None)
+    for T in (500, 1000):
+        assert first(T, "indrnn") < 2000 and 3.5 < first(T, "lstm") / first(T, "indrnn") < 4.5
+        assert all(min(row["test_mse"] for row in rows(T, model)) > 0.15 for model in ("rnn", "irnn"))
+    assert rows(5000, "indrnn")[-1]["step"] == 3600 and rows(5000, "indrnn")[-1]["test_mse"] > 0.16
 
 
 def test_there_are_two_commands_that_set_up_everything():
