@@ -13,12 +13,17 @@ from .bench import SECTIONS, line
 from .bench import bench as measure
 from .checkpoint import CheckpointError, replacing
 from .data.adding import adding_problem
-from .experiments import BASELINES, EXPERIMENTS, MODELS, Settings, settings
+from .data.files import DataError
+from .experiments import EXPERIMENTS, settings
 from .gradcheck import TOLERANCE, GradientError, check
 from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
+from .recipe import BASELINES, MODELS, Settings
 from .report import describe_memory, draw_adding, draw_curve, draw_gradients
 from .training import TrainingError, history
+
+
+TASKS = ("digits", "adding", "smnist", "pmnist", "fashion", "motion")
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,6 +48,13 @@ def number(convert, low, high=float("inf")):
     return parse
 
 
+def task(name):
+    """An argparse type: a task, or a file of one's own."""
+    if name not in TASKS and not name.endswith(".npz"):
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(TASKS)}, or FILE.npz, got {name!r}")
+    return name
+
+
 def parser():
     top = Parser(prog="python -m minindrnn",
                  description="Independently recurrent networks: train one, check its gradients, time its kernels.")
@@ -51,17 +63,25 @@ def parser():
         "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never "
         "stopped. Defaults: digits 3 layers, 6000 steps of 32, rate 0.003; by rows 4000 steps of 16, rate 0.005; "
         "adding  2 layers (baselines 1), 60300 steps of 32, rate 0.0002 (rnn, lstm, gru 0.002; irnn from T = 500 on "
-        "0.00001), T = 100; 128 neurons a layer, the dense network 16."))
+        "0.00001), T = 100; smnist, pmnist, fashion  the papers' settings, see config.json of a run; "
+        "128 neurons a layer, the dense network 16."))
     add = train.add_argument
-    add("task", choices=["digits", "adding"],
-        help="digits: read an image and name the digit; adding: add two marked numbers of a long sequence")
-    add("--model", choices=MODELS, default="indrnn",
-        help="three deep IndRNNs (the first one, stacked layers, is the default) and four baselines")
+    add("task", type=task, metavar="TASK",
+        help="digits: read an image of 8 x 8 pixels and name the digit; adding: add two marked numbers of a long "
+             "sequence; smnist, pmnist, fashion: name the image, 28 x 28 pixels one after the other; motion: name the "
+             "exercise of a person with a smartwatch; or FILE.npz: classes of your own (X, y, and lengths if ragged)")
+    add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
+        help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
     add("--norm", choices=["none", "before", "after"],
         help="batch normalisation over time, before or after the recurrence (default none)")
     add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit (default 0)")
     add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
-    add("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence")
+    add("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence (default 100); motion: of a "
+        "window (default 200, 4 seconds)")
+    add("--whole", action="store_true", help="motion: whole recordings, up to 2618 steps, instead of windows")
+    add("--fold", type=number(int, 0, 4), metavar="F", help="motion: which two of ten people are the test (default 0)")
+    add("--data", metavar="DIR", help="where the files of smnist, pmnist, fashion or motion lie (default "
+        "$MININDRNN_DATA/NAME, else the cache, which is filled from the network)")
     add("--layers", type=number(int, 1), metavar="L",
         help="indrnn and baselines: layers; residual: blocks of two; dense: layers in each of three blocks")
     add("--hidden", type=number(int, 1), metavar="N",
@@ -71,8 +91,8 @@ def parser():
     add("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam")
     add("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within G^(1/T) (default 2)")
     add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only (default 0)")
-    add("--plateau", type=number(int, 1), metavar="P",
-        help="instead of the task's schedule: after more than P evaluations that were not the best, go back to the "
+    add("--plateau", type=number(int, 0), metavar="P",
+        help="instead of the task's schedule (default 0: that one): after more than P evaluations that were not the best, go back to the "
              "best, divide the rate by 10 and halve P; until the rate is below 1e-6")
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
@@ -113,16 +133,20 @@ def parser():
 
 
 def train(arguments):
-    if arguments.task == "adding" and arguments.rows:
-        raise TrainingError("--rows is for digits")
-    if arguments.task == "digits" and arguments.length is not None:
-        raise TrainingError("--length is for adding; digits have 64 steps, 8 with --rows")
-    for name in ("norm", "dropout", "gamma", "penalty"):
-        if arguments.model in BASELINES and getattr(arguments, name) is not None:
-            raise TrainingError(f"--{name} is for indrnn, residual and dense, not for {arguments.model}")
-    given = {name: value for name, value in vars(arguments).items() if name in Settings.__dataclass_fields__}
-    chosen = settings(**given | {"task": "digits-rows" if arguments.rows else arguments.task})
-    folder = arguments.out or Path("runs") / (f"adding-{chosen.length}" if chosen.task == "adding" else chosen.task)
+    name = arguments.task
+    for option, tasks in (("rows", ["digits"]), ("length", ["adding", "motion"]), ("whole", ["motion"]),
+                          ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "motion"])):
+        if getattr(arguments, option) not in (None, False) and name not in tasks:
+            raise TrainingError(f"--{option} is for {', '.join(tasks)}, not for {name}")
+    for option in ("norm", "dropout", "gamma", "penalty"):
+        if arguments.model in BASELINES and getattr(arguments, option) is not None:
+            raise TrainingError(f"--{option} is for indrnn, residual and dense, not for {arguments.model}")
+    given = {key: value for key, value in vars(arguments).items() if key in Settings.__dataclass_fields__}
+    own = name.endswith(".npz")
+    chosen = settings(**given | {"task": "own" if own else "digits-rows" if arguments.rows else name}
+                      | ({"data": name} if own else {}) | ({"length": 0} if arguments.whole else {}))
+    label = Path(name).stem if own else f"adding-{chosen.length}" if name == "adding" else chosen.task
+    folder = arguments.out or Path("runs") / label
     experiment = EXPERIMENTS[chosen.task](chosen)
     run = experiment.run(folder)
     run.resume() if arguments.resume else run.start()
@@ -244,7 +268,7 @@ def main(argv=None):
     try:
         return {"train": train, "figure": figure, "gradcheck": gradcheck, "gradients": gradients,
                 "describe": describe, "bench": bench}[arguments.command](arguments)
-    except (TrainingError, CheckpointError) as error:
+    except (TrainingError, CheckpointError, DataError) as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
     except BrokenPipeError:                      # whoever read the output has had enough
         sys.stderr.close()

@@ -59,7 +59,7 @@ class Run:
     """A training run with a folder: config.json, metrics.jsonl, checkpoint.npz.
 
     config      what defines the run, as a JSON-able dict; a run only continues with an equal one
-    batch       step -> x, target
+    batch       step -> x, target, lengths or None
     evaluate    network -> {name: number}, every sample counted once
     schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
     noise       step -> a `numpy.random.Generator` for dropout
@@ -142,8 +142,9 @@ class Run:
             say_if_slow("compiling the kernels, once on this machine ...", partial(bar.write, file=sys.stderr),
                         self._compile)
             while not self.over and not interrupted():
-                value, _ = train_step(self.network, self.loss, self.optimiser, *self.batch(self.step),
-                                      self.schedule(self.step), rng=self.noise(self.step), **self.options)
+                x, target, lengths = self.batch(self.step)
+                value, _ = train_step(self.network, self.loss, self.optimiser, x, target, self.schedule(self.step),
+                                      lengths=lengths, rng=self.noise(self.step), **self.options)
                 if not np.isfinite(value):
                     raise TrainingError(f"the loss is {value} at step {self.step}; the checkpoint in {self.folder} "
                                         "is the last good one; try a smaller --rate")
@@ -169,7 +170,7 @@ class Run:
         return self.over
 
     def _compile(self):
-        x, target = self.batch(self.step)
+        x, _, _ = self.batch(self.step)
         y, cache = self.network.forward(np.ascontiguousarray(x[:2, :1]), statistics="batch", rng=self.noise(self.step))
         self.network.backward(y, cache)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minindrnn.__main__ import main
-from minindrnn.experiments import MODELS
+from minindrnn.recipe import MODELS
 from minindrnn.problems import PROBLEMS
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
