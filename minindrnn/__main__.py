@@ -1,4 +1,4 @@
-"""The command line: python -m minindrnn train | figure | gradcheck | gradients | describe | bench."""
+"""The command line: python -m minindrnn train | figure | gradcheck | gradients | describe | bench | exercise."""
 import argparse
 import json
 import shlex
@@ -13,11 +13,13 @@ from .bench import SECTIONS, line
 from .bench import bench as measure
 from .checkpoint import CheckpointError, replacing
 from .data.adding import adding_problem
+from .exercises import ExerciseError, check_file, starter
 from .experiments import BASELINES, EXPERIMENTS, MODELS, Settings, settings
 from .gradcheck import TOLERANCE, GradientError, check
 from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
 from .report import describe_memory, draw_adding, draw_curve, draw_gradients
+from .tasks import EXERCISES
 from .training import TrainingError, history
 
 
@@ -109,6 +111,13 @@ def parser():
         "middle half of the rounds. Sections: " + ", ".join(SECTIONS) + "."))
     bench.add_argument("what", nargs="*", metavar="SECTION", help="which sections (default all)")
     bench.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+    exercise = commands.add_parser("exercise", help="write a backward pass yourself, and have it checked", description=(
+        "Without a file, print the functions to write. With one, run them on drawn problems and say which number of "
+        "which array is wrong first; exit code 0 if all is right, 1 if not. " + "  ".join(
+            f"{name}: {exercise.title}" for name, exercise in EXERCISES.items())))
+    exercise.add_argument("name", choices=EXERCISES, metavar="NAME", help=", ".join(EXERCISES))
+    exercise.add_argument("file", type=Path, nargs="?", metavar="FILE", help="Python file with your functions")
+    exercise.add_argument("--start", type=Path, metavar="FILE", help="make a file that holds the functions to write")
     return top
 
 
@@ -238,12 +247,28 @@ def bench(arguments):
     return 0
 
 
+def exercise(arguments):
+    name, path, start = arguments.name, arguments.file, arguments.start
+    if path and start:
+        raise TrainingError("expected either FILE, to check it, or --start FILE, to make it")
+    if start and start.exists():
+        raise TrainingError(f"{start}: is there already, and is not written over")
+    try:
+        if start:
+            with replacing(start, "w") as file:
+                file.write(starter(name))
+        print(check_file(name, path) if path else f"made: {start}" if start else starter(name).rstrip())
+    except OSError as error:
+        raise TrainingError(f"{start or path}: cannot be {'written' if start else 'read'}: {error.strerror}") from None
+    return 0
+
+
 def main(argv=None):
     top = parser()
     arguments = top.parse_args(argv, argparse.Namespace(words=sys.argv[1:] if argv is None else argv))
     try:
         return {"train": train, "figure": figure, "gradcheck": gradcheck, "gradients": gradients,
-                "describe": describe, "bench": bench}[arguments.command](arguments)
+                "describe": describe, "bench": bench, "exercise": exercise}[arguments.command](arguments)
     except (TrainingError, CheckpointError) as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
     except BrokenPipeError:                      # whoever read the output has had enough
@@ -253,10 +278,10 @@ def main(argv=None):
         top.exit(2, f"{top.prog} {arguments.command}: this does not fit into memory: {error}\n")
     except OSError as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error.filename}: cannot be written: {error.strerror}\n")
-    except GradientError as error:
-        top.exit(1, f"{top.prog} gradcheck: {error}\n")
-    except KeyboardInterrupt:
-        top.exit(130, "\n")
+    except (GradientError, ExerciseError) as error:
+        top.exit(1, f"{top.prog} {arguments.command}: {error}\n")
+    except KeyboardInterrupt as error:
+        top.exit(130, f"{error}\n")
 
 
 if __name__ == "__main__":
