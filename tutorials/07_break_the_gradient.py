@@ -17,6 +17,7 @@ from scipy.special import erf
 
 from minindrnn import LSTM, SGD, Adam, BatchNorm, Bidirectional, IndRNN, StackedIndRNN, check, indrnn_forward
 from minindrnn import mean_squared_error
+from minindrnn.exercises import ExerciseError, check_exercise
 from minindrnn.gradcheck import EPS, TOLERANCE, GradientError, Problem
 from minindrnn.layer import Parameter, leaves
 from minindrnn.memory import largest, project, smallest
@@ -159,8 +160,35 @@ assert [name for name, results in passed.items() if results[1]][1:] == list(MUTA
 # roughly the right way is enough to learn something, and Adam does not even mind a wrong scale. One number with a
 # state of 0 cannot see what happens to that state, and 1 % hides what is smaller. One random direction sees them all.
 #
-# The package does this to itself: `tests/test_mutants.py` breaks every backward pass in every way we could think of,
-# and a mutant that survives fails the tests.
+# ## Where is it wrong?
+#
+# To notice is not to find. When a direction disagrees, `check` goes through the array one number at a time and names
+# the worst one. Who writes a backward pass wants to know more: in which problem, as small as possible, which number is
+# wrong *first*? Errors travel backwards in time, so the last wrong step is where to look. That is what the checker of
+# the exercises says:
+
+# %%
+def said_of(old, new):
+    wrong = mutant(old, new)
+    wrong.__name__ = "indrnn_backward"
+    try:
+        return check_exercise("recurrence", wrong)
+    except ExerciseError as error:
+        return str(error)
+
+
+for name in ("nothing changed", "no carry", "h[t] for h[t-1] in du"):
+    print(f"{name}\n    {said_of(*MUTANTS[name])}\n")
+assert said_of(*MUTANTS["nothing changed"]).startswith("right: ")
+assert said_of(*MUTANTS["no carry"]).startswith("da[0, 0, 0] (time step 0, sequence 0, neuron 0): got ")
+assert said_of(*MUTANTS["h[t] for h[t-1] in du"]).startswith("du[0] (neuron 0): got ")
+
+# %% [markdown]
+# With no carry the last step is right and the one before it is not: whatever is missing is what one step hands to the
+# other.
+#
+# The package breaks itself in the same way, in more than a hundred places: `tests/test_mutants.py`. A mutant that
+# survives fails the tests.
 #
 # ## Why is one direction enough?
 #
