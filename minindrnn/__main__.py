@@ -3,6 +3,7 @@ import argparse
 import json
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
 from .report import describe_memory, draw_adding, draw_curve, draw_gradients
 from .tasks import EXERCISES
-from .training import TrainingError, history
+from .training import TrainingError, history, say_if_slow
 
 
 class Parser(argparse.ArgumentParser):
@@ -254,10 +255,17 @@ def exercise(arguments):
     if start and start.exists():
         raise TrainingError(f"{start}: is there already, and is not written over")
     try:
-        if start:
+        if path:
+            path.open().close()
+            say_if_slow("compiling the kernels, once on this machine ...", partial(print, file=sys.stderr, flush=True),
+                        lambda: list(EXERCISES[name].tasks(np.random.default_rng(0), 2, 2, 2)))
+            print(check_file(name, path))
+        elif start:
             with replacing(start, "w") as file:
                 file.write(starter(name))
-        print(check_file(name, path) if path else f"made: {start}" if start else starter(name).rstrip())
+            print(f"made: {start}")
+        else:
+            print(starter(name).rstrip())
     except OSError as error:
         raise TrainingError(f"{start or path}: cannot be {'written' if start else 'read'}: {error.strerror}") from None
     return 0

@@ -158,4 +158,6 @@ def _wrong(name, letters, got, expected, *, backwards):
     said = [f"wrong in {len(wrong)} of {got.size} numbers of {name}"] if got.size > 1 else []
     if timed and place[0] != (len(got) - 1 if backwards else 0):
         said.append(f"all {'later' if backwards else 'earlier'} time steps are right")
-    return f"{name}{at}: got {got[place] + 0:.8g}, expected {expected[place] + 0:.8g}", said
+    numbers = [value[place] + 0 for value in (got, expected)]                # + 0: never -0
+    digits = 8 if f"{numbers[0]:.8g}" != f"{numbers[1]:.8g}" else 17
+    return f"{name}{at}: got {numbers[0]:.{digits}g}, expected {numbers[1]:.{digits}g}", said
