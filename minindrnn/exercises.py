@@ -126,7 +126,8 @@ def _guarded(files, where, work):
 def _results(task, got, where):
     """What a function returned, as one array for each name."""
     names = [form.split()[0] for form in task.expected]
-    results = got if isinstance(got, tuple) else () if got is None else (got,)
+    several = isinstance(got, tuple) or isinstance(got, list) and len(names) > 1
+    results = got if several else () if got is None else (got,)
     if len(results) != len(names):
         raise ExerciseError(f"expected {len(names)} result{'s' * (len(names) > 1)}, {', '.join(names)}, "
                             f"got {len(results) or 'none'}\n  {where}")

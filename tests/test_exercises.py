@@ -34,7 +34,7 @@ WRONG = [       # exercise, what is wrong, old, new, how the message begins
     ("recurrence", "nothing returned", "return da, du, carry", "", r"expected 3 results, da, du, dh0, got none"),
     ("recurrence", "du of every sequence", ".sum(axis=0)", ".sum(axis=0)[np.newaxis]", r".* line \d+: du \+= "),
     ("recurrence", "dh0 without sequences", "du, carry  ", "du, carry[0]", r"dh0: expected \(B, N\) = \(1, 1\), got \(1,\)"),
-    ("recurrence", "a list", "return da, du, carry", "return da, list(du), carry", r"du: expected an array \(N,\) = \(1,\), got list"),
+    ("recurrence", "a list for an array", "return da, du, carry", "return da, list(du), carry", r"du: expected an array \(N,\) = \(1,\), got list"),
     ("recurrence", "NaN", "* (h[t] > 0)", "* (h[t] / h[t])", r"da\[0, 0, 0\] .*: got nan, expected 0"),
     ("recurrence", "a sum kept from call to call", 'import numpy as np\n', 'import numpy as np\nkept = []\n\n\ndef indrnn_backward(dh, cache):\n    kept.append(1)\n    da, du, dh0 = backward(dh, cache)\n    return da, du * len(kept), dh0\n', "du: a second call with the same arguments gives other numbers"),
     ("linear", "absolute W", "dy @ W,", "dy @ abs(W),", r"dx\[0, 0, \d\] \(time step 0, sequence 0, input \d\)"),
@@ -136,13 +136,15 @@ def test_the_message_says_what_is_right_and_shows_a_small_problem():
 
 def test_what_was_right_before_is_said():
     with pytest.raises(ExerciseError, match=r"du\[0\] (.|\n)*, float64\n  right before it: da\n"):
-        check_exercise("recurrence", changed("recurrence", "else h0", "else 0 * h0"))
+        check_exercise("recurrence", *changed("recurrence", "else h0", "else 0 * h0"))
 
 
 def changed(name, old, new):
-    defined = {}
-    exec(solution(name).replace(old, new), defined)
-    return defined[EXERCISES[name].written[0].__name__]
+    """The functions of a solution with a piece replaced."""
+    text, defined = solution(name), {}
+    assert text.count(old) == 1
+    exec(text.replace(old, new), defined)
+    return [defined[function.__name__] for function in EXERCISES[name].written]
 
 
 def test_in_a_notebook():
@@ -252,3 +254,8 @@ def test_an_endless_loop_can_be_stopped(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and re.search(r"^stopped in \S+mine.py, line [34]: (while True:|pass)\n\Z", err, re.M)
     assert "Traceback" not in err
+
+
+def test_a_list_of_results_will_do():
+    functions = changed("recurrence", "return da, du, carry", "return [da, du, carry]")
+    assert check_exercise("recurrence", *functions).startswith("right")
