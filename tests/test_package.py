@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LEVELS = [
-    {"shapes", "compiled", "arrays", "peers"},
+    {"shapes", "compiled", "arrays", "peers", "starters"},
     {"exponential", "layer"},
     {"activations"},
     {"memory", "linear", "recurrence", "batchnorm", "layernorm", "dropout", "embedding", "differences", "losses", "blocks",
@@ -19,8 +19,9 @@ LEVELS = [
     {"lstm", "gru"},
     {"stacked", "residual", "dense"},
     {"optim", "schedules", "population", "checkpoint", "data"},
-    {"training", "dynamic", "gradcheck"},
-    {"architectures", "experiments", "gradientflow", "problems", "report", "bench"},
+    {"training", "dynamic", "gradcheck", "tasks", "recipe"},
+    {"architectures", "classification", "characters", "gradientflow", "problems", "report", "bench", "exercises"},
+    {"experiments", "arguments"},
     {"__init__"},
     {"__main__"},
 ]
