@@ -1,4 +1,5 @@
-"""The command line: python -m minindrnn train | figure | gradcheck | gradients | describe | bench | exercise."""
+"""The command line: python -m minindrnn train | predict | report | figure | gradcheck | gradients | describe | bench |
+exercise."""
 import argparse
 import json
 import shlex
@@ -22,7 +23,8 @@ from .gradcheck import TOLERANCE, GradientError, check
 from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
 from .recipe import BASELINES, Settings
-from .report import describe_memory, draw_adding, draw_curve, draw_gradients
+from .report import describe_memory, draw_adding, draw_confusion, draw_curve, draw_gradients, draw_memory
+from .runs import initial, load_run, recurrent_weights, summary
 from .tasks import EXERCISES
 from .training import TrainingError, history, say_if_slow
 
@@ -56,6 +58,36 @@ def train(arguments):
     if history(run.folder):
         draw(draw_curve, history(run.folder), folder / "curve.png")
     print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
+    return 0
+
+
+def predict(arguments):
+    experiment, network, _ = load_run(arguments.run)
+    for said in experiment.predict(network, arguments.input):
+        print(said)
+    return 0
+
+
+def report(arguments):
+    experiment, network, steps = load_run(arguments.run)
+    for said in (*summary(arguments.run, experiment, steps), *describe_memory(network, network.bound)):
+        print(said)
+    out = arguments.out or arguments.run
+    out.mkdir(parents=True, exist_ok=True)
+    if rows := history(arguments.run):
+        draw(draw_curve, rows, out / "curve.png")
+    if after := recurrent_weights(network):
+        draw(draw_memory, recurrent_weights(initial(experiment)), after, network.bound, out / "memory.png")
+    else:
+        print(f"no memory.png: in {experiment.settings.model} no neuron has a recurrent weight u of its own")
+    if hasattr(experiment, "confusion"):
+        try:
+            whole = type(experiment)(experiment.settings)
+            if whole.seen != experiment.seen:
+                raise DataError("the data is not that which the run was started with")
+            draw(draw_confusion, whole.confusion(network), whole.called(), out / "confusion.png")
+        except DataError as error:
+            print(f"no confusion.png: {error}")
     return 0
 
 
@@ -184,8 +216,8 @@ def main(argv=None):
     top = parser()
     arguments = top.parse_args(argv, argparse.Namespace(words=sys.argv[1:] if argv is None else argv))
     try:
-        return {"train": train, "figure": figure, "gradcheck": gradcheck, "gradients": gradients,
-                "describe": describe, "bench": bench, "exercise": exercise}[arguments.command](arguments)
+        return {"train": train, "predict": predict, "report": report, "figure": figure, "gradcheck": gradcheck,
+                "gradients": gradients, "describe": describe, "bench": bench, "exercise": exercise}[arguments.command](arguments)
     except (TrainingError, CheckpointError, DataError) as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
     except BrokenPipeError:                      # whoever read the output has had enough

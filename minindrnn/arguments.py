@@ -78,13 +78,24 @@ def parser():
     add("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within G^(1/T) (default 2)")
     add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only (default 0)")
     add("--plateau", type=number(int, 0), metavar="P",
-        help="instead of the task's schedule (default 0: that one): after more than P evaluations that were not the best, go back to the "
-             "best, divide the rate by 10 and halve P; until the rate is below 1e-6")
+        help="instead of the task's schedule (default 0: that one): after more than P evaluations that were not the "
+             "best, go back to the best, divide the rate by 10 and halve P; until the rate is below 1e-6")
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
     add("--seed", type=number(int, 0), metavar="K", help="of everything that is random (default 0)")
     add("--out", type=Path, metavar="DIR", help="run folder (default runs/TASK)")
     add("--resume", action="store_true", help="continue the run in that folder")
+    predict = commands.add_parser("predict", help="use what a run has learned", description=(
+        "Answer sequences in a file by the network of a run folder; the data that it learned from is not needed. Where "
+        "the file has y, the answers are counted."))
+    predict.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    predict.add_argument("input", metavar="INPUT", help="sequences in the units of the task (digits 0 to 16, "
+                         "images 0 to 255, motion and your own as they are): .npz with X (n, T, M) or (n, T), and lengths "
+                         "if ragged; or .npy with X")
+    report = commands.add_parser("report", help="draw what a run has learned", description=(
+        "Sum up a run, finished or not, and draw its learning curve, the memory of its layers, and its confusion."))
+    report.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    report.add_argument("--out", type=Path, metavar="DIR", help="folder of the pictures (default RUN)")
     figure = commands.add_parser("figure", help="IndRNN beside RNN, IRNN and LSTM on the adding problem", description=(
         "Train every model on the adding problem at every length, with the papers' settings, and draw all learning "
         "curves in one figure. Ctrl-C stops and saves; the same command goes on, and passes over what is done."))

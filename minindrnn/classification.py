@@ -1,16 +1,18 @@
 """Tasks that ask for one of K classes after a whole sequence: digits, images pixel by pixel, motion, data of one's own.
 
-The parts hold sequences first, x (n, T) or (n, T, M), in whatever type they came; a batch becomes x (T, B, M) float32.
+The parts hold sequences first, x (n, T) or (n, T, M), in the units and the type they came in; a batch becomes
+x (T, B, M) float32, scaled. What that takes is `seen` and kept with a run, so that it can answer without its data.
 """
 from dataclasses import asdict
 
 import numpy as np
+from scipy.special import softmax
 
 from .data.digits import load_digits
 from .data.files import DataError
 from .data.images import ARTICLES, FASHION, MNIST, load_images
 from .data.motion import EXERCISES, load_motion
-from .data.own import load_own
+from .data.own import load_input, load_own
 from .linear import kaiming, scaled
 from .losses import cross_entropy
 from .optim import Adam
@@ -24,14 +26,23 @@ class Classification:
     """What these tasks have in common; a task says where the parts come from, and its settings."""
 
     length, unit, names = 0, "sequences", None
+    limits = None            # smallest and largest number of x, where all sequences are of one length too
     starts = {}
 
-    def __init__(self, settings):
-        self.settings = settings
-        self.parts = {name: (*part, None)[:3] for name, part in self.load().items()}
-        x, labels, _ = self.parts["train"]
-        self.T, self.M = x.shape[1], x.shape[2] if x.ndim == 3 else 1
-        self.K = max(int(labels.max()) for _, labels, _ in self.parts.values()) + 1
+    def __init__(self, settings, seen=None):
+        """seen   what a run has seen, to use what it learned; without it the data is loaded."""
+        self.settings, self.parts = settings, {}
+        if seen is None:
+            self.parts = {name: (*part, None)[:3] for name, part in self.load().items()}
+            seen = self.look()
+        self.seen = seen
+        self.T, self.M, self.K = (seen[name] for name in "TMK")
+
+    def look(self):
+        """What the network depends on: T steps, M numbers a step, K classes."""
+        x, _, _ = self.parts["train"]
+        return {"T": x.shape[1], "M": x.shape[2] if x.ndim == 3 else 1,
+                "K": max(int(labels.max()) for _, labels, _ in self.parts.values()) + 1}
 
     def network(self, rng):
         s = self.settings
@@ -42,7 +53,7 @@ class Classification:
         network = self.network(np.random.default_rng([s.seed, NETWORK]))
         return Run(folder, asdict(s), network, cross_entropy, Adam(network.parameters, decay=s.decay),
                    schedule(s, "validation_accuracy", larger=True), self.batch, self.evaluate, noise(s.seed), s.steps,
-                   every=self.every(), options=dict(bound=network.bound, penalty=s.penalty))
+                   every=self.every(), options=dict(bound=network.bound, penalty=s.penalty), seen=self.seen)
 
     def every(self):
         """Steps from one evaluation to the next."""
@@ -55,8 +66,12 @@ class Classification:
         x = x[:x.shape[0] if lengths is None else lengths.max()]
         return self.scale(np.ascontiguousarray(x)), labels, lengths
 
+    def arrange(self, x):
+        """x (n, T) or (n, T, M), with the steps in the order in which they are read."""
+        return x
+
     def scale(self, x):
-        """What the network sees of the numbers."""
+        """What the network sees of x (T, B, M)."""
         return x
 
     def batch(self, step):
@@ -68,7 +83,8 @@ class Classification:
 
     def pieces(self, part):
         """The whole part, some sequences at a time."""
-        n, at_most = len(self.parts[part][1]), max(1, TOGETHER // self.T)
+        n, T = self.parts[part][0].shape[:2]
+        at_most = max(1, TOGETHER // T)
         return (self.take(part, np.arange(i, min(i + at_most, n))) for i in range(0, n, at_most))
 
     def answers(self, network, statistics="running", part="test"):
@@ -87,37 +103,91 @@ class Classification:
         return by_all_statistics(network, lambda network, statistics: self.evaluate(network, statistics, "test"),
                                  ((x, lengths) for x, _, lengths in self.pieces("train")))
 
+    def called(self):
+        """The names of the classes."""
+        return self.names or [str(k) for k in range(self.K)]
+
+    def confusion(self, network):
+        """How many test sequences (K, K): a row for each true class, a column for each answer."""
+        counts = np.zeros((self.K, self.K), int)
+        np.add.at(counts, (self.parts["test"][1], self.answers(network).argmax(axis=1)), 1)
+        return counts
+
     def report(self, network, result):
         """Lines that tell what was learned; result as for result.json."""
-        labels, guesses = self.parts["test"][1], self.answers(network).argmax(axis=1)
-        right = int(np.sum(guesses == labels))
-        yield f"test accuracy {right / len(labels):.2%} ({right} of {len(labels)} {self.unit})"
+        counts = self.confusion(network)
+        right, n = counts.trace(), counts.sum()
+        yield f"test accuracy {right / n:.2%} ({right} of {n} {self.unit})"
         for name, value in result.items():
             if name.startswith("test_accuracy_"):
                 yield f"  by statistics of the {name.split('_')[-1]} {value:.2%}"
-        names = self.names or [str(k) for k in range(self.K)]
-        yield "confusion, a row for each true class, a column for each answer"
-        confusion = np.zeros((self.K, self.K), int)
-        np.add.at(confusion, (labels, guesses), 1)
-        wide, high = max(map(len, names)), max(3, len(str(confusion.max())))
         if self.K <= 20:
+            yield "confusion, a row for each true class, a column for each answer"
+            wide, high = max(map(len, self.called())), max(3, len(str(counts.max())))
             yield " " * (wide + 3) + "".join(f"{k:{high + 1}}" for k in range(self.K))
-            for k, counts in enumerate(confusion):
-                yield f"  {names[k]:>{wide}} " + "".join(f"{n or '.':>{high + 1}}" for n in counts)
+            for name, row in zip(self.called(), counts):
+                yield f"  {name:>{wide}} " + "".join(f"{n or '.':>{high + 1}}" for n in row)
+
+    def predict(self, network, path):
+        """Lines that tell the class of every sequence in a file, and its probability; where the file has y, what is
+        wrong, and the accuracy. X is in the units of the task's data. DataError if the file does not fit."""
+        X, lengths, y = load_input(path, self.M)
+        n, T, _ = X.shape
+        if self.limits:
+            low, high = self.limits
+            if T != self.T or lengths.min() < T:
+                raise DataError(f"{path}: X: expected {self.T} steps of each sequence, got {lengths.min()} to "
+                                f"{lengths.max()}")
+            if X.min() < low or X.max() > high:
+                raise DataError(f"{path}: X: expected numbers from {low} to {high}, got {X.min():g} to {X.max():g}")
+        if y is not None and not np.isin(y, np.arange(self.K)).all():
+            raise DataError(f"{path}: y: expected classes 0 to {self.K - 1}, got {y.min()} to {y.max()}")
+        if lengths.max() > self.T:
+            yield f"note: up to {lengths.max()} steps, more than the {self.T} that |u| is bounded for"
+        self.parts["input"] = self.arrange(X), None, lengths
+        p = softmax(self.answers(network, part="input").astype(np.float64), axis=1)
+        names, guesses = self.called(), p.argmax(axis=1)
+        wide = max(map(len, names))
+        for i, k in enumerate(guesses):
+            wrong = "" if y is None or y[i] == k else f"   wrong: {names[int(y[i])]}"
+            yield f"{i:>6}  {names[k]:<{wide}}  {p[i, k]:6.1%}{wrong}"
+        if y is not None:
+            right = int(np.sum(guesses == y))
+            yield f"accuracy {right / n:.2%} ({right} of {n})"
+
+
+class Standardised(Classification):
+    """Each number of a step is brought to mean 0 and deviation 1, by what the training sequences hold."""
+
+    def look(self):
+        x, _, lengths = self.parts["train"]
+        valid = x[np.arange(x.shape[1]) < lengths[:, np.newaxis]].astype(np.float64)
+        mean, deviation = valid.mean(axis=0), valid.std(axis=0)
+        deviation[deviation < 1e-12 * np.abs(mean)] = 0                # the same number everywhere, but for rounding
+        if not deviation.any():
+            raise DataError(f"{self.settings.data}: X: expected numbers that differ, got the same ones at every step")
+        return super().look() | {"mean": mean.tolist(), "deviation": deviation.tolist()}
+
+    def scale(self, x):
+        mean, deviation = np.array(self.seen["mean"]), np.array(self.seen["deviation"])
+        return ((x - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
 
 
 class Digits(Classification):
     """Say which digit was read, pixel by pixel (T = 64)."""
 
-    unit = "images"
+    unit, limits = "images", (0, 16)
 
     @staticmethod
     def defaults(model, length):
         return dict(layers=3, hidden=16 if model == "dense" else 128, steps=6000, batch=32, rate=3e-3)
 
     def load(self):
-        return {name: (x.transpose(1, 0, 2), labels) for name, (x, labels)
+        return {name: (8 * x.transpose(1, 0, 2) + 8, labels) for name, (x, labels)
                 in load_digits(rows=self.settings.task == "digits-rows").items()}
+
+    def scale(self, x):
+        return x.astype(np.float32) / 8 - 1
 
 
 class DigitsByRows(Digits):
@@ -132,7 +202,7 @@ class SequentialMNIST(Classification):
     """Say which digit was read, one of 784 pixels a step; the settings of arXiv 1910.06251, section 5, and of the
     authors' code: an evaluation every 1700 steps, the rate divided by 10 at each plateau."""
 
-    unit, source, starts = "images", MNIST, dict(W=kaiming(8), readout=scaled(2**0.5))
+    unit, limits, source, starts = "images", (0, 255), MNIST, dict(W=kaiming(8), readout=scaled(2**0.5))
     DENSE = dict(first=0.2, bottleneck=0.1, dense=0.2, transition=0.1, last=0.1)
 
     @staticmethod
@@ -146,20 +216,20 @@ class SequentialMNIST(Classification):
 
     def load(self):
         parts = load_images(self.source, [self.settings.seed, SPLIT], self.settings.data or None)
-        if self.settings.task == "pmnist":
-            order = np.random.default_rng([self.settings.seed, SPLIT, 1]).permutation(784)
-            parts = {name: (x[:, order], labels) for name, (x, labels) in parts.items()}
-        return parts
+        return {name: (self.arrange(x), labels) for name, (x, labels) in parts.items()}
 
     def every(self):
         return 1700
 
     def scale(self, x):
-        return (x / np.float32(128) - np.float32(1))
+        return x.astype(np.float32) / 128 - 1
 
 
 class PermutedMNIST(SequentialMNIST):
     """The same with the pixels in another order, drawn once from the seed: what was near is far apart."""
+
+    def arrange(self, x):
+        return x[:, np.random.default_rng([self.settings.seed, SPLIT, 1]).permutation(x.shape[1])]
 
 
 class Fashion(SequentialMNIST):
@@ -168,7 +238,7 @@ class Fashion(SequentialMNIST):
     source, names = FASHION, ARTICLES
 
 
-class Motion(Classification):
+class Motion(Standardised):
     """Say which exercise a person does whom the network has never seen, from windows of 4 seconds (T = 200) or, with
     length 0, from whole recordings."""
 
@@ -186,22 +256,12 @@ class Motion(Classification):
         return load_motion(self.settings.fold, self.settings.length, self.settings.data or None)
 
 
-class Own(Classification):
-    """Say which class a sequence of an .npz file is of: see `data.own`. Each channel is brought to mean 0 and deviation
-    1 by what the training sequences hold."""
+class Own(Standardised):
+    """Say which class a sequence of an .npz file is of: see `data.own`."""
 
     @staticmethod
     def defaults(model, length):
         return Motion.defaults(model, length)
 
     def load(self):
-        parts = load_own(self.settings.data, [self.settings.seed, SPLIT])
-        x, _, lengths = parts["train"]
-        valid = x[np.arange(x.shape[1]) < lengths[:, np.newaxis]].astype(np.float64)
-        self.mean, self.deviation = valid.mean(axis=0), valid.std(axis=0)
-        if not self.deviation.any():
-            raise DataError(f"{self.settings.data}: X: expected numbers that differ, got the same one everywhere")
-        return parts
-
-    def scale(self, x):
-        return ((x - self.mean) / np.where(self.deviation > 0, self.deviation, 1)).astype(np.float32)
+        return load_own(self.settings.data, [self.settings.seed, SPLIT])

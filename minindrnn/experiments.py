@@ -9,10 +9,11 @@ import numpy as np
 
 from .classification import Digits, DigitsByRows, Fashion, Motion, Own, PermutedMNIST, SequentialMNIST
 from .data.adding import adding_problem
+from .data.own import load_input
 from .losses import mean_squared_error
 from .optim import Adam
-from .recipe import (BASELINES, BATCH, EVALUATION, NETWORK, Settings, build, by_all_statistics, noise, predict, schedule,
-                     small)
+from .recipe import (BASELINES, BATCH, EVALUATION, NETWORK, Settings, build, by_all_statistics, noise, parts, predict,
+                     schedule, small)
 from .schedules import staircase
 from .training import Run
 
@@ -28,7 +29,7 @@ class Adding:
         rate = {"rnn": 2e-3, "lstm": 2e-3, "gru": 2e-3, "irnn": 2e-4 if length < 500 else 1e-5}.get(model, 2e-4)
         return dict(layers=1 if model in BASELINES else 2, hidden=128, steps=60_300, batch=32, rate=rate)
 
-    def __init__(self, settings):
+    def __init__(self, settings, seen=None):
         self.settings = settings
         self.T = settings.length
         self.test = adding_problem(self.T, 1000, np.random.default_rng([settings.seed, EVALUATION]))
@@ -72,6 +73,16 @@ class Adding:
             marked = np.flatnonzero(x[:, b, 1])
             terms = " + ".join(f"{x[t, b, 0]:.3f} (step {t})" for t in marked)
             yield f"  {terms} = {target[b, 0]:.3f}, answered {answer[0]:.3f}"
+
+    def predict(self, network, path):
+        """Lines that tell the answer to every sequence in a file, X (n, T, 2); where the file has y, also the error."""
+        X, lengths, y = load_input(path, 2)
+        x, at_most = np.ascontiguousarray(X.transpose(1, 0, 2), np.float32), max(1, 100_000 // X.shape[1])
+        answers = np.concatenate([network.forward(part, lengths=lengths[i * at_most:][:at_most])[0]
+                                  for i, part in enumerate(parts(x, at_most))])
+        yield from (f"{i:>6}  {answer:.4f}" for i, answer in enumerate(answers[:, 0]))
+        if y is not None:
+            yield f"mean squared error {mean_squared_error(answers, y[:, np.newaxis].astype(np.float32))[0]:.5f}"
 
 
 EXPERIMENTS = {"adding": Adding, "digits": Digits, "digits-rows": DigitsByRows, "smnist": SequentialMNIST,

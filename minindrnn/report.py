@@ -1,4 +1,4 @@
-"""What a run looks like: its learning curve, and how long its neurons remember."""
+"""What a run looks like: its learning curve, how long its neurons remember, what it takes for what."""
 import re
 
 import numpy as np
@@ -8,6 +8,7 @@ from .layer import leaves
 from .memory import half_life
 from .training import history
 
+BLUE, ORANGE = "#006BA4", "#C85200"         # told apart by everybody
 COLOURS = {"indrnn": "C0", "lstm": "C1", "rnn": "C2", "irnn": "C3", "gru": "C4", "residual": "C5", "dense": "C6"}
 
 
@@ -50,17 +51,68 @@ def draw_curve(rows, path):
     from matplotlib.figure import Figure
 
     names = [name for name in rows[0] if name not in ("step", "seconds")]
-    groups = [[name for name in names if "accuracy" not in name], [name for name in names if "accuracy" in name]]
-    groups = [group for group in groups if group]
-    figure = Figure(figsize=(5 * len(groups), 3.5), layout="constrained")
-    for axes, group in zip(np.atleast_1d(figure.subplots(1, len(groups))), groups):
+    groups = {"loss": [name for name in names if "accuracy" not in name],
+              "accuracy": [name for name in names if "accuracy" in name]}
+    groups = {kind: group for kind, group in groups.items() if group}
+    figure = Figure(figsize=(8, 3.5), layout="constrained")
+    for axes, (kind, group) in zip(np.atleast_1d(figure.subplots(1, len(groups))), groups.items()):
         for name in group:
             label = "training loss" if name == "loss" else name.replace("_", " ")
-            axes.plot([row["step"] for row in rows], [row[name] for row in rows], label=label)
+            axes.plot([row["step"] for row in rows], [row[name] for row in rows], label=label,
+                      color=BLUE if name == names[0] else ORANGE, marker="." if len(rows) == 1 else None)
         axes.set_xlabel("step")
-        axes.set_yscale("linear" if "accuracy" in group[0] else "log")
+        axes.set_ylabel(kind)
+        axes.set_yscale("linear" if kind == "accuracy" else "log")
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def draw_memory(before, after, bound, path):
+    """Draw how many neurons have which |u|, layer by layer: {name: u (N,)} of a network at its start and now, and the
+    bound of |u|. Source: arXiv 1910.06251, figure 5, which shows u. Needs Matplotlib."""
+    from matplotlib.figure import Figure
+
+    columns = min(len(after), 3)
+    rows = -(-len(after) // columns)
+    figure = Figure(figsize=(8, 1 + 1.7 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+    highest = max(bound, *(np.abs(u).max() for u in after.values()))
+    edges = np.linspace(0, highest * (1 + 1e-6), 31)
+    for number, (axes, (name, u)) in enumerate(zip(panels, after.items()), 1):
+        axes.hist([np.abs(u[u >= 0]), np.abs(u[u < 0])], edges, stacked=True, color=[BLUE, ORANGE],
+                  label=["now, u positive", "now, u negative"])
+        axes.stairs(np.histogram(np.abs(before[name]), edges)[0], edges, color="black", label="at the start")
+        axes.set_title(f"layer {number}: {name}", fontsize=10)
+        axes.tick_params(labelbottom=number > len(after) - columns)
+    for axes in panels[len(after):]:
+        axes.set_axis_off()
+    figure.supxlabel(f"|u|, at most {bound:.4f}", fontsize=11)
+    figure.supylabel("neurons", fontsize=11)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside upper center", ncols=3)
+    _save(figure, path)
+
+
+def draw_confusion(counts, names, path):
+    """Draw counts (K, K), a row for each true class, a column for each answer; the colour is the share of the row.
+    Needs Matplotlib."""
+    from matplotlib.figure import Figure
+
+    K = len(names)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(8, 6.5), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
+    if K <= 20:
+        for k, j in zip(*np.nonzero(counts)):
+            axes.text(j, k, counts[k, j], ha="center", va="center", color="black" if share[k, j] > 0.5 else "white")
+        short = max(map(len, names)) < 4
+        axes.set_xticks(range(K), names, rotation=0 if short else 40, ha="center" if short else "right")
+        axes.set_yticks(range(K), names)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("true class")
+    figure.colorbar(image, ax=axes, label="share of the true class")
     _save(figure, path)
 
 

@@ -64,6 +64,8 @@ class Run:
     schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
     noise       step -> a `numpy.random.Generator` for dropout
     options     keyword arguments of `train_step`
+    seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
+                without the data
     """
     folder: Path
     config: dict
@@ -77,6 +79,7 @@ class Run:
     steps: int
     every: int
     options: dict = field(default_factory=dict)
+    seen: dict = field(default_factory=dict)
     step: int = 0
 
     def __post_init__(self):
@@ -88,8 +91,7 @@ class Run:
 
     def learned(self):
         """The arrays of network and optimiser."""
-        return ({f"parameter.{path}": parameter.value for path, parameter in leaves(self.network.parameters)}
-                | {f"buffer.{path}": buffer for path, buffer in leaves(self.network.buffers)}
+        return (arrays_of(self.network)
                 | {f"optimiser.{name}": array for name, array in self.optimiser.state().items()})
 
     def arrays(self):
@@ -122,6 +124,8 @@ class Run:
             if config.get(name) != self.config.get(name):
                 raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)}, "
                                     f"not {self.config.get(name)}")
+        if facts.get("seen", self.seen) != self.seen:
+            raise TrainingError(f"{self.folder}: the data is not that which the run was started with")
         checkpoint.restore(path, arrays, self.arrays())
         self.step = facts["step"]
         rows = [row for row in history(self.folder) if row["step"] <= self.step]
@@ -130,7 +134,8 @@ class Run:
 
     def save(self):
         """Write the checkpoint: parameters, optimiser, step; equal runs write equal bytes."""
-        checkpoint.save(self.folder / "checkpoint.npz", self.arrays(), {"step": self.step, "config": self.config})
+        checkpoint.save(self.folder / "checkpoint.npz", self.arrays(),
+                        {"step": self.step, "config": self.config, "seen": self.seen})
 
     def train(self):
         """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C stopped them."""
@@ -173,6 +178,12 @@ class Run:
         x, _, _ = self.batch(self.step)
         y, cache = self.network.forward(np.ascontiguousarray(x[:2, :1]), statistics="batch", rng=self.noise(self.step))
         self.network.backward(y, cache)
+
+
+def arrays_of(network):
+    """{name: array} of what a network has learned, parameters and buffers, as they are called in a checkpoint."""
+    return ({f"parameter.{path}": parameter.value for path, parameter in leaves(network.parameters)}
+            | {f"buffer.{path}": buffer for path, buffer in leaves(network.buffers)})
 
 
 def history(folder):

