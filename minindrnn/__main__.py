@@ -217,7 +217,8 @@ def main(argv=None):
     arguments = top.parse_args(argv, argparse.Namespace(words=sys.argv[1:] if argv is None else argv))
     try:
         return {"train": train, "predict": predict, "report": report, "figure": figure, "gradcheck": gradcheck,
-                "gradients": gradients, "describe": describe, "bench": bench, "exercise": exercise}[arguments.command](arguments)
+                "gradients": gradients, "describe": describe, "bench": bench,
+                "exercise": exercise}[arguments.command](arguments)
     except (TrainingError, CheckpointError, DataError) as error:
         top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
     except BrokenPipeError:                      # whoever read the output has had enough

@@ -90,8 +90,8 @@ def parser():
         "the file has y, the answers are counted."))
     predict.add_argument("run", type=Path, metavar="RUN", help="run folder")
     predict.add_argument("input", metavar="INPUT", help="sequences in the units of the task (digits 0 to 16, "
-                         "images 0 to 255, motion and your own as they are): .npz with X (n, T, M) or (n, T), and lengths "
-                         "if ragged; or .npy with X")
+                         "images 0 to 255, motion and your own as they are): .npz with X (n, T, M) or (n, T), and "
+                         "lengths if ragged; or .npy with X")
     report = commands.add_parser("report", help="draw what a run has learned", description=(
         "Sum up a run, finished or not, and draw its learning curve, the memory of its layers, and its confusion."))
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")

