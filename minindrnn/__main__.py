@@ -35,6 +35,8 @@ def train(arguments):
                           ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "motion"])):
         if getattr(arguments, option) not in (None, False) and name not in tasks:
             raise TrainingError(f"--{option} is for {', '.join(tasks)}, not for {name}")
+    if arguments.whole and arguments.length:
+        raise TrainingError("expected either --whole or --length, got both")
     for option in ("norm", "dropout", "gamma", "penalty"):
         if arguments.model in BASELINES and getattr(arguments, option) is not None:
             raise TrainingError(f"--{option} is for indrnn, residual and dense, not for {arguments.model}")

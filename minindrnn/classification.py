@@ -132,12 +132,11 @@ class Classification:
         """Lines that tell the class of every sequence in a file, and its probability; where the file has y, what is
         wrong, and the accuracy. X is in the units of the task's data. DataError if the file does not fit."""
         X, lengths, y = load_input(path, self.M)
-        n, T, _ = X.shape
+        n, X = len(X), X[:, :lengths.max()]
         if self.limits:
             low, high = self.limits
-            if T != self.T or lengths.min() < T:
-                raise DataError(f"{path}: X: expected {self.T} steps of each sequence, got {lengths.min()} to "
-                                f"{lengths.max()}")
+            for length in lengths[lengths != self.T]:
+                raise DataError(f"{path}: X: expected {self.T} steps of each sequence, got {length}")
             if X.min() < low or X.max() > high:
                 raise DataError(f"{path}: X: expected numbers from {low} to {high}, got {X.min():g} to {X.max():g}")
         if y is not None and not np.isin(y, np.arange(self.K)).all():

@@ -120,7 +120,7 @@ class Run:
         path = self.folder / "checkpoint.npz"
         arrays, facts = checkpoint.load(path)
         config = facts.get("config", {})
-        for name in sorted(config.keys() | self.config.keys()):
+        for name in sorted(config.keys() | self.config.keys(), key=lambda name: (name != "task", name)):
             if config.get(name) != self.config.get(name):
                 raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)}, "
                                     f"not {self.config.get(name)}")

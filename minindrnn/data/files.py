@@ -100,10 +100,9 @@ def members(path, names):
                 pairs = [(member, partial(archive.read, member)) for member in archive.namelist()]
                 take(pairs, names, found)
         else:
-            data = path.open("rb")
-            if path.suffix == ".deb":
-                data = io.BytesIO(subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True,
-                                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+            unpack = ["dpkg-deb", "--fsys-tarfile", path]
+            data = path.open("rb") if path.suffix != ".deb" else io.BytesIO(subprocess.run(
+                unpack, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
             with data, tarfile.open(fileobj=data) as archive:
                 pairs = [(member.name, lambda member=member: archive.extractfile(member).read())
                          for member in archive if member.isfile()]

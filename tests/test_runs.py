@@ -1,0 +1,266 @@
+"""What a run has learned can be used and drawn, without its data, and nothing else is taken for a run."""
+import json
+import shutil
+
+import numba
+import numpy as np
+import pytest
+from scipy.special import softmax
+from test_command_line import refused
+
+from minindrnn import checkpoint
+from minindrnn.__main__ import main
+from minindrnn.classification import Classification, Digits, Motion, Own, PermutedMNIST
+from minindrnn.data.digits import load_digits
+from minindrnn.experiments import EXPERIMENTS, settings
+from minindrnn.recipe import SPLIT
+from minindrnn.runs import initial, load_run, recurrent_weights
+
+compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
+TINY = ["--hidden", "6", "--layers", "2", "--batch", "8", "--rate", "0.01"]
+
+
+def ragged(path, n=60, seed=0):
+    """Three classes that differ in the level of channel 0; NaN after every end."""
+    rng = np.random.default_rng(seed)
+    y, lengths = np.arange(n) % 3, rng.integers(4, 13, n)
+    X = rng.normal(100, 3, (n, 12, 2)) + 9 * y[:, np.newaxis, np.newaxis] * [1, 0]
+    X[np.arange(12) >= lengths[:, np.newaxis]] = np.nan
+    np.savez(path, X=X, y=y, lengths=lengths)
+    return X, y, lengths
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A run on a file of one's own, which is gone."""
+    folder = tmp_path_factory.mktemp("own")
+    ragged(folder / "mine.npz")
+    assert main(["train", str(folder / "mine.npz"), *TINY, "--steps", "150", "--dropout", "0", "--out", str(folder / "run")]) == 0
+    (folder / "mine.npz").rename(folder / "moved.npz")
+    return folder
+
+
+@compiled
+def test_a_run_on_ones_own_sequences_learns_and_answers(own, tmp_path, capsys):
+    result = json.loads((own / "run/result.json").read_text())
+    assert result["test_accuracy"] > 0.6
+    X, y, lengths = ragged(tmp_path / "new.npz", seed=1)
+    assert main(["predict", str(own / "run"), str(tmp_path / "new.npz")]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    answers = [line.split() for line in lines]
+    right = sum(int(answer[1]) == k for answer, k in zip(answers, y))
+    assert [int(answer[0]) for answer in answers] == list(range(60)) and right > 40
+    assert all(("wrong:" in answer) == (int(answer[1]) != k) for answer, k in zip(answers, y))
+    assert last == f"accuracy {right / 60:.2%} ({right} of 60)"
+
+    np.savez(tmp_path / "new.npz", X=X, lengths=lengths)                    # one by one, by hand
+    assert main(["predict", str(own / "run"), str(tmp_path / "new.npz")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    experiment, network, steps = load_run(own / "run")
+    mean, deviation = (np.array(experiment.seen[name]) for name in ("mean", "deviation"))
+    assert steps == 150 and experiment.parts == {}
+    for i, line in enumerate(lines):
+        x = ((X[i, :lengths[i], np.newaxis] - mean) / deviation).astype(np.float32)
+        p = softmax(network.forward(x)[0][0].astype(np.float64))
+        number, k, percent = line.split()
+        assert (int(number), int(k)) == (i, p.argmax()) and abs(float(percent[:-1]) / 100 - p.max()) < 6e-4
+
+
+@compiled
+def test_what_the_run_has_seen_is_what_the_training_sequences_hold(own):
+    seen = load_run(own / "run")[0].seen
+    x, _, lengths = Own(settings("own", data=str(own / "moved.npz"))).parts["train"]
+    valid = np.concatenate([row[:length] for row, length in zip(x, lengths)])
+    assert (seen["T"], seen["M"], seen["K"]) == (12, 2, 3)
+    np.testing.assert_allclose(seen["mean"], valid.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(seen["deviation"], valid.std(axis=0), rtol=1e-12)
+
+
+@compiled
+def test_an_input_that_does_not_fit_is_refused(own, tmp_path, capsys):
+    run, path = own / "run", tmp_path / "in.npy"
+    for X, message in [(np.ones((3, 12)), "X: expected 2 numbers a step, got 1; X has shape (3, 12)"),
+                       (np.ones(12), "X: expected (n, T, M) or (n, T), got (12,)"),
+                       (np.full((3, 12, 2), np.nan), "X: expected finite numbers, got nan in sequence 0, step 0, channel 0"),
+                       (np.full((3, 12, 2), "a"), "X: expected numbers, got <U1")]:
+        np.save(path, X)
+        assert refused(["predict", run, path], capsys) == f"python -m minindrnn predict: {path}: {message}"
+    path.write_bytes(b"text")
+    assert f"{path}: not a whole .npy file of plain arrays" in refused(["predict", run, path], capsys)
+    assert f"{path}x: no such file" in refused(["predict", run, f"{path}x"], capsys)
+    np.savez(tmp_path / "in.npz", X=np.ones((3, 12, 2)), y=[0, 1, 3])
+    assert "in.npz: y: expected classes 0 to 2, got 0 to 3" in refused(["predict", run, tmp_path / "in.npz"], capsys)
+    np.save(path, np.ones((1, 13, 2)))
+    assert main(["predict", str(run), str(path)]) == 0
+    assert "note: up to 13 steps, more than the 12 that |u| is bounded for" in capsys.readouterr().out
+
+
+@compiled
+@pytest.mark.parametrize("command", ["predict", "report"])
+def test_what_is_no_run_is_refused(command, own, tmp_path, capsys):
+    more, run = [own / "moved.npz"] * (command == "predict"), tmp_path / "run"
+    for folder in (tmp_path, tmp_path / "none", own / "moved.npz"):
+        assert f"{folder}: expected the folder of a run, with a checkpoint.npz" in refused([command, folder, *more], capsys)
+    shutil.copytree(own / "run", run)
+    path = run / "checkpoint.npz"
+    whole = path.read_bytes()
+    arrays, facts = checkpoint.load(path)
+    for data in (b"", whole[:-100], (own / "moved.npz").read_bytes()):
+        path.write_bytes(data)
+        assert f"{path}: not a whole minindrnn checkpoint" in refused([command, run, *more], capsys)
+    for changed, message in [(facts | {"config": None}, "expected a run of one of the tasks adding, digits"),
+                             (facts | {"config": {"task": "chess"}}, "expected a run of one of the tasks adding, digits"),
+                             (facts | {"config": facts["config"] | {"colour": 1}}, "not a run of this version of minindrnn"),
+                             (facts | {"seen": {"T": 3}}, "not a run of this version of minindrnn"),
+                             (facts | {"config": facts["config"] | {"hidden": 7}}, "expected float32 (1, 7), got float32 (1, 6)"),
+                             (facts | {"config": facts["config"] | {"layers": 1}}, "is not expected")]:
+        checkpoint.save(path, arrays, changed)
+        assert f"{path}: " in (said := refused([command, run, *more], capsys)) and message in said
+    arrays.pop(next(name for name in arrays if name.startswith("parameter.")))
+    checkpoint.save(path, arrays, facts)
+    assert "is missing" in refused([command, run, *more], capsys)
+
+
+@compiled
+def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys):
+    shutil.copytree(own / "run", tmp_path / "run")
+    train = ["train", own / "mine.npz", *TINY, "--steps", "150", "--dropout", "0", "--out", tmp_path / "run", "--resume"]
+    assert "mine.npz: no such file" in refused(train, capsys)
+    ragged(own / "mine.npz", seed=5)
+    try:
+        assert f"{tmp_path / 'run'}: the data is not that which the run was started with" in refused(train, capsys)
+        assert main(["report", str(tmp_path / "run")]) == 0
+        assert "no confusion.png: the data is not that which the run was started with" in capsys.readouterr().out
+    finally:
+        (own / "mine.npz").unlink()
+    digits = ["train", "digits", "--rows", *TINY, "--steps", "150", "--out", tmp_path / "run", "--resume"]
+    assert f"{tmp_path / 'run'}: was started with task = own, not digits-rows" in refused(digits, capsys)
+
+
+def pictures(folder):
+    return {path.name for path in folder.glob("*.png") if path.read_bytes().startswith(b"\x89PNG")}
+
+
+@compiled
+def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
+    assert main(["report", str(own / "run"), "--out", str(tmp_path / "new/pictures")]) == 0
+    said = capsys.readouterr().out
+    assert "own, indrnn: layers 2, hidden 6, steps 150, batch 8, rate 0.01" in said and "150 steps in " in said
+    rows = [json.loads(line) for line in (own / "run/metrics.jsonl").read_text().splitlines()]
+    best = max(rows, key=lambda row: row["validation_accuracy"])
+    assert f"validation accuracy: best {best['validation_accuracy']:.5g} at step {best['step']}, last " in said
+    assert f"test accuracy {json.loads((own / 'run/result.json').read_text())['test_accuracy']:.5g}" in said
+    assert "memory: recurrent weights, bounded by |u| <= 1.059463; half-life in steps" in said
+    assert f"no confusion.png: {own / 'mine.npz'}: no such file" in said
+    assert pictures(tmp_path / "new/pictures") == {"curve.png", "memory.png"} and pictures(own / "run") == {"curve.png"}
+
+
+@compiled
+def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
+    for model in ("residual", "dense", "lstm"):
+        run = tmp_path / model
+        experiment = EXPERIMENTS["digits-rows"](settings("digits-rows", model, hidden=4, layers=1, steps=4))
+        experiment.run(run).start()
+        assert main(["report", str(run)]) == 0
+        said = capsys.readouterr().out
+        assert "0 steps, and no evaluation yet" in said and "no result yet: the command of the run with --resume goes on" in said
+        assert pictures(run) == {"confusion.png"} | ({"memory.png"} if model != "lstm" else set())
+        assert ("no memory.png: in lstm no neuron has a recurrent weight u of its own" in said) == (model == "lstm")
+        assert main(["train", "digits", "--rows", "--model", model, "--hidden", "4", "--layers", "1", "--steps", "4",
+                     "--out", str(run), "--resume"]) == 0
+        capsys.readouterr()
+        assert main(["report", str(run)]) == 0
+        assert "4 steps in " in capsys.readouterr().out and "curve.png" in pictures(run)
+    (run / "result.json").write_text("{")
+    assert main(["report", str(run)]) == 0 and "result.json: not a result" in capsys.readouterr().out
+
+
+@compiled
+def test_the_network_at_the_start_is_the_one_that_was_trained(tmp_path):
+    for task in ("digits-rows", "adding"):
+        experiment = EXPERIMENTS[task](settings(task, hidden=4, layers=2, steps=4, length=5, seed=3))
+        run = experiment.run(tmp_path / task)
+        run.start()
+        before = recurrent_weights(run.network)
+        assert len(before) == 2
+        for name, u in recurrent_weights(initial(load_run(tmp_path / task)[0])).items():
+            assert np.array_equal(u, before[name]) and u is not before[name]
+
+
+@compiled
+def test_digits_are_given_in_their_own_units(tmp_path, capsys):
+    run = ["--hidden", "32", "--layers", "1", "--steps", "150", "--batch", "32", "--out", str(tmp_path / "run")]
+    assert main(["train", "digits", "--rows", *run]) == 0
+    (tmp_path / "run/config.json").unlink()                           # all is in the checkpoint
+    x, y = load_digits(rows=True)["test"]
+    np.savez(tmp_path / "digits.npz", X=np.rint((x.transpose(1, 0, 2) + 1) * 8).astype(np.uint8), y=y)
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    capsys.readouterr()
+    assert main(["predict", str(tmp_path / "run"), str(tmp_path / "digits.npz")]) == 0
+    assert f"accuracy {result['test_accuracy']:.2%} (" in capsys.readouterr().out
+    assert main(["report", str(tmp_path / "run")]) == 0 and "confusion.png" in pictures(tmp_path / "run")
+    capsys.readouterr()
+    for X, message in [(x[:5].transpose(1, 0, 2), "X: expected 8 steps of each sequence, got 5"),
+                       (x.transpose(1, 0, 2), "X: expected numbers from 0 to 16, got -1 to 1")]:
+        np.save(tmp_path / "digits.npy", X)
+        assert message in refused(["predict", tmp_path / "run", tmp_path / "digits.npy"], capsys)
+
+
+@compiled
+def test_sums_are_predicted_too(tmp_path, capsys):
+    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--steps", "5", "--out", str(tmp_path / "run")]) == 0
+    X, y = np.random.default_rng(0).random((4, 6, 2)), np.ones(4)
+    np.savez(tmp_path / "sums.npz", X=X, y=y)
+    capsys.readouterr()
+    assert main(["predict", str(tmp_path / "run"), str(tmp_path / "sums.npz")]) == 0
+    *answers, last = capsys.readouterr().out.splitlines()
+    _, network, _ = load_run(tmp_path / "run")
+    expected = network.forward(np.ascontiguousarray(X.transpose(1, 0, 2), np.float32))[0][:, 0]
+    assert answers == [f"{i:>6}  {answer:.4f}" for i, answer in enumerate(expected)]
+    assert float(last.split()[-1]) == pytest.approx(np.mean((expected - y)**2), abs=1e-5)
+
+
+def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
+    task = PermutedMNIST(settings("pmnist", seed=4), {"T": 784, "M": 1, "K": 10})
+    order = np.random.default_rng([4, SPLIT, 1]).permutation(784)
+    x = np.arange(2 * 784).reshape(2, 784, 1) % 256
+    assert np.array_equal(task.arrange(x), x[:, order])
+    np.testing.assert_array_equal(task.scale(np.array([0, 128, 255], np.uint8)), np.float32([-1, 0, 127 / 128]))
+    assert EXPERIMENTS["smnist"](settings("smnist"), task.seen).arrange(x) is x
+    watch = Motion(settings("motion"), {"T": 200, "M": 6, "K": 7, "mean": [2.0] * 6, "deviation": [0.5] * 5 + [0]})
+    assert watch.called()[6] == "upright row"
+    np.testing.assert_array_equal(watch.scale(np.full((1, 1, 6), 3.0)), np.float32([[[2, 2, 2, 2, 2, 1]]]))
+    labels = np.arange(20) % 2
+    for X in (np.full((20, 3, 2), 0.1), np.full((20, 3), 7)):
+        np.savez(tmp_path / "same.npz", X=X, y=labels)
+        with pytest.raises(ValueError, match="same.npz: X: expected numbers that differ, got the same ones at every step"):
+            Own(settings("own", data=str(tmp_path / "same.npz")))
+
+
+class Echo:
+    """Answers each sequence with what stands at its last valid step."""
+
+    def forward(self, x, lengths, statistics):
+        return x[(len(x) if lengths is None else lengths) - 1, np.arange(x.shape[1])], None
+
+
+@pytest.mark.parametrize("n, T", [(7, 30_000), (1, 5), (23, 10_000)])
+@pytest.mark.parametrize("with_lengths", [False, True])
+def test_every_sequence_is_answered_once(n, T, with_lengths, rng):
+    """In pieces of 80 000 steps, the last one smaller; all answers together are those of the sequences one by one."""
+    task = Classification(None, {"T": T, "M": 2, "K": 2})
+    x = rng.normal(size=(n, T, 2)).astype(np.float32)
+    lengths = rng.integers(1, T + 1, n) if with_lengths else None
+    task.parts["test"] = x, rng.integers(0, 2, n), lengths
+    expected = x[np.arange(n), (np.full(n, T) if lengths is None else lengths) - 1]
+    np.testing.assert_array_equal(task.answers(Echo()), expected)
+    assert task.confusion(Echo()).sum() == n
+    got = task.evaluate(Echo(), part="test")["test_accuracy"]
+    assert got == np.mean(expected.argmax(axis=1) == task.parts["test"][1])
+
+
+def test_digits_as_they_are_in_the_package_and_as_they_are_read():
+    task = Digits(settings("digits"))
+    x, labels, lengths = task.take("test", np.arange(10))
+    np.testing.assert_array_equal(x, load_digits()["test"][0][:, :10])
+    assert lengths is None and task.parts["test"][0].min() == 0 and task.parts["test"][0].max() == 16
