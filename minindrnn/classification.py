@@ -241,7 +241,11 @@ class Motion(Standardised):
     """Say which exercise a person does whom the network has never seen, from windows of 4 seconds (T = 200) or, with
     length 0, from whole recordings."""
 
-    length, unit, names = 200, "recordings or windows of them", EXERCISES
+    length, names = 200, EXERCISES
+
+    @property
+    def unit(self):
+        return "windows" if self.settings.length else "recordings"
 
     @staticmethod
     def defaults(model, length):

@@ -84,6 +84,7 @@ def draw_memory(before, after, bound, path):
                   label=["now, u positive", "now, u negative"])
         axes.stairs(np.histogram(np.abs(before[name]), edges)[0], edges, color="black", label="at the start")
         axes.set_title(f"layer {number}: {name}", fontsize=10)
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.tick_params(labelbottom=number > len(after) - columns)
     for axes in panels[len(after):]:
         axes.set_axis_off()

@@ -51,7 +51,7 @@ def recurrent_weights(network):
 def summary(folder, experiment, steps):
     """Lines that tell what the run was, how far it went, its best evaluations, and its results."""
     chosen = asdict(experiment.settings)
-    task, model = chosen.pop("task"), chosen.pop("model")
+    task, model, _ = (chosen.pop(name) for name in ("task", "model", "steps"))
     said = ", ".join(f"{name} {value}" for name, value in chosen.items() if value not in (0, "", "none"))
     yield f"{task}, {model}: {said}"
     rows = history(folder)
