@@ -29,13 +29,15 @@ from .training import TrainingError, history, say_if_slow
 
 def train(arguments):
     name = arguments.task
-    for option, tasks in (("rows", ["digits"]), ("length", ["adding", "motion"]), ("whole", ["motion"]),
-                          ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "motion"])):
+    for option, tasks in (("rows", ["digits"]), ("length", ["adding", "chars", "motion"]), ("whole", ["motion"]),
+                          ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "chars", "motion"])):
         if getattr(arguments, option) not in (None, False) and name not in tasks:
             raise TrainingError(f"--{option} is for {', '.join(tasks)}, not for {name}")
     for option in ("norm", "dropout", "gamma", "penalty"):
         if arguments.model in BASELINES and getattr(arguments, option) is not None:
             raise TrainingError(f"--{option} is for indrnn, residual and dense, not for {arguments.model}")
+    if name == "chars" and arguments.gamma is not None:
+        raise TrainingError("--gamma is not for chars: there |u| is at most 0.99, as the states go on for ever")
     given = {key: value for key, value in vars(arguments).items() if key in Settings.__dataclass_fields__}
     own = name.endswith(".npz")
     chosen = settings(**given | {"task": "own" if own else "digits-rows" if arguments.rows else name}

@@ -9,7 +9,7 @@ from .bench import SECTIONS
 from .recipe import BASELINES, MODELS
 from .tasks import EXERCISES
 
-TASKS = ("digits", "adding", "smnist", "pmnist", "fashion", "motion")
+TASKS = ("digits", "adding", "smnist", "pmnist", "fashion", "chars", "motion")
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,7 +54,8 @@ def parser():
     add = train.add_argument
     add("task", type=task, metavar="TASK",
         help="digits: read an image of 8 x 8 pixels and name the digit; adding: add two marked numbers of a long "
-             "sequence; smnist, pmnist, fashion: name the image, 28 x 28 pixels one after the other; motion: name the "
+             "sequence; smnist, pmnist, fashion: name the image, 28 x 28 pixels one after the other; chars: say "
+             "which character of a text comes next; motion: name the "
              "exercise of a person with a smartwatch; or FILE.npz: classes of your own (X, y, and lengths if ragged)")
     add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
         help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
@@ -62,12 +63,13 @@ def parser():
         help="batch normalisation over time, before or after the recurrence (default none)")
     add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit (default 0)")
     add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
-    add("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence (default 100); motion: of a "
-        "window (default 200, 4 seconds)")
+    add("--length", type=number(int, 2), metavar="T", help="adding, chars: steps of a sequence or segment (default "
+        "100); motion: of a window (default 200, 4 seconds)")
     add("--whole", action="store_true", help="motion: whole recordings, up to 2618 steps, instead of windows")
     add("--fold", type=number(int, 0, 4), metavar="F", help="motion: which two of ten people are the test (default 0)")
-    add("--data", metavar="DIR", help="where the files of smnist, pmnist, fashion or motion lie (default "
-        "$MININDRNN_DATA/NAME, else the cache, which is filled from the network)")
+    add("--data", metavar="PATH", help="where the files of smnist, pmnist, fashion or motion lie (default "
+        "$MININDRNN_DATA/NAME, else the cache, which is filled from the network); chars: a text file (default "
+        "Shakespeare)")
     add("--layers", type=number(int, 1), metavar="L",
         help="indrnn and baselines: layers; residual: blocks of two; dense: layers in each of three blocks")
     add("--hidden", type=number(int, 1), metavar="N",

@@ -64,6 +64,8 @@ class Run:
     schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
     noise       step -> a `numpy.random.Generator` for dropout
     options     keyword arguments of `train_step`
+    starts      step -> how many steps before this batch its states have seen, where they go on from batch to batch; 0 to
+                start from nothing. None where every batch stands for itself
     """
     folder: Path
     config: dict
@@ -77,11 +79,13 @@ class Run:
     steps: int
     every: int
     options: dict = field(default_factory=dict)
+    starts: object = None
     step: int = 0
 
     def __post_init__(self):
         self.folder = Path(self.folder)
         self.losses = np.zeros(self.every)           # since the last evaluation
+        self.state = self._last_state(self.batch(0)[0][:1]) if self.starts else None     # only its shapes matter yet
         self.plateau = self.schedule if isinstance(self.schedule, Plateau) else None
         if self.plateau:
             self.plateau.watch(self.learned())
@@ -95,7 +99,9 @@ class Run:
     def arrays(self):
         """Every array that training changes."""
         plateau = self.plateau.state() if self.plateau else {}
-        return self.learned() | {f"schedule.{name}": array for name, array in plateau.items()} | {"losses": self.losses}
+        states = {f"state.{path}": h for path, h in leaves(self.state) if h is not None}
+        return (self.learned() | {f"schedule.{name}": array for name, array in plateau.items()} | states
+                | {"losses": self.losses})
 
     @property
     def over(self):
@@ -143,8 +149,11 @@ class Run:
                         self._compile)
             while not self.over and not interrupted():
                 x, target, lengths = self.batch(self.step)
-                value, _ = train_step(self.network, self.loss, self.optimiser, x, target, self.schedule(self.step),
-                                      lengths=lengths, rng=self.noise(self.step), **self.options)
+                start = self.starts(self.step) if self.starts else 0
+                value, state = train_step(self.network, self.loss, self.optimiser, x, target, self.schedule(self.step),
+                                          state=self.state if start else None, start=start, lengths=lengths,
+                                          rng=self.noise(self.step), **self.options)
+                self.state = state if self.starts else None
                 if not np.isfinite(value):
                     raise TrainingError(f"the loss is {value} at step {self.step}; the checkpoint in {self.folder} "
                                         "is the last good one; try a smaller --rate")
@@ -168,6 +177,9 @@ class Run:
             self.plateau.back_to_the_best()
         self.save()
         return self.over
+
+    def _last_state(self, x):
+        return self.network.last_state(self.network.forward(x, statistics="batch")[1])
 
     def _compile(self):
         x, _, _ = self.batch(self.step)
