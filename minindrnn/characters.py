@@ -26,7 +26,7 @@ from .training import Run
 
 BOUND = 0.99             # of |u|, as the states go on for ever
 ANEW = 0.1               # probability that a segment starts from nothing
-STREAMS = 50             # places from which text is read in an evaluation
+STREAMS = 50             # at most so many places from which a text is read in an evaluation, each for at least 10 segments
 
 
 class Characters:
@@ -99,7 +99,7 @@ class Characters:
     def evaluate(self, network, statistics="running", part="validation"):
         """Bits per character over the whole part, each character but the first said once."""
         text = self.parts[part]
-        streams = min(STREAMS, len(text) - 1)
+        streams = min(STREAMS, max(1, len(text) // (10 * self.T)))
         span = -(-(len(text) - 1) // streams)
         at = span * np.arange(streams) + np.arange(span)[:, np.newaxis]
         tokens = text[np.minimum(at, len(text) - 2)]
@@ -110,7 +110,7 @@ class Characters:
             state, piece = network.last_state(cache), target[start:start + self.T]
             if (piece >= 0).any():
                 nats += cross_entropy(y, piece)[0] * np.count_nonzero(piece >= 0)
-        return {f"{part}_bits": nats / math.log(2) / (len(text) - 1)}
+        return {f"{part}_bits": float(nats / math.log(2) / (len(text) - 1))}
 
     def result(self, network):
         """{name: number} for result.json. Of batch normalisation only the running averages: a text has no batch."""
