@@ -196,7 +196,7 @@ def check_classes(gpu, dtype):
     rng = np.random.default_rng(0)
     for shape in ((1, 1), (7, 4), (2, 3, 5)):
         y, target, loss = (300 * rng.normal(size=shape)).astype(dtype), rng.integers(-1, shape[-1], shape[:-1]), poisoned(1, dtype)
-        target.flat[0] = 0
+        target.flat[0], y.flat[0] = 0, 1000
         wanted, dy = minindrnn.cross_entropy(y, target)
         close(gpu.losses.cross_entropy(cuda.to_device(y), target, loss), dy)
         close(loss, np.array([wanted], dtype), 10)
@@ -456,7 +456,7 @@ FAULTS = [
     (check_product, (np.float64,), "linear", "if i0 + i < I and k0 + k < high else", "if i0 + i < I else"),
     (check_product, (np.float64,), "linear", "if j0 + j < J and", "if"),
     (check_product, (np.float64,), "linear", "                if i < I and j < J:\n", "                if True:\n"),
-    (check_product, (np.float64,), "linear", "c[r, s] += bias[j]", "pass"),
+    (check_product, (np.float64,), "linear", " + bias[j]", ""),
     (check_product, (np.float64,), "linear", "c[r, s] += a[", "c[r, s] = a["),
     (check_product, (np.float64,), "linear", "block // across % down * tile", "0"),
     (check_product, (np.float64,), "linear", 'product(dy, W, dx, T * B, M, N, "NN")', 'product(dy, W, dx, T * B, M, N, "NT")'),
@@ -469,18 +469,19 @@ FAULTS = [
     (check_layer, ("batchnorm", np.float64, 2, 1, None, "running"), "batchnorm", "x.dtype.type(own / count)", "x.dtype.type(1 / count)"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "inverse(var[n], eps) * both[n + var.size]", "both[n + var.size]"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "                if t < steps[b]:\n", "                if True:\n"),
+    (check_layer, ("batchnorm", *LAYER), "batchnorm", "t, b = t + b // B, b % B", "b = b % B"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "int(expect_lengths(lengths, T, B).sum())", "T * B"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "weight * (unbiased * var[n]", "weight * (var[n]"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "seconds[l, k] += seconds", "seconds[l, k] += firsts"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", 'self.buffers["updates"] += 1', "pass"),
     (check_one_value, (), "batchnorm", "count >= 2 and", "count >= 1 and"),
-    (check_digits, (), "batchnorm", "two_sums(POWERS, x, x, mean, mask, steps), share", "two_sums(POWERS, x, x, given_mean, mask, steps), share"),
+    (check_digits, (), "batchnorm", "two_sums(POWERS, x, x, mean, mask, steps), share", "two_sums(POWERS, x, x, near, mask, steps), share"),
     (check_statistics, (np.float64,), "batchnorm", "value = both[n + var.size] * share - error * error", "value = both[n + var.size]"),
     (check_layer, ("after", *LAYER), "batchnorm", "y[p] = m * ((x", "y[p] = ((x"),
     (check_layer, ("after", *LAYER), "batchnorm", "d = mask * dy ", "d = dy "),
     (check_layer, ("after", *LAYER), "batchnorm", "(m * dy[p]", "(dy[p]"),
-    (check_layer, ("after", *LAYER), "batchnorm", "mask[(b * N + n) % mask.size]", "mask[n]"),
-    (check_layer, ("sharp", *LAYER), "batchnorm", "lengths=lengths, eps=self.eps, mask", "lengths=lengths, mask"),
+    (check_layer, ("after", *LAYER), "batchnorm", "mask[b * N + n if mask.size > N else n]", "mask[n]"),
+    (check_layer, ("sharp", *LAYER), "batchnorm", "eps=self.eps, mask", "mask"),
     (check_masks, (), "dropout", "bits(seed, uint64(i))", "bits(seed, uint64(i + 1))"),
     (check_masks, (), "dropout", ">> uint64(11)", ">> uint64(12)"),
     (check_layer, ("unit", *LAYER), "dropout", "x[p] * mask[c]", "x[p] * mask[c % 3]"),
