@@ -5,7 +5,7 @@ twins of those with the same name in `minindrnn`: same equations, same letters, 
 trains a network there, as `python -m minindrnn train --device cuda` does.
 
 Importing needs no GPU, driver or CUDA packages; calling needs a GPU, or Numba's simulator (environment variable
-NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU. Nothing here has been run on a GPU yet: the kernels
+NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU. Nothing here has been run on a GPU yet: kernels
 are simulated, compiled, and executed instruction by instruction on the CPU (tests/gpu).
 
 In PyTorch the recurrence becomes a function with a gradient like this:
