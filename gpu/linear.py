@@ -60,7 +60,7 @@ def product(A, B, C, I, J, K, layout, bias=None):
 
 
 def cublas(A, B, C, I, J, K, layout, bias):
-    """The same through CuPy, which takes Numba's arrays where they are; nvmath-python does not. Not yet run on a GPU."""
+    """The same through CuPy, which takes Numba's arrays as they are; nvmath-python does not. Not yet run on a GPU."""
     import cupy
     A = cupy.asarray(A).reshape((K, I) if layout[0] == "T" else (I, K))
     B = cupy.asarray(B).reshape((J, K) if layout[1] == "T" else (K, J))
