@@ -46,6 +46,8 @@ def train(arguments):
     folder = arguments.out or Path("runs") / label
     experiment = EXPERIMENTS[chosen.task](chosen)
     run = experiment.run(folder)
+    if arguments.device == "cuda":
+        run.twin = twin(run)
     run.resume() if arguments.resume else run.start()
     words = [word for word in arguments.words if word != "--resume"]
     result = finished(experiment, run, words)
@@ -59,6 +61,15 @@ def train(arguments):
         draw(draw_curve, history(run.folder), folder / "curve.png")
     print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     return 0
+
+
+def twin(run):
+    from .gpu.device import NoGPU                # not before it is asked for: importing CUDA takes its time
+    from .gpu.training import NoTwin, Twin
+    try:
+        return Twin(run.network, run.loss, run.optimiser)
+    except (NoGPU, NoTwin) as error:
+        raise TrainingError(f"--device cuda: {error}") from None
 
 
 def finished(experiment, run, words):

@@ -85,6 +85,8 @@ def parser():
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
     add("--seed", type=number(int, 0), metavar="K", help="of everything that is random (default 0)")
+    add("--device", choices=["cpu", "cuda"], default="cpu",
+        help="where to train: a run may go on where it did not begin (default cpu)")
     add("--out", type=Path, metavar="DIR", help="run folder (default runs/TASK)")
     add("--resume", action="store_true", help="continue the run in that folder")
     figure = commands.add_parser("figure", help="IndRNN beside RNN, IRNN and LSTM on the adding problem", description=(
