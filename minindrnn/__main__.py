@@ -108,6 +108,8 @@ def parser():
         "Time kernels, training steps and other libraries, each beside its limit on this machine, a median with the "
         "middle half of the rounds. Sections: " + ", ".join(SECTIONS) + "."))
     bench.add_argument("what", nargs="*", metavar="SECTION", help="which sections (default all)")
+    bench.add_argument("--device", choices=["cpu", "cuda"], default="cpu",
+                       help="cuda: the kernels of minindrnn.gpu, sections limits and kernels (default cpu)")
     bench.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     return top
 
@@ -223,16 +225,19 @@ def describe(arguments):
 
 
 def bench(arguments):
+    sections = SECTIONS
+    if arguments.device == "cuda":
+        from .gpu.bench import SECTIONS as sections
     for name in arguments.what:
-        if name not in SECTIONS:
-            raise TrainingError(f"expected some of the sections {', '.join(SECTIONS)}, got {name}")
+        if name not in sections:
+            raise TrainingError(f"expected some of the sections {', '.join(sections)}, got {name}")
     before = None
-    for section, row in measure(arguments.what or SECTIONS):
+    for section, row in measure(arguments.what or sections, sections):
         if arguments.json:
             print(json.dumps({"section": section} | row), flush=True)
             continue
         if section != before:
-            print(f"{section}: {' '.join(SECTIONS[section].__doc__.split())}")
+            print(f"{section}: {' '.join(sections[section].__doc__.split())}")
         print(line(row), flush=True)
         before = section
     return 0
