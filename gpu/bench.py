@@ -13,7 +13,7 @@ from numba import cuda
 
 from minindrnn.bench import interleaved, row
 
-from .recurrence import OBVIOUS, TUNED, expect_gpu, launch
+from .recurrence import OBVIOUS, TUNED, launch
 
 SIZES = {"adding": (5000, 50, 128), "MNIST": (784, 32, 128), "NTU": (20, 128, 512), "PTB": (50, 128, 2000)}   # T, B, N
 COPIED = 1 << 28                     # bytes of the long copy, read and written
@@ -51,7 +51,6 @@ def seconds(function):
 
 def limits():
     """The memory of this GPU: a copy, and a sum of two arrays."""
-    expect_gpu()
     x, y, z = (cuda.device_array(COPIED // 4, np.float32) for _ in range(3))
     taken = interleaved({"two": lambda: two_streams[BLOCKS, BLOCK](x, y),
                          "three": lambda: three_streams[BLOCKS, BLOCK](x, y, z)}, clock=seconds)
@@ -77,7 +76,6 @@ def recurrence(T, B, N):
 
 def kernels():
     """The recurrence, relu, float32, beside streams over arrays of the same size."""
-    expect_gpu()
     for name, (T, B, N) in SIZES.items():
         taken = interleaved(recurrence(T, B, N), clock=seconds)
         for what, streams in (("two streams", 2), ("forward, obvious", 2), ("forward, tuned", 2),

@@ -228,6 +228,11 @@ def bench(arguments):
     sections = SECTIONS
     if arguments.device == "cuda":
         from .gpu.bench import SECTIONS as sections
+        from .gpu.device import NoGPU, expect_gpu
+        try:
+            expect_gpu()
+        except NoGPU as error:
+            raise TrainingError(error) from None
     for name in arguments.what:
         if name not in sections:
             raise TrainingError(f"expected some of the sections {', '.join(sections)}, got {name}")

@@ -51,7 +51,17 @@ def recurrences():
                 yield Kernel("recurrence", f"{form.lower()} {activation} {direction}", of, types_of[back], writes, together[back])
 
 
-KERNELS = [*recurrences()]
+def named(name):
+    """One kernel for all dtypes, by its name in the module."""
+    return lambda module, dtype: getattr(module, name)
+
+
+KERNELS = [
+    *recurrences(),
+    Kernel("recurrence", "over_sequences", named("over_sequences"), "f2 f1", "du"),
+    Kernel("bench", "two_streams", named("two_streams"), "f1 f1", "y"),
+    Kernel("bench", "three_streams", named("three_streams"), "f1 f1 f1", "z"),
+]
 
 
 # ---------------------------------------------------------------------------------------------------------
