@@ -5,6 +5,7 @@ and back. Arrays of other libraries are seen through their `__cuda_array_interfa
 PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that their memory is its own.
 """
 import sys
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -14,7 +15,8 @@ from numba import cuda
 
 from minindrnn.shapes import expect_lengths
 
-_stream = ContextVar("stream", default=0)
+STEPS = 8          # of a column, for one thread
+_stream, _workspace = ContextVar("stream", default=0), ContextVar("workspace", default=None)
 
 
 class NoGPU(RuntimeError):
@@ -42,6 +44,25 @@ def threads_of_a_block(columns):
     (32, 256)
     """
     return 32 if columns <= 32 * 132 * 4 else 64 if columns <= 64 * 132 * 8 else 256
+
+
+def launch_each(kernel, threads, *arguments):
+    """The same in blocks of a size that suits."""
+    launch(kernel, threads, threads_of_a_block(threads), *arguments)
+
+
+def launch_columns(kernel, shape, *arguments):
+    """The same with a thread for STEPS steps of every column of arrays (T, B, N)."""
+    T, B, N = shape
+    launch_each(kernel, B * N * -(-T // STEPS), *arguments)
+
+
+@cuda.jit(device=True)
+def column(columns, size):
+    """For such a thread, in arrays of so many numbers: its column, its first step and the one after its last."""
+    i = cuda.grid(1)
+    first = i // columns * STEPS
+    return i % columns, first, min(first + STEPS, size // columns)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -94,12 +115,49 @@ def new(like, given):
         return given.new_empty(like.shape)
     if _library(given) == "cupy":
         return sys.modules["cupy"].empty(like.shape, like.dtype)
-    return cuda.device_array(like.shape, like.dtype, stream=_stream.get())
+    return empty(like.shape, like.dtype)
 
 
-def zeros(shape, given):
-    """Zeros that nobody writes to, as a kernel takes them beside the array `given`."""
-    return np.zeros(shape, given.dtype) if isinstance(given, np.ndarray) else _zeros(shape, given.dtype)
+def empty(shape, dtype):
+    """An array on the device, not yet written: of the present `Workspace`, if there is one."""
+    workspace = _workspace.get()
+    return workspace.take(shape, dtype) if workspace else cuda.device_array(shape, dtype, stream=_stream.get())
+
+
+class Workspace:
+    """Arrays of a step of training, used again by the next step, as making one holds up the whole device.
+
+    Within the context `empty` hands out each of them once. What a step wrote there is lost in the next.
+    """
+
+    def __init__(self):
+        self.pieces, self.taken = defaultdict(list), Counter()
+
+    def take(self, shape, dtype):
+        pieces, taken = self.pieces[shape, dtype], self.taken[shape, dtype]
+        self.taken[shape, dtype] += 1
+        if taken == len(pieces):
+            pieces.append(cuda.device_array(shape, dtype))
+        return pieces[taken]
+
+    def __enter__(self):
+        self.taken.clear()
+        self.token = _workspace.set(self)
+
+    def __exit__(self, *_):
+        _workspace.reset(self.token)
+
+
+def sent(array):
+    """A copy of a NumPy array on the device."""
+    there = empty(array.shape, array.dtype)
+    there.copy_to_device(np.ascontiguousarray(array))
+    return there
+
+
+def filled(value, shape, given):
+    """An array full of a number, which nobody writes to, as a kernel takes it beside the array `given`."""
+    return np.full(shape, value, given.dtype) if isinstance(given, np.ndarray) else _filled(value, shape, given.dtype)
 
 
 def steps_of(lengths, T, B, given):
@@ -109,8 +167,8 @@ def steps_of(lengths, T, B, given):
 
 
 @lru_cache(maxsize=16)                       # so that a step of training copies nothing
-def _zeros(shape, dtype):
-    return cuda.to_device(np.zeros(shape, dtype))
+def _filled(value, shape, dtype):
+    return cuda.to_device(np.full(shape, value, dtype))
 
 
 @lru_cache(maxsize=16)

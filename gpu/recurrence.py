@@ -42,7 +42,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=Non
         like = ("a", described(a), "TBN")
         expect(*like)
         T, B, N = a.shape
-        h0 = device.zeros((B, N), a) if h0 is None else seen(h0)
+        h0 = device.filled(0, (B, N), a) if h0 is None else seen(h0)
         expect("u", described(u), "N", like)
         expect("h0", described(h0), "BN", like)
         expect_choice("activation", activation, KIND)
