@@ -11,6 +11,7 @@ with the content of what it fills counting as never written. A kernel without a 
 import ast
 import importlib
 import inspect
+import itertools
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import ptx
+from numba import cuda
 
 import minindrnn.gpu
 from minindrnn.activations import KIND
@@ -51,16 +53,44 @@ def recurrences():
                 yield Kernel("recurrence", f"{form.lower()} {activation} {direction}", of, types_of[back], writes, together[back])
 
 
-def named(name):
-    """One kernel for all dtypes, by its name in the module."""
-    return lambda module, dtype: getattr(module, name)
+def named(module, name, types_of, writes):
+    """A kernel for all dtypes, by its name in the module."""
+    return Kernel(module, name, lambda module, dtype: getattr(module, name), types_of, writes)
+
+
+def typed(module, table, types_of, writes, *key):
+    """A kernel of a table that has one for each dtype."""
+    return Kernel(module, " ".join([table.lower(), *key]),
+                  lambda module, dtype: getattr(module, table)[(*key, dtype) if key else dtype], types_of, writes)
 
 
 KERNELS = [
     *recurrences(),
-    Kernel("recurrence", "over_sequences", named("over_sequences"), "f2 f1", "du"),
-    Kernel("bench", "two_streams", named("two_streams"), "f1 f1", "y"),
-    Kernel("bench", "three_streams", named("three_streams"), "f1 f1 f1", "z"),
+    named("recurrence", "over_sequences", "f2 f1", "du"),
+    *(typed("linear", "PRODUCT", "f1 f1 f1 f1 i i i i", "C", layout) for layout in ("NT", "NN", "TN")),
+    typed("sums", "SUM", "f1 i f1", "part"),
+    typed("batchnorm", "POWERS", "f1 f1 f1 f1 i1 f1", "part"),
+    typed("batchnorm", "PRODUCTS", "f1 f1 f1 f1 i1 f1", "part"),
+    named("batchnorm", "average", "f1 f1 f f1", "mean"),
+    named("batchnorm", "variance", "f1 f f1", "var"),
+    named("batchnorm", "normalise", "f1 f1 f1 f f1 f1 f1 i1 f1", "y"),
+    named("batchnorm", "gains", "f1 f1 f f1 f1", "dgamma dbeta"),
+    named("batchnorm", "spread", "f1 f1 f1 f1 f f1 f1 f1 f f1 i1 f1", "dx"),
+    named("batchnorm", "move", "f1 f1 f f f1 f1", ""),
+    named("dropout", "keep", "u u f f1", "mask"),
+    named("dropout", "multiply", "f1 f1 f1", "y"),
+    named("blocks", "plus", "f1 i f1 i i1 f1", "z"),
+    named("blocks", "join", "f1 f1 i i i1 f1", "z"),
+    named("blocks", "second", "f1 i i i1 f1", "y"),
+    named("blocks", "pick", "f1 i i1 f1", "y"),
+    named("blocks", "place", "f1 i i1 f1", "x"),
+    named("losses", "squares", "f1 f1 f f1 f1", "terms dy"),
+    named("losses", "log_sums", "f1 i1 f f1 f1", "terms dy"),
+    named("memory", "squares", "f1 f f1", "square"),
+    named("memory", "pull", "f1 f f f1 f1 f1", ""),
+    named("optim", "adam", "f1 f1 f1 f1 f f f f f f f f", ""),
+    named("bench", "two_streams", "f1 f1", "y"),
+    named("bench", "three_streams", "f1 f1 f1", "z"),
 ]
 
 
@@ -78,24 +108,21 @@ def copied(name, old="", new=""):
     return module
 
 
-def recurrence(form, old="", new="", launch=None):
-    """A copy of minindrnn.gpu.recurrence whose public functions use the kernels of a form, launched by
-    launch(kernel, arrays), or as the module does it."""
+def recurrence(form, old="", new=""):
+    """A copy of minindrnn.gpu.recurrence whose public functions use the kernels of a form."""
     module = copied("minindrnn.gpu.recurrence", old, new)
-    original = module.launch
-    axes = {row.of(module, dtype).py_func.__qualname__: [int(kind[1]) for kind in row.types.split()]
+    launch = module.launch
+    axes = {place(row.of(module, dtype)): [int(kind[1]) for kind in row.types.split()]
             for row in KERNELS if row.module == "recurrence" for dtype in FLOATS}
 
     def shaped(kernel, a, u, h0, *arrays):
         """The arrays with the axes that the obvious kernels know them by."""
-        arrays, B = (a, u, h0, *arrays), h0.size // u.size
-        shape = a.size // h0.size, B, u.size
-        arrays = [array.reshape(shape[-count:]) if count > 1 else array
-                  for array, count in zip(arrays, axes[kernel.py_func.__qualname__], strict=True)]
-        (launch or original)(kernel, *arrays)
+        shape = a.size // h0.size, h0.size // u.size, u.size
+        launch(kernel, *(array.reshape(shape[-count:]) if count > 1 else array
+                         for array, count in zip((a, u, h0, *arrays), axes[place(kernel)], strict=True)))
 
-    module.launch = shaped
     if form == "OBVIOUS":
+        module.launch = shaped
         module.TUNED = {(name, dtype): pair for name, pair in module.OBVIOUS.items() for dtype in FLOATS}
     return module
 
@@ -104,18 +131,61 @@ class Interpreter:
     """Launches kernels by compiling them and running the PTX; keeps the text and the counters of each."""
 
     def __init__(self):
-        self.texts, self.counters = {}, {}
-        self.writes = {row.of(importlib.import_module(f"minindrnn.gpu.{row.module}"), dtype).py_func.__qualname__:
-                       row.writes.split() for row in KERNELS for dtype in FLOATS}
+        self.texts, self.counters, self.writes = {}, {}, {}
+        for row, dtype in itertools.product(KERNELS, FLOATS):
+            kernel = row.of(importlib.import_module(f"minindrnn.gpu.{row.module}"), dtype)
+            self.writes[place(kernel)] = row.writes.split()
 
-    def launch(self, kernel, grid, block, arrays, dynamic=0):
-        name = kernel.py_func.__qualname__
+    def launch(self, kernel, grid, block, arrays):
+        arrays = [array.host if isinstance(array, DeviceArray) else array for array in arrays]
         arguments = dict(zip(inspect.signature(kernel.py_func).parameters, arrays, strict=True))
-        kinds = [(array.dtype, array.ndim) if isinstance(array, np.ndarray) else type(array) for array in arrays]
-        key = kernel, *kinds
+        key = kernel, *((array.dtype, array.ndim) if isinstance(array, np.ndarray) else type(array) for array in arrays)
         if key not in self.texts:
             self.texts[key] = compiler.compile_ptx(kernel, arrays, (8, 0))
-        self.counters[name.split(".")[-1]] = ptx.run(self.texts[key], arguments, grid, block, self.writes[name], dynamic)
+        self.counters[place(kernel)] = ptx.run(self.texts[key], arguments, grid, block, self.writes[place(kernel)])
+
+    def install(self):
+        """From now on, in this process, kernel[grid, block](...) comes here, and device arrays are DeviceArrays."""
+        kind = type(minindrnn.gpu.recurrence.over_sequences)
+        kind.__getitem__ = lambda kernel, launch: lambda *arrays: self.launch(kernel, *launch[:2], arrays)
+        cuda.is_available, cuda.synchronize = lambda: True, lambda: None
+        cuda.to_device = lambda array: DeviceArray(array.copy())
+        cuda.device_array = lambda shape, dtype, stream=0: DeviceArray(np.full(shape, np.nan).astype(dtype))
+        return self
+
+
+def place(kernel):
+    """The module of a kernel and its name within it."""
+    return kernel.py_func.__module__.split(".")[-1], kernel.py_func.__qualname__
+
+
+class DeviceArray:
+    """What stands in for Numba's array on the device: an array on the host that is seen only through its methods."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __getattr__(self, name):
+        if name not in ("shape", "dtype", "size", "ndim", "strides", "itemsize"):
+            raise AttributeError(name)
+        return getattr(self.host, name)
+
+    def __getitem__(self, index):
+        return DeviceArray(self.host[index])
+
+    def ravel(self):
+        return self.reshape(-1)
+
+    def reshape(self, *shape):
+        return DeviceArray(self.host.reshape(*shape, copy=False))
+
+    def copy_to_host(self, host=None):
+        if host is None:
+            return self.host.copy()
+        host[...] = self.host
+
+    def copy_to_device(self, host):
+        self.host[...] = host.host if isinstance(host, DeviceArray) else host
 
 
 def decorated():

@@ -86,13 +86,7 @@ def differences(dtype, got, expected):
 
 def executed(form, activation, dtype, old="", new=""):
     """What is wrong with the recurrence, or None; first piece of its source replaced by the second."""
-    interpreter = Interpreter()
-
-    def launch(kernel, a, u, h0, *arrays):
-        block = module.threads_of_a_block(h0.size)
-        interpreter.launch(kernel, -(-h0.size // block), block, (a, u, h0, *arrays))
-
-    module = kernels.recurrence(form, old, new, launch)
+    interpreter, module = Interpreter().install(), kernels.recurrence(form, old, new)
     for name, a, u, h0, dh, lengths in problems(dtype):
         h, cache = reference.indrnn_forward(a, u, h0, activation=activation, lengths=lengths)
         try:
@@ -113,12 +107,12 @@ def executed(form, activation, dtype, old="", new=""):
                 if not np.array_equal(got[0][t][t < steps], before[t < steps], equal_nan=True):
                     return f"{name}: bits of h[{t}]"
         if name == "full blocks":
-            for direction, counters in interpreter.counters.items():
+            for (_, kernel), counters in interpreter.counters.items():
                 if ptx.SECTOR * counters["sectors"] > counters["bytes"]:
-                    return f"{name}: {direction}: {counters['sectors']} sectors for {counters['bytes']} bytes"
+                    return f"{name}: {kernel}: {counters['sectors']} sectors for {counters['bytes']} bytes"
         moved = sum(lengths) * a.shape[2] if lengths else a.size
         for direction, arrays in (("forward", 1), ("backward", 2)) if form == "TUNED" else ():
-            if interpreter.counters[direction]["loads"] > arrays * moved + 3 * h0.size:
+            if interpreter.counters["recurrence", f"_tuned.<locals>.{direction}"]["loads"] > arrays * moved + 3 * h0.size:
                 return f"{name}: {direction} loads something twice"
     return None
 
@@ -253,7 +247,7 @@ def test_every_kernel_has_a_row():
     rows = set()
     for row, dtype in itertools.product(KERNELS, FLOATS):
         module = kernels.copied(f"minindrnn.gpu.{row.module}")
-        rows.add((row.module, row.of(module, dtype).py_func.__qualname__))
+        rows.add(kernels.place(row.of(module, dtype)))
     assert rows == set(kernels.decorated())
 
 
