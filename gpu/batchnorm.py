@@ -12,7 +12,6 @@ Two passes find mean and variance, each from sums of x less a number near it: al
 """
 import math
 
-import numpy as np
 from numba import cuda, from_dtype, uint64
 
 from minindrnn.layer import Layer
@@ -20,7 +19,7 @@ from minindrnn.shapes import FLOATS, expect_lengths
 
 from .device import column, empty, filled, launch_columns, launch_each, steps_of
 from .recurrence import ONE, ZERO, add
-from .sums import LANES, ROWS, WIDTH, lane, launch_lanes, sums, tree
+from .sums import LANES, ROWS, WIDTH, lane, launch_lanes, sums
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=None, eps=1e-5, mask=None):
@@ -91,7 +90,7 @@ def inverse(var, eps):
 @cuda.jit
 def normalise(x, mean, var, eps, gamma, beta, mask, steps, y):
     N = mean.size
-    c, first, last = column(steps.size * N, x.size)
+    c, first, last = column(cuda.grid(1), steps.size * N, x.size)
     b, n = c // N, c % N
     scale, m = gamma[n] * inverse(var[n], eps), mask[c % mask.size]
     for t in range(first, last):
@@ -102,7 +101,7 @@ def normalise(x, mean, var, eps, gamma, beta, mask, steps, y):
 @cuda.jit
 def spread(dy, x, mean, var, eps, gamma, dgamma, dbeta, share, mask, steps, dx):
     N = mean.size
-    c, first, last = column(steps.size * N, x.size)
+    c, first, last = column(cuda.grid(1), steps.size * N, x.size)
     b, n = c // N, c % N
     s, m = inverse(var[n], eps), mask[c % mask.size]
     total, slope = share * dbeta[n], share * s * dgamma[n]
@@ -167,7 +166,7 @@ def _two_sums(terms, dtype):
         firsts = cuda.shared.array((LANES, WIDTH), dtype)
         seconds = cuda.shared.array((LANES, WIDTH), dtype)
         B, N = steps.size, mean.size
-        n, g, k, l = lane(N)
+        n, g, k, l = lane(cuda.blockIdx.x, cuda.threadIdx.x, N)
         R = x.size // N
         one, lost_one, two, lost_two = ZERO, ZERO, ZERO, ZERO
         if n < N:
@@ -179,9 +178,15 @@ def _two_sums(terms, dtype):
                     one, lost_one = add(one, lost_one, d)
                     two, lost_two = add(two, lost_two, e)
         firsts[l, k], seconds[l, k] = one, two
-        one, two = tree(firsts, k, l), tree(seconds, k, l)
+        half = LANES // 2
+        while half > 0:
+            cuda.syncthreads()
+            if l < half:
+                firsts[l, k] += firsts[l + half, k]
+                seconds[l, k] += seconds[l + half, k]
+            half //= 2
         if n < N and l == 0:
-            part[g * 2 * N + n], part[g * 2 * N + N + n] = one, two
+            part[g * 2 * N + n], part[g * 2 * N + N + n] = firsts[0, k], seconds[0, k]
 
     return two_sums
 

@@ -88,7 +88,7 @@ def without_padding(x, lengths):
 @cuda.jit
 def plus(x, K, y, N, steps, z):
     """z = x + y, where a row of x has K channels, of which N count."""
-    c, first, last = column(steps.size * N, z.size)
+    c, first, last = column(cuda.grid(1), steps.size * N, z.size)
     b, n = c // N, c % N
     for t in range(first, last):
         row = uint64(t) * uint64(steps.size) + uint64(b)
@@ -99,7 +99,7 @@ def plus(x, K, y, N, steps, z):
 @cuda.jit
 def join(x, y, M, K, steps, z):
     """z = [x, y], M and K channels."""
-    c, first, last = column(steps.size * (M + K), z.size)
+    c, first, last = column(cuda.grid(1), steps.size * (M + K), z.size)
     b, n = c // (M + K), c % (M + K)
     for t in range(first, last):
         row = uint64(t) * uint64(steps.size) + uint64(b)
@@ -115,7 +115,7 @@ def join(x, y, M, K, steps, z):
 @cuda.jit
 def second(z, M, K, steps, y):
     """y of z = [x, y], M and K channels."""
-    c, first, last = column(steps.size * K, y.size)
+    c, first, last = column(cuda.grid(1), steps.size * K, y.size)
     b, n = c // K, c % K
     for t in range(first, last):
         row = uint64(t) * uint64(steps.size) + uint64(b)
@@ -134,6 +134,6 @@ def pick(x, N, steps, y):
 @cuda.jit
 def place(y, N, steps, x):
     """x[last step of b, b] = y[b]; zero elsewhere."""
-    c, first, last = column(y.size, x.size)
+    c, first, last = column(cuda.grid(1), y.size, x.size)
     for t in range(first, last):
         x[uint64(t) * uint64(y.size) + uint64(c)] = y[c] if t == steps[c // N] - 1 else ZERO

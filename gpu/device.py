@@ -58,9 +58,8 @@ def launch_columns(kernel, shape, *arguments):
 
 
 @cuda.jit(device=True)
-def column(columns, size):
-    """For such a thread, in arrays of so many numbers: its column, its first step and the one after its last."""
-    i = cuda.grid(1)
+def column(i, columns, size):
+    """For such a thread, of number i, in arrays of so many numbers: its column, its first step and the one after its last."""
     first = i // columns * STEPS
     return i % columns, first, min(first + STEPS, size // columns)
 

@@ -71,7 +71,7 @@ def keep(seed, threshold, whole, mask):
 
 @cuda.jit
 def multiply(x, mask, y):
-    c, first, last = column(mask.size, x.size)
+    c, first, last = column(cuda.grid(1), mask.size, x.size)
     for t in range(first, last):
         p = uint64(t) * uint64(mask.size) + uint64(c)
         y[p] = x[p] * mask[c]

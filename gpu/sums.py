@@ -4,7 +4,6 @@ A block is WIDTH columns wide and takes ROWS rows: LANES threads to a column, ea
 the rounding errors carried along, and then a tree in shared memory. What the blocks have found are the rows of the next
 pass. The order depends on the number of rows alone, and nothing is added atomically.
 """
-import numpy as np
 from numba import cuda, from_dtype, uint64
 
 from minindrnn.shapes import FLOATS
@@ -33,40 +32,31 @@ def launch_lanes(kernel, R, N, *arguments):
 
 
 @cuda.jit(device=True)
-def lane(N):
-    """For such a thread: its column n, the number of its rows g, and its place in both."""
+def lane(block, thread, N):
+    """For such a thread: its column n, the number g of its rows, and its place k, l in both."""
     across = (N + WIDTH - 1) // WIDTH
-    block, thread = cuda.blockIdx.x, cuda.threadIdx.x
     return block % across * WIDTH + thread % WIDTH, block // across, thread % WIDTH, thread // WIDTH
-
-
-@cuda.jit(device=True)
-def tree(lanes, k, l):
-    """lanes (LANES, WIDTH)  ->  the sum of column k."""
-    half = LANES // 2
-    while half > 0:
-        cuda.syncthreads()
-        if l < half:
-            lanes[l, k] += lanes[l + half, k]
-        half //= 2
-    cuda.syncthreads()
-    return lanes[0, k]
 
 
 def _sum(dtype):
     @cuda.jit
     def sum_of_rows(x, N, part):
         lanes = cuda.shared.array((LANES, WIDTH), dtype)
-        n, g, k, l = lane(N)
+        n, g, k, l = lane(cuda.blockIdx.x, cuda.threadIdx.x, N)
         R = x.size // N
         total, lost = ZERO, ZERO
         if n < N:
             for r in range(g * ROWS + l, min((g + 1) * ROWS, R), LANES):
                 total, lost = add(total, lost, x[uint64(r) * uint64(N) + uint64(n)])
         lanes[l, k] = total
-        total = tree(lanes, k, l)
+        half = LANES // 2
+        while half > 0:
+            cuda.syncthreads()
+            if l < half:
+                lanes[l, k] += lanes[l + half, k]
+            half //= 2
         if n < N and l == 0:
-            part[g * N + n] = total
+            part[g * N + n] = lanes[0, k]
 
     return sum_of_rows
 
