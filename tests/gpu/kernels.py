@@ -150,7 +150,7 @@ class Interpreter:
         kind.__getitem__ = lambda kernel, launch: lambda *arrays: self.launch(kernel, *launch[:2], arrays)
         cuda.is_available, cuda.synchronize = lambda: True, lambda: None
         cuda.to_device = lambda array: DeviceArray(array.copy())
-        cuda.device_array = lambda shape, dtype, stream=0: DeviceArray(np.full(shape, np.nan).astype(dtype))
+        cuda.device_array = lambda shape, dtype, stream=0: DeviceArray(np.full(shape, np.nan, dtype))
         return self
 
 

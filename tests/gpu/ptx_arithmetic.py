@@ -44,7 +44,7 @@ def fma(a, b, c, downwards=False):
     result = high + to_odd((product - (high - part)) + (low - part), lower)
     plain = a * b + c
     usual = (np.maximum(abs(a), abs(b)) < 2.0**900) & (abs(product) > 2.0**-900) & np.isfinite(result)
-    for i in np.flatnonzero(~usual & np.isfinite(a) & np.isfinite(b) & np.isfinite(c)):
+    for i in np.flatnonzero(~usual & np.isfinite(a) & np.isfinite(b) & np.isfinite(c) & (a != 0) & (b != 0)):
         exact = Fraction(a[i]) * Fraction(b[i]) + Fraction(c[i])
         if exact and abs(exact) < 2**1024 - 2**970:            # from there on a float64 is infinite
             plain[i] = float(exact)
