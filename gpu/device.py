@@ -150,7 +150,7 @@ class Workspace:
 def sent(array):
     """A copy of a NumPy array on the device."""
     there = empty(array.shape, array.dtype)
-    there.copy_to_device(np.ascontiguousarray(array))
+    there.ravel().copy_to_device(array.reshape(-1))
     return there
 
 

@@ -77,6 +77,8 @@ def parser():
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
     add("--seed", type=number(int, 0), metavar="K", help="of everything that is random (default 0)")
+    add("--device", choices=["cpu", "cuda"], default="cpu",
+        help="where to train: a run may go on where it did not begin (default cpu)")
     add("--out", type=Path, metavar="DIR", help="run folder (default runs/TASK)")
     add("--resume", action="store_true", help="continue the run in that folder")
     figure = commands.add_parser("figure", help="IndRNN beside RNN, IRNN and LSTM on the adding problem", description=(
@@ -127,6 +129,8 @@ def train(arguments):
     folder = arguments.out or Path("runs") / (f"adding-{chosen.length}" if chosen.task == "adding" else chosen.task)
     experiment = EXPERIMENTS[chosen.task](chosen)
     run = experiment.run(folder)
+    if arguments.device == "cuda":
+        run.twin = twin(run)
     run.resume() if arguments.resume else run.start()
     words = [word for word in arguments.words if word != "--resume"]
     result = finished(experiment, run, words)
@@ -140,6 +144,15 @@ def train(arguments):
         draw(draw_curve, history(run.folder), folder / "curve.png")
     print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     return 0
+
+
+def twin(run):
+    from .gpu.device import NoGPU                # not before it is asked for: importing CUDA takes its time
+    from .gpu.training import NoTwin, Twin
+    try:
+        return Twin(run.network, run.loss, run.optimiser)
+    except (NoGPU, NoTwin) as error:
+        raise TrainingError(f"--device cuda: {error}") from None
 
 
 def finished(experiment, run, words):
