@@ -150,7 +150,8 @@ class Interpreter:
         kind.__getitem__ = lambda kernel, launch: lambda *arrays: self.launch(kernel, *launch[:2], arrays)
         cuda.is_available, cuda.synchronize = lambda: True, lambda: None
         cuda.to_device = lambda array: DeviceArray(array.copy())
-        cuda.device_array = lambda shape, dtype, stream=0: DeviceArray(np.full(shape, np.nan, dtype))
+        cuda.device_array = lambda shape, dtype, stream=0: DeviceArray(
+            np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 77, dtype))
         return self
 
 

@@ -120,14 +120,11 @@ def steps(dtype):
             yield "loss", np.array(float(value_), dtype), np.array(value, dtype)
         twin.fetch()
         for (path, parameter), (_, parameter_) in zip(*(leaves(network.parameters) for network in networks)):
-            if not (path in ("0.b", "1.b") and "clip" in how):          # whose gradient is 0 but for rounding there
+            if not (path in ("0.b", "1.b") and "clip" in how):          # no gradient but rounding, before a norm
                 yield path, parameter_.value, parameter.value
-        for (path, buffer), (_, buffer_) in zip(*(buffers(network) for network in networks)):
-            yield path, buffer_, buffer
-
-
-def buffers(network):
-    return [(path, value) for path, value in leaves(network.buffers) if isinstance(value, np.ndarray)]
+        for (path, buffer), (_, buffer_) in zip(*(leaves(network.buffers) for network in networks)):
+            if not (path in ("0.mean", "1.mean") and "clip" in how):
+                yield path, buffer_, buffer
 
 
 OPERATIONS = {"linear": linear, "batchnorm": batchnorm, "dropout": dropout, "losses": losses, "memory": memory,

@@ -3,8 +3,9 @@
 Tier 2   Every kernel compiles for four architectures; nothing is spilled to memory and the registers keep to a budget;
          a float32 kernel computes nothing in float64; the tuned kernels issue the loads of AHEAD steps together.
 Tier 3   The PTX is executed by ptx.py, below the public functions of minindrnn.gpu, and compared with reference.py.
-Faults   Kernels broken on purpose go through both, and through tier 1, the contract in the simulator; a table tells
-         which of the three notices which.
+         The other kernels go the same way, operation by operation and in whole steps of training, beside the CPU.
+Faults   Kernels broken on purpose go through both, and through tier 1 in the simulator, the contract or the same
+         operations; a table tells which of the three notices which.
 
 Each is a function of this file that runs in a process of its own, since compiling without a driver bends Numba:
 `python test_compiled.py values` and so on. They print what they saw: `pytest -s` shows it. No compiler, no tiers.
@@ -23,6 +24,7 @@ import pytest
 TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS / "gpu"), str(TESTS)]
 import kernels
+import operations
 import ptx
 import reference
 from kernels import FLOATS, KERNELS, Interpreter
@@ -148,6 +150,30 @@ def values():
     return wrong
 
 
+def operated(name, dtype):
+    """What an operation of minindrnn.gpu, executed as PTX, does wrong, or None."""
+    Interpreter().install()
+    try:
+        with np.errstate(all="ignore"):
+            return operations.different(name, dtype)
+    except PTXError as error:
+        return str(error)
+
+
+def every():
+    """Tier 3 of all other kernels: operations and whole steps of training, beside the CPU."""
+    wrong, interpreter = [], Interpreter().install()
+    for name, dtype in itertools.product(operations.OPERATIONS, FLOATS):
+        try:
+            found = operations.different(name, dtype)
+        except PTXError as error:
+            found = str(error)
+        print(f"{name} {dtype}: {found or 'as on the CPU'}")
+        wrong += [f"{name} {dtype}: {found}"] if found else []
+    never = {kernel for kernel in set(interpreter.writes) - set(interpreter.counters) if kernel[0] != "bench" and "_obvious" not in kernel[1]}
+    return wrong + [f"never launched: {kernel}" for kernel in never]
+
+
 FAULTS = [
     ("OBVIOUS", "relu", "no bounds guard", "        if i >= B * N:\n            return\n", ""),
     ("OBVIOUS", "relu", "forward one step too far", "range(steps[b]):", "range(steps[b] + 1):"),
@@ -173,6 +199,25 @@ FAULTS = [
     ("TUNED", "relu", "NaN becomes 0", "ZERO if z <= ZERO else z", "max(z, ZERO)"),
     ("TUNED", "tanh", "constants of Python's float", "(np.float32(0), np.float32(1))", "(0.0, 1.0)"),
     ("TUNED", "relu", "loads not ahead", "AHEAD = 8 ", "AHEAD = 4 "),
+    ("TUNED", "relu", "steps ahead known at run time only", "range(AHEAD):\n                ahead", "range(min(T, AHEAD)):\n                ahead"),
+    ("TUNED", "relu", "padding of h not written", "            h[p] = ZERO\n", "            pass\n"),
+    ("TUNED", "relu", "padding of da not written", "            da[p + uint64(k) * stride] = ZERO\n", "            pass\n"),
+    ("linear", "linear", "no barrier after filling", "            cuda.syncthreads()\n            for k", "            for k"),
+    ("linear", "linear", "no barrier after reading", "            cuda.syncthreads()\n        for r", "        for r"),
+    ("linear", "linear", "a barrier in a branch", "            cuda.syncthreads()\n        for r",
+     "            if i0 + row < I:\n                cuda.syncthreads()\n        for r"),
+    ("linear", "linear", "no check of rows", "A[p] if i0 + i < I and k0 + k < high", "A[p] if k0 + k < high"),
+    ("linear", "linear", "two columns in one place", "b[k, j] = ", "b[k, j // 2] = "),
+    ("linear", "linear", "one tile of b only", "uint64(j0 + j) * uint64(K)", "uint64(j) * uint64(K)"),
+    ("sums", "linear", "no barrier in the tree", "            cuda.syncthreads()\n            if l < half", "            if l < half"),
+    ("sums", "linear", "rows of the blocks behind", "min((g + 1) * ROWS, R)", "R"),
+    ("batchnorm", "batchnorm", "padding counts", "if t < steps[b]:", "if t >= 0:"),
+    ("batchnorm", "batchnorm", "no mask backward", "d = mask * dy ", "d = dy "),
+    ("dropout", "dropout", "a bit less", ">> uint64(11)", ">> uint64(12)"),
+    ("losses", "losses", "the largest is not subtracted", "largest = y[k] if y[k] > largest else largest", "largest = ZERO"),
+    ("memory", "memory", "every thread adds to the loss", "    if n == 0:", "    if n >= 0:"),
+    ("blocks", "steps", "a channel further", "elif n < M:", "elif n <= M:"),
+    ("optim", "steps", "gradients not clamped", "clamped(grad[i], limit)", "grad[i]"),
 ]
 
 
@@ -183,15 +228,19 @@ def faults():
     if done.returncode:
         return [done.stdout + done.stderr]
     simulated = json.loads(done.stdout.splitlines()[-1])
-    rows = [row for row in KERNELS if row.module == "recurrence"]
     wrong, counts = [], np.zeros(3, int)
     print(f"{'fault':46}{'simulator':>11}{'compiler':>11}{'execution':>11}")
     for (form, activation, name, old, new), in_simulator in zip(FAULTS, simulated, strict=True):
-        module, in_compiler = kernels.copied("minindrnn.gpu.recurrence", old, new), []
+        in_compiler = []
+        if form in FORMS:
+            module = kernels.copied("minindrnn.gpu.recurrence", old, new)
+            rows = [row for row in KERNELS if row.name.startswith(f"{form.lower()} {activation} ")]
+        else:
+            operations.broken(form, old, new)
+            module, rows = operations.module(form), [row for row in KERNELS if row.module == form]
         for row in rows:
-            if row.name.startswith(f"{form.lower()} {activation} "):
-                in_compiler += looked_at(row, module, FLOATS[0], (8, 0))[1]
-        in_execution = executed(form, activation, FLOATS[0], old, new)
+            in_compiler += looked_at(row, module, FLOATS[0], (8, 0))[1]
+        in_execution = executed(form, activation, FLOATS[0], old, new) if form in FORMS else operated(activation, FLOATS[0])
         found = in_simulator, "; ".join(in_compiler), in_execution
         counts += [bool(said) for said in found]
         print(f"{form + ' ' + name:46}" + "".join(f"{'noticed' if said else '-':>11}" for said in found))
@@ -217,8 +266,12 @@ def simulated():
     failed, results = Failed(), []
     hypothesis.settings.register_profile("first failure", deadline=None, derandomize=True, max_examples=15,
                                          report_multiple_bugs=False, phases=[hypothesis.Phase.generate])
-    for form, _, _, old, new in FAULTS:
-        module, failed.first = kernels.recurrence(form, old, new), None
+    for form, operation, _, old, new in FAULTS:
+        failed.first = None
+        if form not in FORMS:
+            results.append(operated_in_the_simulator(form, operation, old, new))
+            continue
+        module = kernels.recurrence(form, old, new)
         minindrnn.gpu.indrnn_forward, minindrnn.gpu.indrnn_backward = module.indrnn_forward, module.indrnn_backward
         pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-profile", "first failure", "-W", "ignore", "-k",
                      "simulator", str(TESTS / "test_contract.py")], plugins=[failed])
@@ -227,10 +280,22 @@ def simulated():
     return []
 
 
-TIERS = {"machine": machine, "values": values, "faults": faults, "simulated": simulated}
+def operated_in_the_simulator(module, name, old, new):
+    operations.broken(module, old, new)
+    sys.modules.pop("simulator", None)
+    import simulator
+    simulator.make_small()
+    try:
+        with np.errstate(all="ignore"):
+            return operations.different(name, FLOATS[0])
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:130]
 
 
-@pytest.mark.parametrize("tier", ["machine", "values", "faults"])
+TIERS = {"machine": machine, "values": values, "every": every, "faults": faults, "simulated": simulated}
+
+
+@pytest.mark.parametrize("tier", ["machine", "values", "every", "faults"])
 def test_compiled_kernels(tier):
     if reason := compiler.missing():
         pytest.skip(reason)
