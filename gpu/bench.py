@@ -1,8 +1,8 @@
 """How fast the kernels are on a GPU, beside its memory: the sections of `python -m minindrnn bench --device cuda`.
 
 Arrays are on the device and stay there. A time is what passes on the device between two events around one call; a long
-copy goes ahead of the first, so that the host has handed over the call before the device comes to it, and the call finds
-in the caches what a long copy leaves there. Limits are measured in turn with what they limit, as on the CPU.
+copy goes ahead of the first, so that the host has handed over the call before the device comes to it, and the call
+finds in the caches what a long copy leaves there. Limits are measured in turn with what they limit, as on the CPU.
 
 Not yet run on a GPU: in the simulator the arithmetic is right and times mean nothing.
 """
@@ -11,11 +11,19 @@ from functools import cache
 import numpy as np
 from numba import cuda
 
-from minindrnn.bench import interleaved, row
+from minindrnn.bench import STEPS, interleaved, row, wall
+from minindrnn.losses import cross_entropy
+from minindrnn.optim import Adam
+from minindrnn.peers import cudnn_lstm
+from minindrnn.stacked import StackedIndRNN
 
-from .recurrence import OBVIOUS, TUNED, launch
+from .device import Workspace
+from .linear import linear_backward, linear_forward
+from .recurrence import OBVIOUS, TUNED, indrnn_backward, indrnn_forward, launch
+from .training import Twin
 
-SIZES = {"adding": (5000, 50, 128), "MNIST": (784, 32, 128), "NTU": (20, 128, 512), "PTB": (50, 128, 2000)}   # T, B, N
+SIZES = {"adding": (5000, 50, 128), "MNIST": (784, 32, 128), "NTU": (20, 128, 512), "PTB": (50, 128, 2000)}
+LAYERS = [(784, 32, 1, 128), (784, 32, 128, 128), (5000, 50, 2, 128), (50, 128, 512, 512)]   # T, B, M, N
 COPIED = 1 << 28                     # bytes of the long copy, read and written
 BLOCK, BLOCKS = 256, 132 * 16        # of the streams: more threads than a large GPU runs at once
 
@@ -48,6 +56,14 @@ def seconds(function):
     end.synchronize()
     return begin.elapsed_time(end) / 1e3
 
+
+def until_done(function):
+    """What one call takes with all that it starts, as its caller sees it."""
+    return wall(lambda: (function(), cuda.synchronize()))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What is measured: each function yields rows.
 
 def limits():
     """The memory of this GPU: a copy, and a sum of two arrays."""
@@ -83,4 +99,51 @@ def kernels():
             yield row(f"{name}, T, B, N = {T}, {B}, {N}, {what}", 4e-9 * streams * T * B * N / taken[what], "GB/s", 0)
 
 
-SECTIONS = {"limits": limits, "kernels": kernels}
+def training(T, B, M, N, layers, options):
+    """A training step as a user runs it, from arrays on the host to changed parameters on the device."""
+    rng = np.random.default_rng(0)
+    network = StackedIndRNN(M, N, layers, 10, rng, steps=T, **options)
+    twin, x = Twin(network, cross_entropy, Adam(network.parameters)), rng.normal(size=(T, B, M)).astype(np.float32)
+    labels, noise = rng.integers(0, 10, B), rng if options.get("dropout") else None
+    return lambda: twin.train_step(x, labels, 1e-4, rng=noise, bound=network.bound)
+
+
+def steps():
+    """A training step, until the device has done it."""
+    for name, sizes in STEPS.items():
+        taken = interleaved({"step": training(*sizes)}, rounds=9, untimed=1, clock=until_done)["step"]
+        yield row(f"{name}: step", 1e3 * taken, "ms")
+
+
+def layer(x, dy):
+    """Forward and backward of an IndRNN layer, relu, for x (T, B, M), dy (T, B, N) on the host."""
+    rng, (T, B, M), N = np.random.default_rng(0), x.shape, dy.shape[2]
+    W, b, u = rng.normal(0, M**-0.5, (N, M)), np.zeros(N), rng.uniform(0, 1, N)
+    x, dy, W, b, u = (cuda.to_device(array.astype(np.float32)) for array in (x, dy, W, b, u))
+    workspace = Workspace()
+
+    def run():
+        with workspace:
+            a, of_linear = linear_forward(x, W, b)
+            _, of_recurrence = indrnn_forward(a, u)
+            da, _, _ = indrnn_backward(dy, of_recurrence)
+            return linear_backward(da, of_linear)
+    return run
+
+
+def peers():
+    """Forward and backward of our layer, and of PyTorch's LSTM, that of cuDNN, where PyTorch is there with CUDA."""
+    for T, B, M, N in LAYERS:
+        rng = np.random.default_rng(0)
+        x, dy = rng.normal(size=(T, B, M)).astype(np.float32), rng.normal(size=(T, B, N)).astype(np.float32)
+        functions = {"ours": layer(x, dy)}
+        if lstm := cudnn_lstm(x, dy):
+            functions["PyTorch LSTM"] = lstm
+        taken = interleaved(functions, rounds=9, clock=seconds)
+        size = f"T, B, M, N = {T}, {B}, {M}, {N}"
+        yield row(f"{size}: ours", 1e3 * taken["ours"], "ms")
+        if lstm:
+            yield row(f"{size}: PyTorch LSTM over ours", taken["PyTorch LSTM"] / taken["ours"], "x", 1)
+
+
+SECTIONS = {"limits": limits, "kernels": kernels, "steps": steps, "peers": peers}

@@ -111,7 +111,7 @@ def parser():
         "middle half of the rounds. Sections: " + ", ".join(SECTIONS) + "."))
     bench.add_argument("what", nargs="*", metavar="SECTION", help="which sections (default all)")
     bench.add_argument("--device", choices=["cpu", "cuda"], default="cpu",
-                       help="cuda: the kernels of minindrnn.gpu, sections limits and kernels (default cpu)")
+                       help="cuda: minindrnn.gpu, sections limits, kernels, steps and peers (default cpu)")
     bench.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     return top
 

@@ -12,28 +12,30 @@ from minindrnn.__main__ import main
 
 SIMULATED = """
 import sys
-import numpy as np
+import simulator
 from minindrnn import bench
 from minindrnn.__main__ import main
 from minindrnn.gpu import bench as device
 
+simulator.make_small()
 device.SIZES, device.COPIED, device.BLOCKS, device.BLOCK = {"small": (9, 2, 3)}, 64, 2, 4
+device.LAYERS, device.STEPS = [(4, 2, 2, 3)], {"small": (4, 2, 2, 3, 1, dict(norm="after", dropout=0.1))}
 assert device.seconds(lambda: None) < 0                        # the simulator has no clock
 device.seconds = bench.wall
 original = bench.interleaved
-device.interleaved = lambda functions, **options: original(functions, 2, 0, **options)
+device.interleaved = lambda functions, clock, **options: original(functions, 2, 0, clock)
 sys.exit(main(["bench", "--device", "cuda", "--json"]))
 """
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") == "1", reason="this is the simulator's process")
-def test_every_section_runs_in_the_simulator(tmp_path):
-    done = subprocess.run([sys.executable, "-c", SIMULATED], cwd=tmp_path, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
-                          capture_output=True, text=True)
+def test_every_section_runs_in_the_simulator(tmp_path, request):
+    done = subprocess.run([sys.executable, "-c", SIMULATED], capture_output=True, text=True, cwd=tmp_path,
+                          env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(request.path.parent)})
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {row["section"] for row in rows} == {"limits", "kernels"} and len(rows) == 2 + 6
-    assert all(0 < row["low"] <= row["median"] <= row["high"] and row["unit"] == "GB/s" for row in rows)
+    assert [row["section"] for row in rows] == ["limits"] * 2 + ["kernels"] * 6 + ["steps", "peers"]
+    assert all(0 < row["low"] <= row["median"] <= row["high"] for row in rows)
 
 
 MOVED = """
@@ -42,6 +44,7 @@ from numba import cuda
 import reference
 from minindrnn.gpu import bench as device
 
+device.BLOCKS, device.BLOCK = 2, 4
 arrays, original = [], cuda.to_device
 cuda.to_device = lambda array: arrays.append(original(array)) or arrays[-1]
 functions = device.recurrence(9, 2, 3)
@@ -89,7 +92,7 @@ def test_sections_are_those_of_the_device(capsys, monkeypatch):
     with pytest.raises(SystemExit) as caught:
         main(["bench", "streaming", "--device", "cuda"])
     assert caught.value.code == 2
-    assert "expected some of the sections limits, kernels, got streaming" in capsys.readouterr().err
+    assert "expected some of the sections limits, kernels, steps, peers, got streaming" in capsys.readouterr().err
 
 
 @pytest.mark.gpu
