@@ -50,7 +50,7 @@ def imports(path):
 def test_imports_run_one_way():
     rank = {name: i for i, level in enumerate(LEVELS) for name in level}
     files = sorted((ROOT / "minindrnn").glob("*.py"))
-    assert {path.stem for path in files} | {"data"} == set(rank)
+    assert {path.stem for path in files} | {"data", "gpu"} == set(rank)
     for path in files:
         for name in imports(path):
             assert rank[name] < rank[path.stem], f"{path.name} imports {name}, which stands above or beside it"

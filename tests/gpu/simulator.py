@@ -2,14 +2,17 @@
 
 Each thread of a block is a thread of Python there, and one more polls them at every barrier: they take turns more often
 than every 5 ms. Two threads that ask for a shared array at the same time may get one each: now the second waits for the
-first. Blocks and tiles are made small, so that a few rows and columns already make several of them.
+first.
 """
+import importlib
 import sys
 import threading
 
 from numba.cuda.simulator import kernelapi
 
-from minindrnn.gpu import batchnorm, device, linear, recurrence, sums
+SMALL = {"linear": dict(SIDE=2, PER=2, TILE1=5, ROWS=6), "sums": dict(WIDTH=4, LANES=2, ROWS=6),
+         "batchnorm": dict(WIDTH=4, LANES=2, ROWS=6), "device": dict(STEPS=2, threads_of_a_block=lambda threads: min(threads, 4)),
+         "recurrence": dict(threads_of_a_block=lambda threads: min(threads, 4))}
 
 
 class Allocations(dict):
@@ -41,12 +44,11 @@ def make_reliable():
     kernelapi.FakeCUDAShared.__init__ = start
 
 
-def make_small():
-    linear.SIDE, linear.PER, linear.TILE1, linear.ROWS = 2, 2, 5, 6
-    for module in (sums, batchnorm):
-        module.WIDTH, module.LANES, module.ROWS = 4, 2, 6
-    device.STEPS = 2
-    device.threads_of_a_block = recurrence.threads_of_a_block = lambda threads: min(threads, 4)
+def make_small(package, put=setattr):
+    """Blocks, tiles and chunks so small that a few rows and columns make several of each. put: as setattr."""
+    for module, constants in SMALL.items():
+        for name, value in constants.items():
+            put(importlib.import_module(f"{package}.{module}"), name, value)
 
 
 make_reliable()
