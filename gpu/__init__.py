@@ -1,8 +1,14 @@
-"""minindrnn.gpu: IndRNN on CUDA, one thread per neuron of each sequence.
+"""minindrnn.gpu: IndRNN on CUDA, the recurrence by itself and whole steps of training.
 
-The two functions mean the same as those of `minindrnn`; their arrays may be on the device. Importing needs no GPU,
-driver or CUDA packages; calling needs a GPU, or Numba's simulator (environment variable NUMBA_ENABLE_CUDASIM=1), which
-runs the kernels as Python on the CPU. In PyTorch the recurrence becomes a function with a gradient like this:
+The two functions here mean the same as those of `minindrnn`; their arrays may be on the device. The other files are
+twins of those with the same name in `minindrnn`: same equations, same letters, arrays on the device; `training.Twin`
+trains a network there, as `python -m minindrnn train --device cuda` does.
+
+Importing needs no GPU, driver or CUDA packages; calling needs a GPU, or Numba's simulator (environment variable
+NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU. Nothing here has been run on a GPU yet: kernels
+are simulated, compiled, and executed instruction by instruction on the CPU (tests/gpu).
+
+In PyTorch the recurrence becomes a function with a gradient like this:
 
     import torch
     from minindrnn.gpu import indrnn_backward, indrnn_forward

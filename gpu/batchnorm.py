@@ -23,28 +23,30 @@ from .sums import LANES, ROWS, WIDTH, lane, launch_lanes, sums
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=None, eps=1e-5, mask=None):
-    """x (T, B, N), gamma, beta, mean, var (N,)  ->  y (T, B, N), cache. As `minindrnn.batchnorm_forward`, on the device."""
+    """x (T, B, N), gamma, beta, mean, var (N,)  ->  y (T, B, N), cache. As `minindrnn.batchnorm_forward`."""
     T, B, N = x.shape
     count = int(expect_lengths(lengths, T, B).sum())
     own, steps, eps = count >= 2 and statistics == "batch", steps_of(lengths, T, B, x), x.dtype.type(eps)
     mask = filled(1, (N,), x) if mask is None else mask
     if own:
-        share, given_mean, mean, var = x.dtype.type(1 / count), x.ravel()[:N], empty((N,), x.dtype), empty((N,), x.dtype)
-        launch_each(average, N, two_sums(POWERS, x, x, given_mean, mask, steps), given_mean, share, mean)          # F1
-        launch_each(variance, N, two_sums(POWERS, x, x, mean, mask, steps), share, var)                            # F2
+        share, near = x.dtype.type(1 / count), x.ravel()[:N]
+        mean, var = empty((N,), x.dtype), empty((N,), x.dtype)
+        launch_each(average, N, two_sums(POWERS, x, x, near, mask, steps), near, share, mean)                  # F1
+        launch_each(variance, N, two_sums(POWERS, x, x, mean, mask, steps), share, var)                        # F2
     y = empty((T, B, N), x.dtype)
-    launch_columns(normalise, x.shape, x.ravel(), mean, var, eps, gamma, beta, mask.ravel(), steps, y.ravel())    # F3, F4
+    launch_columns(normalise, x.shape, x.ravel(), mean, var, eps, gamma, beta, mask.ravel(), steps,
+                   y.ravel())                                                                                  # F3, F4
     return y, (x, mean, var, eps, gamma, mask, count, own, steps)
 
 
 def batchnorm_backward(dy, cache):
     """dy (T, B, N), cache  ->  dx (T, B, N), dgamma (N,), dbeta (N,)."""
     x, mean, var, eps, gamma, mask, count, own, steps = cache
-    dx, dgamma, dbeta = empty(x.shape, x.dtype), empty(gamma.shape, x.dtype), empty(gamma.shape, x.dtype)
-    launch_each(gains, gamma.size, two_sums(PRODUCTS, dy, x, mean, mask, steps), var, eps, dgamma, dbeta)          # B2, B3
+    dx, dgamma, dbeta = (empty(array.shape, x.dtype) for array in (x, gamma, gamma))
+    launch_each(gains, gamma.size, two_sums(PRODUCTS, dy, x, mean, mask, steps), var, eps, dgamma, dbeta)      # B2, B3
     share = x.dtype.type(own / count)                              # 0 where statistics were given
-    launch_columns(spread, x.shape, dy.ravel(), x.ravel(), mean, var, eps, gamma, dgamma, dbeta, share, mask.ravel(), steps,
-                   dx.ravel())                                                                                    # B4
+    launch_columns(spread, x.shape, dy.ravel(), x.ravel(), mean, var, eps, gamma, dgamma, dbeta, share, mask.ravel(),
+                   steps, dx.ravel())                                                                          # B4
     return dx, dgamma, dbeta
 
 
@@ -63,8 +65,9 @@ class BatchNorm(Layer):
         self.momentum, self.eps, self.parameters, self.buffers = layer.momentum, layer.eps, parameters, buffers
 
     def forward(self, x, state=None, *, lengths=None, statistics="running", mask=None, **how):
-        return batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"].ravel(), self.buffers["var"].ravel(),
-                                 statistics=statistics, lengths=lengths, eps=self.eps, mask=mask)
+        mean, var = self.buffers["mean"].ravel(), self.buffers["var"].ravel()
+        return batchnorm_forward(x, self["gamma"], self["beta"], mean, var, statistics=statistics, lengths=lengths,
+                                 eps=self.eps, mask=mask)
 
     def backward(self, dy, cache, **how):
         dx, dgamma, dbeta = batchnorm_backward(dy, cache)
@@ -76,7 +79,8 @@ class BatchNorm(Layer):
         if own:
             self.buffers["updates"] += 1
             weight, unbiased = map(mean.dtype.type, (self.momentum, count / (count - 1)))
-            launch_each(move, mean.size, mean, var, weight, unbiased, self.buffers["mean"].ravel(), self.buffers["var"].ravel())
+            launch_each(move, mean.size, mean, var, weight, unbiased, self.buffers["mean"].ravel(),
+                        self.buffers["var"].ravel())
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -92,7 +96,7 @@ def normalise(x, mean, var, eps, gamma, beta, mask, steps, y):
     N = mean.size
     c, first, last = column(cuda.grid(1), steps.size * N, x.size)
     b, n = c // N, c % N
-    scale, m = gamma[n] * inverse(var[n], eps), mask[c % mask.size]
+    scale, m = gamma[n] * inverse(var[n], eps), mask[c if mask.size > N else n]
     for t in range(first, last):
         p = uint64(t) * uint64(steps.size * N) + uint64(c)
         y[p] = m * ((x[p] - mean[n]) * scale + beta[n]) if t < steps[b] else ZERO                     # F3, F4
@@ -103,7 +107,7 @@ def spread(dy, x, mean, var, eps, gamma, dgamma, dbeta, share, mask, steps, dx):
     N = mean.size
     c, first, last = column(cuda.grid(1), steps.size * N, x.size)
     b, n = c // N, c % N
-    s, m = inverse(var[n], eps), mask[c % mask.size]
+    s, m = inverse(var[n], eps), mask[c if mask.size > N else n]
     total, slope = share * dbeta[n], share * s * dgamma[n]
     for t in range(first, last):
         p = uint64(t) * uint64(steps.size * N) + uint64(c)
@@ -170,13 +174,16 @@ def _two_sums(terms, dtype):
         R = x.size // N
         one, lost_one, two, lost_two = ZERO, ZERO, ZERO, ZERO
         if n < N:
+            t, b = (g * ROWS + l) // B, (g * ROWS + l) % B
             for r in range(g * ROWS + l, min((g + 1) * ROWS, R), LANES):
-                t, b = r // B, r % B
                 if t < steps[b]:
                     p = uint64(r) * uint64(N) + uint64(n)
-                    d, e = terms(dy[p], x[p], mean[n], mask[(b * N + n) % mask.size])
+                    d, e = terms(dy[p], x[p], mean[n], mask[b * N + n if mask.size > N else n])
                     one, lost_one = add(one, lost_one, d)
                     two, lost_two = add(two, lost_two, e)
+                b += LANES
+                if b >= B:                                     # a division takes longer than all the rest
+                    t, b = t + b // B, b % B
         firsts[l, k], seconds[l, k] = one, two
         half = LANES // 2
         while half > 0:

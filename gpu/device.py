@@ -5,6 +5,7 @@ and back. Arrays of other libraries are seen through their `__cuda_array_interfa
 PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that their memory is its own.
 """
 import sys
+import warnings
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,9 @@ import numpy as np
 from numba import cuda
 
 from minindrnn.shapes import expect_lengths
+
+# Numba speaks up for every launch of fewer than 128 blocks; a small array has no more to give.
+warnings.filterwarnings("ignore", message="Grid size .* low occupancy")
 
 STEPS = 8          # of a column, for one thread
 _stream, _workspace = ContextVar("stream", default=0), ContextVar("workspace", default=None)
@@ -59,7 +63,7 @@ def launch_columns(kernel, shape, *arguments):
 
 @cuda.jit(device=True)
 def column(i, columns, size):
-    """For such a thread, of number i, in arrays of so many numbers: its column, its first step and the one after its last."""
+    """For such a thread, of number i, in arrays of that size: its column, its first step and the one after its last."""
     first = i // columns * STEPS
     return i % columns, first, min(first + STEPS, size // columns)
 
@@ -156,23 +160,29 @@ def sent(array):
 
 def filled(value, shape, given):
     """An array full of a number, which nobody writes to, as a kernel takes it beside the array `given`."""
-    return np.full(shape, value, given.dtype) if isinstance(given, np.ndarray) else _filled(value, shape, given.dtype)
+    if isinstance(given, np.ndarray):
+        return np.full(shape, value, given.dtype)
+    return _filled(value, shape, given.dtype, _gpu())
 
 
 def steps_of(lengths, T, B, given):
     """The length of every sequence, (B,) int64, as a kernel takes it beside the array `given`."""
     steps = expect_lengths(lengths, T, B)
-    return steps if isinstance(given, np.ndarray) else _steps(steps.tobytes())
+    return steps if isinstance(given, np.ndarray) else _steps(steps.tobytes(), _gpu())
 
 
 @lru_cache(maxsize=16)                       # so that a step of training copies nothing
-def _filled(value, shape, dtype):
+def _filled(value, shape, dtype, gpu):
     return cuda.to_device(np.full(shape, value, dtype))
 
 
 @lru_cache(maxsize=16)
-def _steps(steps):
+def _steps(steps, gpu):
     return cuda.to_device(np.frombuffer(steps, np.int64))
+
+
+def _gpu():
+    return getattr(cuda.current_context().device, "id", 0)         # the simulator's has none
 
 
 def _interface(array):

@@ -28,7 +28,8 @@ class Unit(Layer):
             a, of_norm = self.norm.forward(a, lengths=lengths, **how)
         y, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths)
         if self.order == "after":
-            y, of_norm = self.norm.forward(y, lengths=lengths, mask=draw(y.shape[1:], self.dropout, rng, y.dtype), **how)
+            of_dropout = draw(y.shape[1:], self.dropout, rng, y.dtype)
+            y, of_norm = self.norm.forward(y, lengths=lengths, mask=of_dropout, **how)
         else:
             y, mask = dropout_forward(y, self.dropout, rng)
         return y, (of_norm, of_recurrence, mask)

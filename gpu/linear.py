@@ -1,9 +1,11 @@
 """The affine map that every step of every sequence goes through: the twin of `minindrnn.linear`.
 
-    Forward   F1  y[t] = W x[t] + b
-    Backward  B1  dx[t] = W' dy[t]        B2  dW = sum over t and b of dy[t] x[t]'        B3  db = sum over t and b of dy[t]
+Forward   F1  y[t] = W x[t] + b
+Backward  B1  dx[t] = W' dy[t]
+          B2  dW    = sum over t and b of dy[t] x[t]'
+          B3  db    = sum over t and b of dy[t]
 
-All three products go through one kernel, or through cuBLAS where CuPy is installed.
+All three products go through one kernel, or through cuBLAS where CuPy is installed (extras cublas12, cublas13).
 """
 import importlib.util
 
@@ -13,7 +15,7 @@ from minindrnn.layer import Layer
 from minindrnn.shapes import FLOATS, expect
 
 from .blocks import without_padding
-from .device import described, empty, launch
+from .device import described, empty, filled, launch
 from .recurrence import ZERO
 from .sums import sums
 
@@ -53,17 +55,17 @@ def product(A, B, C, I, J, K, layout, bias=None):
         return cublas(A, B, C, I, J, K, layout, bias)
     tile, terms = SIDE * PER, ROWS if layout == "TN" else K
     blocks = -(-I // tile) * -(-J // tile) * -(-K // terms)
-    bias = C.ravel()[:0] if bias is None else bias
+    bias = filled(0, (J,), C) if bias is None else bias
     launch(PRODUCT[layout, C.dtype], blocks * SIDE**2, SIDE**2, A.ravel(), B.ravel(), bias, C.ravel(), I, J, K, terms)
 
 
 def cublas(A, B, C, I, J, K, layout, bias):
-    """The same through CuPy, which sees the arrays where they are and leaves float32 what it is. Not yet run on a GPU."""
+    """The same through CuPy, which takes Numba's arrays as they are; nvmath-python does not. Not yet run on a GPU."""
     import cupy
     A = cupy.asarray(A).reshape((K, I) if layout[0] == "T" else (I, K))
     B = cupy.asarray(B).reshape((J, K) if layout[1] == "T" else (K, J))
     A, B, C = A.T if layout[0] == "T" else A, B.T if layout[1] == "T" else B, cupy.asarray(C).reshape(-1, I, J)
-    terms = -(-K // len(C)) if len(C) == 1 else ROWS
+    terms = ROWS if layout == "TN" else K
     for g, part in enumerate(C):
         cupy.matmul(A[:, g * terms:(g + 1) * terms], B[g * terms:(g + 1) * terms], out=part)
     if bias is not None:
@@ -87,11 +89,15 @@ class Linear(Layer):
 # ---------------------------------------------------------------------------------------------------------
 # Kernels
 
+@cuda.jit(device=True)
+def at(row, column, width):
+    return uint64(row) * uint64(width) + uint64(column)
+
+
 def _product(layout, dtype):
     """A block goes along K, SIDE terms at a time: it brings a piece of A and one of B into shared memory, where each
-    number is read by SIDE threads, PER times each. The threads of a warp read neighbours: along K, or, where an array is
-    transposed, along I or J. A row of the pieces is one longer than a tile, so that writing down a column spreads over
-    the banks."""
+    number is read by SIDE threads. Threads next to each other read numbers next to each other: along K or, where K
+    comes first, along I or J. A row of a piece is one longer than a tile: writing a column spreads over the banks."""
     a_along_k, b_along_k = layout[0] == "N", layout[1] == "T"
 
     @cuda.jit
@@ -111,10 +117,10 @@ def _product(layout, dtype):
         for k0 in range(low, high, SIDE):
             for r in range(PER):
                 k, i = (col, row + r * SIDE) if a_along_k else (row, col + r * SIDE)
-                p = uint64(i0 + i) * uint64(K) + uint64(k0 + k) if a_along_k else uint64(k0 + k) * uint64(I) + uint64(i0 + i)
+                p = at(i0 + i, k0 + k, K) if a_along_k else at(k0 + k, i0 + i, I)
                 a[k, i] = A[p] if i0 + i < I and k0 + k < high else ZERO
                 k, j = (col, row + r * SIDE) if b_along_k else (row, col + r * SIDE)
-                p = uint64(j0 + j) * uint64(K) + uint64(k0 + k) if b_along_k else uint64(k0 + k) * uint64(J) + uint64(j0 + j)
+                p = at(j0 + j, k0 + k, K) if b_along_k else at(k0 + k, j0 + j, J)
                 b[k, j] = B[p] if j0 + j < J and k0 + k < high else ZERO
             cuda.syncthreads()
             for k in range(SIDE):
@@ -126,9 +132,7 @@ def _product(layout, dtype):
             for s in range(PER):
                 i, j = i0 + row + r * SIDE, j0 + col + s * SIDE
                 if i < I and j < J:
-                    if bias.size > 0:
-                        c[r, s] += bias[j]
-                    C[(uint64(g) * uint64(I) + uint64(i)) * uint64(J) + uint64(j)] = c[r, s]
+                    C[at(g * I + i, j, J)] = c[r, s] + bias[j]
 
     return product
 

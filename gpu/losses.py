@@ -1,8 +1,11 @@
 """The two losses, each with its gradient: the twins of those in `minindrnn.losses`. The loss stays on the device.
 
-Mean squared error    F1  loss = mean over b and k of (y - target)^2                      B1  dy = 2 (y - target) / (B K)
-Cross-entropy         F2  loss = mean over r of log(sum over k of exp(y[r, k])) - y[r, target[r]]
-                                                                                          B2  dy = (softmax(y) - onehot) / R
+Mean squared error, y and target (B, K)
+    F1  loss = mean over b and k of (y - target)^2
+    B1  dy   = 2 (y - target) / (B K)
+Softmax cross-entropy, y (R, K), target (R,)
+    F2  loss = mean over r of  log(sum over k of exp(y[r, k])) - y[r, target[r]]
+    B2  dy   = (softmax(y) - onehot(target)) / R
 """
 import math
 
@@ -20,9 +23,9 @@ from .sums import sums
 def mean_squared_error(y, target, loss):
     """y (B, K) on the device, target (B, K), loss (1,), to be written  ->  dy (B, K)."""
     expect("target", target, "BK", like=("y", described(y), "BK"))
-    dy, terms = empty(y.shape, y.dtype), empty(y.shape, y.dtype)
-    launch_each(squares, y.size, y.ravel(), sent(target).ravel(), y.dtype.type(1 / y.size), terms.ravel(), dy.ravel())   # B1
-    sums(terms, 1, out=loss)                                                                                             # F1
+    dy, terms, share = empty(y.shape, y.dtype), empty(y.shape, y.dtype), y.dtype.type(1 / y.size)
+    launch_each(squares, y.size, y.ravel(), sent(target).ravel(), share, terms.ravel(), dy.ravel())          # B1
+    sums(terms, 1, out=loss)                                                                                 # F1
     return dy
 
 
@@ -32,10 +35,10 @@ def cross_entropy(y, target, loss):
     A target of -1 is not counted.
     """
     target, R = expect_classes(target, y.shape)
-    dy, terms = empty(y.shape, y.dtype), empty(target.shape, y.dtype)
-    launch_each(log_sums, target.size, y.ravel(), sent(target.astype(np.int64)).ravel(), y.dtype.type(1 / R), terms.ravel(),
-           dy.ravel())                                                                                                   # B2
-    sums(terms, 1, out=loss)                                                                                             # F2
+    dy, terms, share = empty(y.shape, y.dtype), empty(target.shape, y.dtype), y.dtype.type(1 / R)
+    target = sent(target.astype(np.int64))
+    launch_each(log_sums, target.size, y.ravel(), target.ravel(), share, terms.ravel(), dy.ravel())          # B2
+    sums(terms, 1, out=loss)                                                                                 # F2
     return dy
 
 

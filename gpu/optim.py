@@ -1,6 +1,6 @@
-"""From gradients to new parameters: the twin of `minindrnn.optim.Adam`, with clipping and the bound of u in the same pass.
+"""From gradients to new parameters: the twin of `minindrnn.optim.Adam`, with clipping and the bound of u in one pass.
 
-    g = gradient, clamped to [-limit, limit], + decay * value         the latter for parameters of role "weight" only
+    g = gradient, clamped to [-limit, limit], + decay * value            decay only if the role is "weight"
     m = beta1 m + (1 - beta1) g          value -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)
     v = beta2 v + (1 - beta2) g^2        then value is clamped to [-bound, bound], if its role is "recurrent"
 
@@ -21,15 +21,17 @@ class Adam:
 
     def __init__(self, optimiser, parameters, arrays):
         self.parameters, self.arrays, self.updates = parameters, arrays, optimiser.updates
-        self.beta1, self.beta2, self.epsilon, self.decay = optimiser.beta1, optimiser.beta2, optimiser.epsilon, optimiser.decay
+        self.beta1, self.beta2 = optimiser.beta1, optimiser.beta2
+        self.epsilon, self.decay = optimiser.epsilon, optimiser.decay
 
     def update(self, grads, rate, *, limit=np.inf, bound=np.inf):
         """Change the parameters, given gradients on the same tree."""
         self.updates += 1
         k = int(self.updates)
         for path, parameter, grad in leaves(self.parameters, grads):
-            constants = (limit, self.decay if parameter.role == "weight" else 0.0, rate / (1 - self.beta1**k), 1 - self.beta1,
-                         1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon, bound if parameter.role == "recurrent" else np.inf)
+            constants = (limit, self.decay if parameter.role == "weight" else 0.0, rate / (1 - self.beta1**k),
+                         1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon,
+                         bound if parameter.role == "recurrent" else np.inf)
             arrays = parameter.value, grad, self.arrays[f"m.{path}"], self.arrays[f"v.{path}"]
             launch_each(adam, grad.size, *(array.ravel() for array in arrays), *map(grad.dtype.type, constants))
 

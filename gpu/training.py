@@ -1,7 +1,7 @@
 """A whole step of training on the device: the twin of `minindrnn.training.train_step`.
 
-A `Twin` holds, on the device, the same tree of layers, parameters and moments as a network and its optimiser. Between two
-evaluations nothing comes back but, where it is shown, a loss.
+A `Twin` holds, on the device, the same tree of layers, parameters and moments as a network and its optimiser. Between
+two evaluations nothing comes back but, where it is shown, a loss.
 """
 import numpy as np
 from numba import cuda
@@ -93,10 +93,10 @@ class Twin:
         return self.copies[-1][1]
 
     def _parameters(self, parameters):
-        return {name: Parameter(self._copy(parameter.value), parameter.role) for name, parameter in parameters.items()}
+        return {name: Parameter(self._copy(own.value), own.role) for name, own in parameters.items()}
 
     def _layer(self, layer):
-        """The twin of a layer, with its own copies of parameters and buffers; how often these were updated is shared."""
+        """The twin of a layer, with copies of its parameters and buffers; how often these were updated is shared."""
         kind = type(layer)
         if kind in CHAINS:
             return Chain([self._layer(each) for each in layer.layers])

@@ -49,7 +49,7 @@ def chances(p, rng, dtype):
 
 
 def splitmix64(seed, i):
-    """Number i of the generator that starts at the seed: 64 random bits. All are uint64: arrays, or numbers in a kernel.
+    """Number i of the generator that starts at the seed: 64 random bits; arrays of uint64, or numbers in a kernel.
 
     Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators, OOPSLA 2014.
     """
