@@ -139,6 +139,8 @@ def run_block(name, code, labels, kinds, values, memory, shared, counters, grid,
     def read(operand, kind):
         if operand not in registers and operand[0] == "%":
             raise PTXError(f"{where}: register {operand} was never written")
+        if operand not in registers and re.match(r"[A-Za-z_]", operand):
+            raise PTXError(f"{where}: {operand} is not known here: does an array of a thread lie in memory?")
         if operand not in registers:
             return immediate(operand, kind)
         value, size = registers[operand][active], np.dtype(kind).itemsize

@@ -129,7 +129,7 @@ def machine():
         print("not checked: registers, spills and the order of loads, for want of ptxas")
     elif not compiler.tool("nvdisasm"):
         print("not checked: the order of loads, for want of nvdisasm")
-    print(f"{'registers, loads together':48}" + "".join(f"{'sm_%d%d' % capability:>8}    " for capability in REGISTERS))
+    print(f"{'registers (and loads together)':48}" + "".join(f"{'sm_%d%d' % capability:>8}    " for capability in REGISTERS))
     for row, dtype in itertools.product(KERNELS, FLOATS):
         module, line = kernels.copied(f"minindrnn.gpu.{row.module}"), f"{row.module} {row.name} {dtype}"
         for capability in REGISTERS:
@@ -151,8 +151,7 @@ def values():
 
 
 def operated(name, dtype):
-    """What an operation of minindrnn.gpu, executed as PTX, does wrong, or None."""
-    Interpreter().install()
+    """What an operation of minindrnn.gpu, its kernels launched by the installed interpreter, does wrong, or None."""
     try:
         with np.errstate(all="ignore"):
             return operations.different(name, dtype)
@@ -164,13 +163,11 @@ def every():
     """Tier 3 of all other kernels: operations and whole steps of training, beside the CPU."""
     wrong, interpreter = [], Interpreter().install()
     for name, dtype in itertools.product(operations.OPERATIONS, FLOATS):
-        try:
-            found = operations.different(name, dtype)
-        except PTXError as error:
-            found = str(error)
+        found = operated(name, dtype)
         print(f"{name} {dtype}: {found or 'as on the CPU'}")
         wrong += [f"{name} {dtype}: {found}"] if found else []
-    never = {kernel for kernel in set(interpreter.writes) - set(interpreter.counters) if kernel[0] != "bench" and "_obvious" not in kernel[1]}
+    never = {(module, kernel) for module, kernel in set(interpreter.writes) - set(interpreter.counters)
+             if module != "bench" and "_obvious" not in kernel}
     return wrong + [f"never launched: {kernel}" for kernel in never]
 
 
@@ -199,7 +196,8 @@ FAULTS = [
     ("TUNED", "relu", "NaN becomes 0", "ZERO if z <= ZERO else z", "max(z, ZERO)"),
     ("TUNED", "tanh", "constants of Python's float", "(np.float32(0), np.float32(1))", "(0.0, 1.0)"),
     ("TUNED", "relu", "loads not ahead", "AHEAD = 8 ", "AHEAD = 4 "),
-    ("TUNED", "relu", "steps ahead known at run time only", "range(AHEAD):\n                ahead", "range(min(T, AHEAD)):\n                ahead"),
+    ("TUNED", "relu", "steps ahead known at run time only", "range(AHEAD):\n                ahead",
+     "range(min(T, AHEAD)):\n                ahead"),
     ("TUNED", "relu", "padding of h not written", "            h[p] = ZERO\n", "            pass\n"),
     ("TUNED", "relu", "padding of da not written", "            da[p + uint64(k) * stride] = ZERO\n", "            pass\n"),
     ("linear", "linear", "no barrier after filling", "            cuda.syncthreads()\n            for k", "            for k"),
@@ -237,6 +235,7 @@ def faults():
             rows = [row for row in KERNELS if row.name.startswith(f"{form.lower()} {activation} ")]
         else:
             operations.broken(form, old, new)
+            Interpreter().install()
             module, rows = operations.module(form), [row for row in KERNELS if row.module == form]
         for row in rows:
             in_compiler += looked_at(row, module, FLOATS[0], (8, 0))[1]
@@ -282,9 +281,8 @@ def simulated():
 
 def operated_in_the_simulator(module, name, old, new):
     operations.broken(module, old, new)
-    sys.modules.pop("simulator", None)
     import simulator
-    simulator.make_small()
+    simulator.make_small("minindrnn.gpu")
     try:
         with np.errstate(all="ignore"):
             return operations.different(name, FLOATS[0])
@@ -295,14 +293,31 @@ def operated_in_the_simulator(module, name, old, new):
 TIERS = {"machine": machine, "values": values, "every": every, "faults": faults, "simulated": simulated}
 
 
-@pytest.mark.parametrize("tier", ["machine", "values", "every", "faults"])
-def test_compiled_kernels(tier):
+@pytest.fixture(scope="module")
+def processes(request, tmp_path_factory):
+    """All tiers that are asked for, begun at once: {name: (process, file that it writes to)}."""
     if reason := compiler.missing():
         pytest.skip(reason)
-    done = subprocess.run([sys.executable, __file__, tier], capture_output=True, text=True)
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
-    if missing := re.search("^not checked: .*", done.stdout, re.MULTILINE):
+    names = [item.callspec.params["tier"] for item in request.session.items if item.originalname == "test_compiled_kernels"]
+    files = {name: open(tmp_path_factory.mktemp(name) / "said", "w+") for name in names}
+    begun = {name: (subprocess.Popen([sys.executable, __file__, name], stdout=file, stderr=subprocess.STDOUT), file)
+             for name, file in files.items()}
+    yield begun
+    for process, file in begun.values():
+        process.kill()
+        process.wait()
+        file.close()
+
+
+@pytest.mark.parametrize("tier", ["machine", "values", "every", "faults"])
+def test_compiled_kernels(tier, processes):
+    process, file = processes[tier]
+    failed = process.wait()
+    file.seek(0)
+    said = file.read()
+    print(said)
+    assert not failed, said
+    if missing := re.search("^not checked: .*", said, re.MULTILINE):
         pytest.skip(missing.group())
 
 

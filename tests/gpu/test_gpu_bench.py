@@ -17,7 +17,7 @@ from minindrnn import bench
 from minindrnn.__main__ import main
 from minindrnn.gpu import bench as device
 
-simulator.make_small()
+simulator.make_small("minindrnn.gpu")
 device.SIZES, device.COPIED, device.BLOCKS, device.BLOCK = {"small": (9, 2, 3)}, 64, 2, 4
 device.LAYERS, device.STEPS = [(4, 2, 2, 3)], {"small": (4, 2, 2, 3, 1, dict(norm="after", dropout=0.1))}
 assert device.seconds(lambda: None) < 0                        # the simulator has no clock
