@@ -265,6 +265,8 @@ def simulated():
     failed, results = Failed(), []
     hypothesis.settings.register_profile("first failure", deadline=None, derandomize=True, max_examples=15,
                                          report_multiple_bugs=False, phases=[hypothesis.Phase.generate])
+    whole = [operated_in_the_simulator("linear", name, "", "") for name in operations.OPERATIONS]
+    assert not any(whole), whole
     for form, operation, _, old, new in FAULTS:
         failed.first = None
         if form not in FORMS:
