@@ -5,6 +5,7 @@ and back. Arrays of other libraries are seen through their `__cuda_array_interfa
 PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that their memory is its own.
 """
 import sys
+import warnings
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,9 @@ import numpy as np
 from numba import cuda
 
 from minindrnn.shapes import expect_lengths
+
+# Numba speaks up for every launch of fewer than 128 blocks; a small array has no more to give.
+warnings.filterwarnings("ignore", message="Grid size .* low occupancy")
 
 STEPS = 8          # of a column, for one thread
 _stream, _workspace = ContextVar("stream", default=0), ContextVar("workspace", default=None)

@@ -155,16 +155,24 @@ def describe(arguments):
 
 
 def bench(arguments):
+    sections = SECTIONS
+    if arguments.device == "cuda":
+        from .gpu.bench import SECTIONS as sections
+        from .gpu.device import NoGPU, expect_gpu
+        try:
+            expect_gpu()
+        except NoGPU as error:
+            raise TrainingError(error) from None
     for name in arguments.what:
-        if name not in SECTIONS:
-            raise TrainingError(f"expected some of the sections {', '.join(SECTIONS)}, got {name}")
+        if name not in sections:
+            raise TrainingError(f"expected some of the sections {', '.join(sections)}, got {name}")
     before = None
-    for section, row in measure(arguments.what or SECTIONS):
+    for section, row in measure(arguments.what or sections, sections):
         if arguments.json:
             print(json.dumps({"section": section} | row), flush=True)
             continue
         if section != before:
-            print(f"{section}: {' '.join(SECTIONS[section].__doc__.split())}")
+            print(f"{section}: {' '.join(sections[section].__doc__.split())}")
         print(line(row), flush=True)
         before = section
     return 0

@@ -118,6 +118,8 @@ def parser():
         "Time kernels, training steps and other libraries, each beside its limit on this machine, a median with the "
         "middle half of the rounds. Sections: " + ", ".join(SECTIONS) + "."))
     bench.add_argument("what", nargs="*", metavar="SECTION", help="which sections (default all)")
+    bench.add_argument("--device", choices=["cpu", "cuda"], default="cpu",
+                       help="cuda: minindrnn.gpu, sections limits, kernels, steps and peers (default cpu)")
     bench.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     exercise = commands.add_parser("exercise", help="write a backward pass yourself, and have it checked", description=(
         "Without a file, print the functions to write. With one, run them on drawn problems and say which number of "

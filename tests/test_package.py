@@ -27,12 +27,14 @@ LEVELS = [
     {"__main__"},
 ]
 GPU = [                          # which may import all of the above but the command line
-    {"device"},
+    {"device", "compiler"},
     {"recurrence"},
     {"sums", "blocks"},
     {"linear", "batchnorm", "dropout", "losses", "optim", "memory"},
     {"indrnn"},
     {"training"},
+    {"bench", "report"},
+    {"__main__"},
 ]
 
 

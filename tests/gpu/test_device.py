@@ -44,6 +44,12 @@ def test_asking_for_a_gpu_without_one_says_what_is_missing(monkeypatch):
         minindrnn.gpu.indrnn_forward(np.ones((2, 1, 1)), np.ones(1))
 
 
+def test_small_grids_are_launched_in_silence(tmp_path):
+    done = subprocess.run([sys.executable, "-c", "from minindrnn.gpu.recurrence import over_sequences; over_sequences[1, 32]"],
+                          cwd=tmp_path, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "0"}, capture_output=True, text=True)
+    assert done.returncode == 0 and "Grid size" not in done.stderr, done.stderr
+
+
 class Foreign:
     """An array that only its interface tells about, as CuPy's arrays and PyTorch's tensors on a GPU."""
 

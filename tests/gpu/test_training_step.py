@@ -6,6 +6,7 @@ are full of NaN, so that whatever a kernel does not write shows. Tiles and block
 import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -405,6 +406,28 @@ def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, tmp_p
         rows, expected = history(tmp_path / name), history(tmp_path / "cpu")
         assert rows[-1]["test_mse"] == pytest.approx(expected[-1]["test_mse"], rel=1e-4)
         assert rows[-1]["loss"] == pytest.approx(expected[-1]["loss"], rel=1e-4)
+
+
+@simulated
+def test_a_stopped_run_goes_on_bit_for_bit(gpu, tmp_path):
+    from minindrnn.experiments import Adding, settings
+
+    def run(folder):
+        made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=4, norm="after", dropout=0.2)).run(tmp_path / folder)
+        made.twin = gpu.training.Twin(made.network, made.loss, made.optimiser)
+        return made
+
+    whole, part = run("whole"), run("part")
+    whole.start()
+    assert whole.train()
+    part.start()
+    batch = part.batch
+    part.batch = lambda step: (os.kill(os.getpid(), signal.SIGINT) if step == 2 else None, batch(step))[1]
+    assert not part.train() and part.step == 3
+    again = run("part")
+    again.resume()
+    assert again.train()
+    assert (tmp_path / "whole/checkpoint.npz").read_bytes() == (tmp_path / "part/checkpoint.npz").read_bytes()
 
 
 @simulated
