@@ -20,7 +20,8 @@ def test_there_are_tutorials():
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="trains networks, which needs compiled kernels")
 @every_tutorial
 def test_it_runs(source, tmp_path):
-    done = subprocess.run([sys.executable, source], cwd=tmp_path, env=os.environ | {"MPLBACKEND": "agg"}, capture_output=True, text=True)
+    environment = os.environ | {"MPLBACKEND": "agg", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, source], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
