@@ -36,7 +36,8 @@ def cells(text):
 @every_tutorial
 def test_the_notebook_is_of_this_source(source):
     notebook = json.loads(source.with_suffix(".ipynb").read_text())
-    assert [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]] == list(cells(source.read_text()))
+    built = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    assert built == list(cells(source.read_text()))
 
 
 @every_tutorial

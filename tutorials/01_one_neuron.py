@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 1. One neuron, one weight
 #
-# A recurrent network reads a sequence one step at a time and keeps a state of what it has read.
-# The smallest one has one neuron and one recurrent weight, `u`. All that it can remember, and all that it can learn
-# from the past, is decided by the size of `u`. This tutorial shows why.
+# A recurrent network reads a sequence one step at a time and keeps a state of what it has read. The smallest one has
+# one neuron and one recurrent weight, `u`. All that it can remember, and all that it can learn from the past, is
+# decided by the size of `u`. This tutorial shows why.
 #
 # You need NumPy and a little calculus. Every statement below is either drawn or checked by an `assert`.
 
@@ -22,7 +22,7 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 #
 # It adds its new input `a[t]` to a share `u` of what it held before, and keeps the result if it is positive:
 #
-# $$h_t = \mathrm{relu}(a_t + u\, h_{t-1}), \qquad \mathrm{relu}(z) = \max(z, 0)$$
+# $$h_t = \mathrm{relu}(a_t + u h_{t-1}), \qquad \mathrm{relu}(z) = \max(z, 0)$$
 #
 # `h[t]` is the state after step `t`. Before the first step the state is 0.
 
@@ -68,9 +68,9 @@ plt.show()
 #
 # $$|u|^t = \frac{1}{2} \quad\Longrightarrow\quad t = \frac{\ln(1/2)}{\ln |u|}$$
 #
-# Near `u = 1`, where `ln u` is close to `u - 1`, this is about `0.69 / (1 - u)`: each further nine makes memory ten times
-# as long. Most of the range of `u` is short memory. From 0 to 0.9 the half-life stays below 7 steps; everything longer lies
-# in the last tenth.
+# Near `u = 1`, where `ln u` is close to `u - 1`, this is about `0.69 / (1 - u)`: each further nine makes memory ten
+# times as long. Most of the range of `u` is short memory. From 0 to 0.9 the half-life stays below 7 steps; everything
+# longer lies in the last tenth.
 
 # %%
 for u in (0.5, 0.9, 0.99, 0.999, 1.0):
@@ -90,7 +90,8 @@ plt.show()
 # %% [markdown]
 # ## What does it hold when inputs keep coming?
 #
-# As long as the state is positive, relu changes nothing and the steps add up: every input so far, each with its own power.
+# As long as the state is positive, relu changes nothing and the steps add up: every input so far, each with its own
+# power.
 #
 # $$h_t = \sum_{s=0}^{t} u^{t-s} a_s$$
 #
@@ -117,8 +118,8 @@ plt.show()
 # ## What if u is larger than 1, or negative?
 #
 # Above 1 the power grows instead of shrinking. A little is enough if there are many steps: `1.1` to the power of 100 is
-# over ten thousand. Below zero, relu cuts: an impulse is forgotten at the next step, because `u * h` is negative.
-# Such a neuron is not useless. Under a steady input it damps itself, and settles where `h = a + u h`, at `a / (1 - u)`.
+# over ten thousand. Below zero, relu cuts: an impulse is forgotten at the next step, because `u * h` is negative. Such
+# a neuron is not useless. Under a steady input it damps itself, and settles where `h = a + u h`, at `a / (1 - u)`.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
@@ -143,13 +144,13 @@ assert np.isclose(steady[-1], 1 / (1 + 0.7), rtol=1e-3)
 # %% [markdown]
 # ## Why does the same power decide what can be learned?
 #
-# Learning asks: if an early input had been a little larger, what would the state be now? The answer is the derivative of
-# the sum above. While the neuron stays active (`h > 0`),
+# Learning asks: if an early input had been a little larger, what would the state be now? The answer is the derivative
+# of the sum above. While the neuron stays active (`h > 0`),
 #
 # $$\frac{\partial h_t}{\partial a_s} = u^{t-s}$$
 #
-# the same power again, now carrying a gradient back. What a neuron has forgotten it cannot learn from, and what it blows up
-# it cannot learn from either. Here the derivative is measured by changing `a[0]` and looking at `h[t]`:
+# the same power again, now carrying a gradient back. What a neuron has forgotten it cannot learn from, and what it
+# blows up it cannot learn from either. Here the derivative is measured by changing `a[0]` and looking at `h[t]`:
 
 # %%
 a, eps = np.ones(101), 1e-6
@@ -167,9 +168,9 @@ for u in (0.5, 0.9, 1.0, 1.05):
 #
 # $$\left(\tfrac{1}{2}\right)^{1/T} \le |u| \le 2^{1/T}$$
 #
-# The upper end is kept during training, for every neuron: that is what keeps gradients from exploding
-# ([tutorial 4](04_why_u_is_bounded.ipynb)). The lower end is only a place to start for neurons that must remember the first
-# step. To forget is allowed.
+# The upper end is kept during training, for every neuron: that is what keeps gradients from exploding ([tutorial
+# 4](04_why_u_is_bounded.ipynb)). The lower end is only a place to start for neurons that must remember the first step.
+# To forget is allowed.
 
 # %%
 steps = np.unique(np.logspace(0.5, 4, 60).astype(int))
@@ -193,9 +194,10 @@ for T in (10, 100, 1000):
 #
 # $$h_t = \mathrm{relu}(W x_t + b + u * h_{t-1})$$
 #
-# `*` multiplies neuron by neuron. The neurons share the input `x` through the matrix `W`, but no neuron reads another's memory;
-# they mix in the next layer. So a layer is many of the neurons above, side by side, each with its own half-life.
-# The package computes it for `T` steps, `B` sequences and `N` neurons at once: arrays have the shape `(T, B, N)`.
+# `*` multiplies neuron by neuron. The neurons share the input `x` through the matrix `W`, but no neuron reads another's
+# memory; they mix in the next layer. So a layer is many of the neurons above, side by side, each with its own
+# half-life. The package computes it for `T` steps, `B` sequences and `N` neurons at once: arrays have the shape
+# `(T, B, N)`.
 
 # %%
 T, B, M, N = 30, 2, 3, 5
@@ -213,8 +215,9 @@ for sequence in range(B):
 # ## Exercises
 #
 # 1. A tenth of an impulse should be left after 50 steps. Which `u` does that? Check it with `neuron`.
-# 2. Find `u` and a bias `b` such that a neuron that receives `x[t] + b` falls to 0 in a straight line, and reaches it with
-#    its tenth step, after an impulse `x[0] = 1`. No `u` between 0 and 1 can do this alone: its powers never reach 0.
+# 2. Find `u` and a bias `b` such that a neuron that receives `x[t] + b` falls to 0 in a straight line, and reaches it
+#    with its tenth step, after an impulse `x[0] = 1`. No `u` between 0 and 1 can do this alone: its powers never reach
+#    0.
 # 3. Replace relu by the identity, `h = a_t + u * h`. What does an impulse do when `u = -1`? What is the half-life of
 #    `u = -0.9`, and why does `half_life` take the absolute value?
 #

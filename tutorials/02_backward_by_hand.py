@@ -2,13 +2,14 @@
 # # 2. The backward pass by hand
 #
 # This is the heart of the project: five lines of algebra that turn "how does the loss change with the states?" into
-# "how does the loss change with the inputs, the recurrent weights and the initial state?". Here they are derived one at a time,
-# and then checked in three ways that have nothing in common. At the end you can write `indrnn_backward` on your own.
+# "how does the loss change with the inputs, the recurrent weights and the initial state?". Here they are derived one at
+# a time, and then checked in three ways that have nothing in common. At the end you can write `indrnn_backward` on your
+# own.
 #
-# **Notation.** `dx` means $\partial L / \partial x$, the gradient of the loss `L`, a single number, with respect to `x`.
-# It has the shape of `x`. Arrays are time-major: `T` steps, `B` sequences, `N` neurons; `a` and `h` are `(T, B, N)`,
-# `u` is `(N,)`, `h0` is `(B, N)`. All products between them are elementwise, so you may read every line for one neuron of one
-# sequence, where each symbol is one number.
+# **Notation.** `dx` means $\partial L / \partial x$, the gradient of the loss `L`, a single number, with respect to
+# `x`. It has the shape of `x`. Arrays are time-major: `T` steps, `B` sequences, `N` neurons; `a` and `h` are
+# `(T, B, N)`, `u` is `(N,)`, `h0` is `(B, N)`. All products between them are elementwise, so you may read every line
+# for one neuron of one sequence, where each symbol is one number.
 
 # %%
 import inspect
@@ -50,9 +51,9 @@ def forward(a, u, h0, act=relu):
 # %% [markdown]
 # ## What is given, and what is asked?
 #
-# Something comes after the recurrence: another layer, a loss. Whoever differentiates that part hands us `dh`, `(T, B, N)`:
-# how `L` changes with each `h[t]` **directly, all other states held fixed**. But the states are not free: a change of `h[0]` also
-# moves `h[1]`, and so on. Sorting this out is our job. We want
+# Something comes after the recurrence: another layer, a loss. Whoever differentiates that part hands us `dh`,
+# `(T, B, N)`: how `L` changes with each `h[t]` **directly, all other states held fixed**. But the states are not free:
+# a change of `h[0]` also moves `h[1]`, and so on. Sorting this out is our job. We want
 #
 # * `da` `(T, B, N)`, for the layer that made `a`,
 # * `du` `(N,)`, to improve the recurrent weights,
@@ -60,7 +61,7 @@ def forward(a, u, h0, act=relu):
 #
 # To test anything we need a loss. A weighted sum of all states, with random weights `w`, will do:
 #
-# $$L = \sum_{t,b,n} w_{tbn}\, h_{tbn} \qquad\Longrightarrow\qquad dh = w$$
+# $$L = \sum_{t,b,n} w_{tbn} h_{tbn} \qquad\Longrightarrow\qquad dh = w$$
 #
 # It is as good as any: near a point every smooth loss is such a sum, with `w = dh`.
 #
@@ -68,10 +69,11 @@ def forward(a, u, h0, act=relu):
 #
 # The chain rule for a value that is used in several places has one form, and it is all we need:
 #
-# > The gradient of a value is the sum, over everything that reads it, of the gradient of what the reader made, times the
-# > reader's derivative with respect to the value.
+# > The gradient of a value is the sum, over everything that reads it, of the gradient of what the reader made, times
+# > the reader's derivative with respect to the value.
 #
-# So first list the readers. In the picture values flow along the arrows; in orange stands what flows back along each of them.
+# So first list the readers. In the picture values flow along the arrows; in orange stands what flows back along each of
+# them.
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.2))
@@ -103,14 +105,14 @@ plt.show()
 #
 # ## What reaches `z[t]`? (B1)
 #
-# Start at `h[t]`. Its first reader is the loss, which sends `dh[t]`. Its second reader is step `t + 1`. Call what that one sends
-# the **carry**. After the last step there is no step `t + 1`, so there the carry is 0. The sum goes through F2, whose
-# derivative is `act'`:
+# Start at `h[t]`. Its first reader is the loss, which sends `dh[t]`. Its second reader is step `t + 1`. Call what that
+# one sends the **carry**. After the last step there is no step `t + 1`, so there the carry is 0. The sum goes through
+# F2, whose derivative is `act'`:
 #
 # **B1** $\quad dz_t = (dh_t + \mathrm{carry}) * \mathrm{act}'(z_t)$
 #
-# For relu, `act'` is 1 where `z > 0` and 0 elsewhere. Because `z > 0` exactly where `h > 0`, the output tells the derivative. The
-# same holds for tanh, where `act' = 1 - h^2`. That is why `z` need not be kept.
+# For relu, `act'` is 1 where `z > 0` and 0 elsewhere. Because `z > 0` exactly where `h > 0`, the output tells the
+# derivative. The same holds for tanh, where `act' = 1 - h^2`. That is why `z` need not be kept.
 #
 # ## What does a step send back? (B2)
 #
@@ -128,9 +130,9 @@ plt.show()
 #
 # ## What reaches the weight? (B4)
 #
-# `u` is one number per neuron, but every step of every sequence reads it. Each reader contributes its `dz[t]`, times the derivative of
-# F1 with respect to `u`. That derivative is what `u` was multiplied with: the state **before** the step, `h[t-1]`, not `h[t]`; at
-# step 0 it is `h0`. The contributions add up:
+# `u` is one number per neuron, but every step of every sequence reads it. Each reader contributes its `dz[t]`, times
+# the derivative of F1 with respect to `u`. That derivative is what `u` was multiplied with: the state **before** the
+# step, `h[t-1]`, not `h[t]`; at step 0 it is `h0`. The contributions add up:
 #
 # **B4** $\quad du = \sum_{t} \sum_{b} dz_t * h_{t-1}$
 #
@@ -203,9 +205,9 @@ for name, p, gradient in zip(("a", "u", "h0"), (a, u, h0), backward(w, cache)):
 # %% [markdown]
 # ## How small should the change be?
 #
-# Two errors compete. Curvature gives one of about `eps^2`. Rounding gives one of about `1e-16 / eps`, because two nearly equal losses
-# are subtracted. Here their sum is smallest near 1e-5. The package takes 1e-6, where more curvature would not hurt yet, and works
-# in float64. The curve needs tanh: with relu the loss has no curvature in a single `a`.
+# Two errors compete. Curvature gives one of about `eps^2`. Rounding gives one of about `1e-16 / eps`, because two
+# nearly equal losses are subtracted. Here their sum is smallest near 1e-5. The package takes 1e-6, where more curvature
+# would not hurt yet, and works in float64. The curve needs tanh: with relu the loss has no curvature in a single `a`.
 
 # %%
 def tanh_slope(h):
@@ -224,7 +226,8 @@ figure, axes = plt.subplots(figsize=(8, 3))
 axes.loglog(sizes, errors, marker="o", markersize=4, label="measured")
 axes.loglog(sizes, sizes**2, linestyle="--", label="eps^2")
 axes.loglog(sizes, 1e-16 / sizes, linestyle=":", color="C3", label="1e-16 / eps")
-axes.set(xlabel="eps", ylabel="largest error of da", ylim=(1e-12, 1), title="Finite differences against the backward pass")
+axes.set(xlabel="eps", ylabel="largest error of da", ylim=(1e-12, 1),
+         title="Finite differences against the backward pass")
 axes.legend(frameon=False, loc="lower left")
 plt.show()
 assert 1e-6 < sizes[np.argmin(errors)] < 1e-4
@@ -233,10 +236,10 @@ assert np.max(np.abs(differences(tanh_loss, a, 1e-6) - da)) < 1e-8
 # %% [markdown]
 # ## Would a mistake be noticed?
 #
-# A check that cannot fail proves nothing, so break the backward pass on purpose. `minindrnn.check` is the check that the package's own
-# tests use. It saves work: instead of one number at a time it moves a whole array along one random direction `v`, and compares
-# the change of the loss with the inner product of gradient and `v`. Two evaluations settle an array of any size. Only when
-# they disagree does it look for the worst number, and names it.
+# A check that cannot fail proves nothing, so break the backward pass on purpose. `minindrnn.check` is the check that
+# the package's own tests use. It saves work: instead of one number at a time it moves a whole array along one random
+# direction `v`, and compares the change of the loss with the inner product of gradient and `v`. Two evaluations settle
+# an array of any size. Only when they disagree does it look for the worst number, and names it.
 
 # %%
 faults = {"h[t] instead of h[t-1]": ("dz * before", "dz * h[t]"), "no carry": ("dh[t] + carry", "dh[t]"),
@@ -263,8 +266,9 @@ for name, (right, wrong) in faults.items():
 # %% [markdown]
 # ## Check 2: is it what algebra says?
 #
-# Three steps can be written out. SymPy unrolls F1 and F2 with letters instead of numbers, and differentiates the whole expression
-# by its own rules. Our `backward` is then run on the same letters, and the difference of the two, multiplied out, must be 0.
+# Three steps can be written out. SymPy unrolls F1 and F2 with letters instead of numbers, and differentiates the whole
+# expression by its own rules. Our `backward` is then run on the same letters, and the difference of the two, multiplied
+# out, must be 0.
 
 # %%
 letters = [np.array(sympy.symbols(f"{name}:3")).reshape(3, 1, 1) for name in "aw"]
@@ -285,14 +289,14 @@ print("da[0] =", sympy.expand(da[0, 0, 0]))
 print("da[0] =", sympy.horner(da[0, 0, 0], U[0]), "   as the carry computes it")
 
 # %% [markdown]
-# With the identity as activation, `da[0]` is a polynomial in `u`: what the loss says at step `t` comes back multiplied by
-# `u^t`, the power of [tutorial 1](01_one_neuron.ipynb). The carry evaluates it from the inside out, with one product and one sum
-# per step: a single sweep over the sequence, like the forward pass.
+# With the identity as activation, `da[0]` is a polynomial in `u`: what the loss says at step `t` comes back multiplied
+# by `u^t`, the power of [tutorial 1](01_one_neuron.ipynb). The carry evaluates it from the inside out, with one product
+# and one sum per step: a single sweep over the sequence, like the forward pass.
 #
 # ## Check 3: is it what comes out going forward?
 #
-# There is a way to `du` with no backward pass at all. Ask, going forward, how the state moves when `u` does: the **trace**
-# `e[t] = dh[t]/du`. Differentiate F1 and F2 with respect to `u`; `h[t-1]` depends on `u` as well:
+# There is a way to `du` with no backward pass at all. Ask, going forward, how the state moves when `u` does: the
+# **trace** `e[t] = dh[t]/du`. Differentiate F1 and F2 with respect to `u`; `h[t-1]` depends on `u` as well:
 #
 # $$e_t = \mathrm{act}'(z_t) * (h_{t-1} + u * e_{t-1}), \qquad du = \sum_t \sum_b dh_t * e_t$$
 #
@@ -313,17 +317,20 @@ print("backward      ", du)
 print("forward traces", traced)
 
 # %% [markdown]
-# Why go backward at all? A trace answers for one parameter. Here one per neuron is enough, because `u[n]` only moves neuron `n`;
-# but `W` has `M` numbers for each neuron, and each would need a trace of its own. One backward pass answers for all of them.
+# Why go backward at all? A trace answers for one parameter. Here one per neuron is enough, because `u[n]` only moves
+# neuron `n`; but `W` has `M` numbers for each neuron, and each would need a trace of its own. One backward pass answers
+# for all of them.
 #
 # ## What happens at the kink?
 #
-# relu has no derivative at 0: to the left it is 0, to the right 1. The package takes **relu'(0) = 0**. Two things follow.
+# relu has no derivative at 0: to the left it is 0, to the right 1. The package takes **relu'(0) = 0**. Two things
+# follow.
 #
-# Finite differences that straddle the kink are wrong, whatever the backward pass says. With `z = 1e-7` and `eps = 1e-6` the
-# backward pass says 1, which is right, and the central difference says 0.55.
+# Finite differences that straddle the kink are wrong, whatever the backward pass says. With `z = 1e-7` and `eps = 1e-6`
+# the backward pass says 1, which is right, and the central difference says 0.55.
 #
-# And an inactive step is a wall: where `h[t] = 0`, `dz[t] = 0`, so the carry is 0 too and nothing from later steps gets past.
+# And an inactive step is a wall: where `h[t] = 0`, `dz[t] = 0`, so the carry is 0 too and nothing from later steps gets
+# past.
 
 # %%
 def central(a, eps):
@@ -372,12 +379,12 @@ assert indrnn_backward(zero + 1, indrnn_forward(zero, np.ones(1))[1])[0] == 0   
 # %% [markdown]
 # ## Exercises
 #
-# 1. Close this page and write `indrnn_backward` in an empty file. `python -m minindrnn exercise recurrence FILE` checks it, and
-#    names the step and the neuron if something is off.
+# 1. Close this page and write `indrnn_backward` in an empty file. `python -m minindrnn exercise recurrence FILE` checks
+#    it, and names the step and the neuron if something is off.
 # 2. In a layer, `a[t] = W x[t] + b`. List the readers of `x[t]`, `W` and `b`, and derive `dx`, `dW` and `db` from `da`.
 #    Compare with `minindrnn.linear_backward`.
-# 3. Give the neuron a second memory: `z[t] = a[t] + u * h[t-1] + v * h[t-2]`, with `h[-1] = h[-2] = 0`. How many readers does `h[t]`
-#    have now? Write the backward pass and check it.
+# 3. Give the neuron a second memory: `z[t] = a[t] + u * h[t-1] + v * h[t-2]`, with `h[-1] = h[-2] = 0`. How many
+#    readers does `h[t]` have now? Write the backward pass and check it.
 #
 # Answers to 2 and 3, checked:
 
@@ -406,5 +413,6 @@ def backward2(dh, cache):
 
 
 arrays = {"a": rng.normal(size=(5, 2, 3)), "u": rng.normal(size=3), "v": rng.normal(size=3)}
-check(Problem(arrays, lambda: forward2(*arrays.values()), lambda dh, cache: dict(zip(arrays, backward2(dh, cache)))), rng)
+check(Problem(arrays, lambda: forward2(*arrays.values()),
+              lambda dh, cache: dict(zip(arrays, backward2(dh, cache)))), rng)
 print("both agree")

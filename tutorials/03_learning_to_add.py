@@ -1,9 +1,10 @@
 # %% [markdown]
 # # 3. A layer learns to add
 #
-# Two numbers have to be remembered among fifty, and added. This is the first experiment of the IndRNN paper
-# ([arXiv 1803.04831](https://arxiv.org/abs/1803.04831), section 5.1). Here a small network learns it in some seconds, and is then
-# opened: what does each neuron do? The answer is simple enough that you could have built it by hand. In the last exercise you do.
+# Two numbers have to be remembered among fifty, and added. This is the first experiment of the IndRNN paper ([arXiv
+# 1803.04831](https://arxiv.org/abs/1803.04831), section 5.1). Here a small network learns it in some seconds, and is
+# then opened: what does each neuron do? The answer is simple enough that you could have built it by hand. In the last
+# exercise you do.
 
 # %%
 import matplotlib.pyplot as plt
@@ -23,13 +24,13 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 # %% [markdown]
 # ## What is the problem?
 #
-# At every step the network sees two inputs: a number from 0 to 1, and a mark. The mark is 1 at two steps, one in each half of
-# the sequence, and 0 elsewhere. After the last step the network must say the sum of the two marked numbers:
+# At every step the network sees two inputs: a number from 0 to 1, and a mark. The mark is 1 at two steps, one in each
+# half of the sequence, and 0 elsewhere. After the last step the network must say the sum of the two marked numbers:
 #
 # $$\mathrm{target} = \sum_t \mathrm{value}_t \cdot \mathrm{mark}_t$$
 #
-# Who remembers nothing does best to answer 1, the mean. The mean squared error is then the variance of the sum of two uniform
-# numbers, `2 / 12 = 1/6`. Whatever is below 1/6 was remembered.
+# Who remembers nothing does best to answer 1, the mean. The mean squared error is then the variance of the sum of two
+# uniform numbers, `2 / 12 = 1/6`. Whatever is below 1/6 was remembered.
 
 # %%
 T = 50
@@ -54,13 +55,13 @@ plt.show()
 # h^2_t = \mathrm{relu}(W_2 h^1_t + b_2 + u_2 * h^2_{t-1}), \quad
 # y = V h^2_{T-1} + c$$
 #
-# The second layer starts with `u` near 1, since it must carry something to the end. The first starts anywhere from 0 to the bound,
-# `2^(1/T)`. The whole network has a few hundred parameters, of which 32 are recurrent weights.
+# The second layer starts with `u` near 1, since it must carry something to the end. The first starts anywhere from 0 to
+# the bound, `2^(1/T)`. The whole network has a few hundred parameters, of which 32 are recurrent weights.
 
 # %%
 def new_network():
-    return StackedIndRNN(inputs=2, neurons=16, layers=2, outputs=1, rng=np.random.default_rng(0), steps=T, W=normal(0.1),
-                         dtype=np.float64)
+    return StackedIndRNN(inputs=2, neurons=16, layers=2, outputs=1, rng=np.random.default_rng(0), steps=T,
+                         W=normal(0.1), dtype=np.float64)
 
 
 network = new_network()
@@ -153,11 +154,11 @@ panels[1].set_xlabel("step t  (dotted: the marked steps)")
 plt.show()
 
 # %% [markdown]
-# The first layer spikes at the marks; the rest of the time it is nearly silent. The second layer climbs at the marks, and holds.
-# The paper sees the same in its network for `T = 5000`.
+# The first layer spikes at the marks; the rest of the time it is nearly silent. The second layer climbs at the marks,
+# and holds. The paper sees the same in its network for `T = 5000`.
 #
-# How high are the spikes? Below are two neurons, at all steps of all sequences: the one whose spikes vary most, and the one whose
-# spikes are highest.
+# How high are the spikes? Below are two neurons, at all steps of all sequences: the one whose spikes vary most, and the
+# one whose spikes are highest.
 
 # %%
 marked = x[:, :, 1] == 1
@@ -179,17 +180,18 @@ for n in (measuring, counting):
     assert b < 0 < w2
 
 # %% [markdown]
-# Without a mark both are silent: a bias below zero sees to that. With a mark the first one measures the value, here as a
-# line that falls, and the second one hardly looks at the value; it says that there is a mark. Between them lies a product,
-# `value * mark`, made by a network that has no products: the mark lifts the neuron to where relu lets the value through.
+# Without a mark both are silent: a bias below zero sees to that. With a mark the first one measures the value, here as
+# a line that falls, and the second one hardly looks at the value; it says that there is a mark. Between them lies a
+# product, `value * mark`, made by a network that has no products: the mark lifts the neuron to where relu lets the
+# value through.
 #
-# $$\mathrm{relu}(w_1\,\mathrm{value} + w_2\,\mathrm{mark} + b), \qquad b < 0 < w_2$$
+# $$\mathrm{relu}(w_1 \cdot \mathrm{value} + w_2 \cdot \mathrm{mark} + b), \qquad b < 0 < w_2$$
 #
 # ## What does the second layer do?
 #
-# It adds. To see how well, read the answer from a single neuron of it: a line `p h + q` with two numbers, fitted by least squares for
-# each neuron in turn. The paper makes a similar experiment. The picture shows the best neuron: what it receives at a step, and
-# what it holds.
+# It adds. To see how well, read the answer from a single neuron of it: a line `p h + q` with two numbers, fitted by
+# least squares for each neuron in turn. The paper makes a similar experiment. The picture shows the best neuron: what
+# it receives at a step, and what it holds.
 
 # %%
 def line_error(h):
@@ -214,8 +216,9 @@ right.set(xlabel="step t", ylabel="h[t]", title="the same neuron, 4 sequences")
 plt.show()
 
 # %% [markdown]
-# Its input is close to `value * mark` times a constant: it counts the marks and subtracts what the first layer measured. And with `u`
-# close to 1 it is a sum, `h[t] = h[t-1] + a[t]`, which jumps at the marks and nearly holds in between.
+# Its input is close to `value * mark` times a constant: it counts the marks and subtracts what the first layer
+# measured. And with `u` close to 1 it is a sum, `h[t] = h[t-1] + a[t]`, which jumps at the marks and nearly holds in
+# between.
 #
 # ## Who needs its memory?
 #
@@ -234,16 +237,17 @@ median = np.median(half_life(first["u"]))
 print(f"median half-life in the first layer: {median:.1f} steps")
 
 # %% [markdown]
-# The first layer looks at each step by itself; its memory is of little use to this network. The second one
-# remembers and adds. Nobody told them: either layer could remember. Another seed may divide the work differently (exercise 1).
+# The first layer looks at each step by itself; its memory is of little use to this network. The second one remembers
+# and adds. Nobody told them: either layer could remember. Another seed may divide the work differently (exercise 1).
 #
 # ## Exercises
 #
-# 1. Train with `np.random.default_rng(1)` in `new_network` and look again at the neurons and at the test without memory. Is it the
-#    same solution?
-# 2. Train with `T = 200`. What is the bound on `u` now? How many steps of learning until the loss falls below 1/6 for good?
-# 3. Solve the problem without training. One neuron in each layer is enough: choose `W`, `b` and `u` of both layers, and the
-#    readout, such that the error is 0.
+# 1. Train with `np.random.default_rng(1)` in `new_network` and look again at the neurons and at the test without
+#    memory. Is it the same solution?
+# 2. Train with `T = 200`. What is the bound on `u` now? How many steps of learning until the loss falls below 1/6 for
+#    good?
+# 3. Solve the problem without training. One neuron in each layer is enough: choose `W`, `b` and `u` of both layers, and
+#    the readout, such that the error is 0.
 #
 # The answer to 3, checked. What training found is a roundabout form of it:
 

@@ -1,17 +1,17 @@
 # %% [markdown]
 # # 4. Why u is bounded
 #
-# Recurrent networks are hard to train for one reason: on its way back through `T` steps a gradient is multiplied `T` times, and
-# it vanishes or explodes. In an IndRNN the factor is a single number per neuron, `u`, so the problem can be looked in the eye: keep
-# `|u|` below a bound, and nothing can explode. This tutorial shows the problem, the bound, and why a network with a recurrent
-# matrix has no bound as simple.
+# Recurrent networks are hard to train for one reason: on its way back through `T` steps a gradient is multiplied `T`
+# times, and it vanishes or explodes. In an IndRNN the factor is a single number per neuron, `u`, so the problem can be
+# looked in the eye: keep `|u|` below a bound, and nothing can explode. This tutorial shows the problem, the bound, and
+# why a network with a recurrent matrix has no bound as simple.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minindrnn import (LSTM, RNN, Adam, AtLastStep, Chain, IndRNN, Linear, StackedIndRNN, indrnn_backward, indrnn_forward,
-                       mean_squared_error)
+from minindrnn import (LSTM, RNN, Adam, AtLastStep, Chain, IndRNN, Linear, StackedIndRNN, indrnn_backward,
+                       indrnn_forward, mean_squared_error)
 from minindrnn.data.adding import adding_problem
 from minindrnn.gradientflow import gradient_norms
 from minindrnn.linear import normal
@@ -24,10 +24,10 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 # %% [markdown]
 # ## What happens to a gradient on its way back?
 #
-# Let only the last state matter: `dh` is 1 at step `T - 1` and 0 before. Equations B1 and B2 of
-# [tutorial 2](02_backward_by_hand.ipynb) then multiply by `u` at each step back, as long as the neuron is active:
+# Let only the last state matter: `dh` is 1 at step `T - 1` and 0 before. Equations B1 and B2 of [tutorial
+# 2](02_backward_by_hand.ipynb) then multiply by `u` at each step back, as long as the neuron is active:
 #
-# $$\frac{\partial h_{T-1}}{\partial a_t} = u^{\,T-1-t}$$
+# $$\frac{\partial h_{T-1}}{\partial a_t} = u^{T-1-t}$$
 
 # %%
 T = 200
@@ -47,8 +47,8 @@ axes.set_ylim(1e-10, 1e12)
 plt.show()
 
 # %% [markdown]
-# A weight of 1.1 multiplies the first step's gradient by over a hundred million, one of 0.9 divides it by as much and more.
-# The useful weights lie in a narrow band around 1.
+# A weight of 1.1 multiplies the first step's gradient by over a hundred million, one of 0.9 divides it by as much and
+# more. The useful weights lie in a narrow band around 1.
 #
 # ## How large may u be?
 #
@@ -56,8 +56,8 @@ plt.show()
 #
 # $$|u|^T \le \gamma \quad\Longleftrightarrow\quad |u| \le \gamma^{1/T}$$
 #
-# This holds for every input, not only for neurons that are always active: an inactive step multiplies by 0, since relu' is 0 or 1.
-# Below, random inputs and random weights within the bound try to break it.
+# This holds for every input, not only for neurons that are always active: an inactive step multiplies by 0, since relu'
+# is 0 or 1. Below, random inputs and random weights within the bound try to break it.
 
 # %%
 gamma = 2
@@ -79,12 +79,13 @@ for scale in (0.1, 1, 10):
 # %% [markdown]
 # ## What does an exploding gradient look like to the optimiser?
 #
-# Like a cliff. Take the smallest task with a long memory: an impulse at step 0, and after 100 steps the state should be 1/2. As
-# a function of `u` alone the loss is
+# Like a cliff. Take the smallest task with a long memory: an impulse at step 0, and after 100 steps the state should be
+# 1/2. As a function of `u` alone the loss is
 #
 # $$L(u) = \tfrac{1}{2}\left(u^{99} - \tfrac{1}{2}\right)^2$$
 #
-# Below 0.95 it is flat, and says nothing about where to go. A little above 1 it is a wall. In between lies all that can be learned.
+# Below 0.95 it is flat, and says nothing about where to go. A little above 1 it is a wall. In between lies all that can
+# be learned.
 
 # %%
 T = 100
@@ -127,19 +128,20 @@ assert rate * np.abs(du[inside]).max() < 0.5                     # inside the ba
 #
 # $$u \leftarrow \min(\max(u, -\gamma^{1/T}), \gamma^{1/T})$$
 #
-# `train_step(..., bound=...)` does it to every parameter whose role is "recurrent". This is not the clipping of gradients. That waits
-# until a gradient has exploded, and then keeps little more than its sign; here it does not explode in the first place.
-# There is no lower bound: to forget is a legitimate thing to learn.
+# `train_step(..., bound=...)` does it to every parameter whose role is "recurrent". This is not the clipping of
+# gradients. That waits until a gradient has exploded, and then keeps little more than its sign; here it does not
+# explode in the first place. There is no lower bound: to forget is a legitimate thing to learn.
 #
 # ## Does it matter in training?
 #
-# The adding problem of [tutorial 3](03_learning_to_add.ipynb), 100 steps long and with a high rate, with and without the bound. All else
-# is the same: the start, the data, the optimiser, even the clipping of gradients.
+# The adding problem of [tutorial 3](03_learning_to_add.ipynb), 100 steps long and with a high rate, with and without
+# the bound. All else is the same: the start, the data, the optimiser, even the clipping of gradients.
 
 # %%
 def train(bounded, steps=600):
     rng = np.random.default_rng(1)
-    network = StackedIndRNN(inputs=2, neurons=16, layers=2, outputs=1, rng=rng, steps=T, W=normal(0.1), dtype=np.float64)
+    network = StackedIndRNN(inputs=2, neurons=16, layers=2, outputs=1, rng=rng, steps=T, W=normal(0.1),
+                            dtype=np.float64)
     optimiser, losses, sizes = Adam(network.parameters), [], []
     for _ in range(steps):
         x, target = adding_problem(T, 32, rng, np.float64)
@@ -166,8 +168,8 @@ assert bounded[0][-100:].mean() < 0.02 and free[0][-100:].mean() > 5 * bounded[0
 assert np.isclose(bounded[1].max(), largest(T)) and free[1].max() > 1.02
 
 # %% [markdown]
-# The bounded network learns to add. The other one lets weights grow by a few percent, and that is enough: its loss leaps up again and
-# again, and what was learned is lost.
+# The bounded network learns to add. The other one lets weights grow by a few percent, and that is enough: its loss
+# leaps up again and again, and what was learned is lost.
 #
 # ## Could one bound a matrix in the same way?
 #
@@ -176,8 +178,9 @@ assert np.isclose(bounded[1].max(), largest(T)) and free[1].max() > 1.02
 #
 # $$\frac{\partial h_{T-1}}{\partial a_t} = \prod_{k=t+1}^{T-1} U^\top \mathrm{diag}(\mathrm{act}'_k)$$
 #
-# Its growth is decided by the eigenvalues of `U` (and by more than that, as the matrices at different steps differ). In an IndRNN, `U` is
-# diagonal and its eigenvalues are the weights themselves. In general they are not. Two matrices with entries of the same size:
+# Its growth is decided by the eigenvalues of `U` (and by more than that, as the matrices at different steps differ). In
+# an IndRNN, `U` is diagonal and its eigenvalues are the weights themselves. In general they are not. Two matrices with
+# entries of the same size:
 
 # %%
 N = 64
@@ -190,9 +193,9 @@ assert np.isclose(np.abs(np.linalg.eigvals(np.abs(signs))).max(), 8)
 assert np.abs(np.linalg.eigvals(signs)).max() < 1.2
 
 # %% [markdown]
-# So a bound on the entries says nothing about the gradient. And small changes of the entries, all at once, add up. Start where
-# gradients are perfect, at `U = 1` and `u = 1` (the former, with relu, is called IRNN). Change every weight by about 0.02, as a few updates
-# would:
+# So a bound on the entries says nothing about the gradient. And small changes of the entries, all at once, add up.
+# Start where gradients are perfect, at `U = 1` and `u = 1` (the former, with relu, is called IRNN). Change every weight
+# by about 0.02, as a few updates would:
 
 # %%
 steps = 200
@@ -210,14 +213,16 @@ def back(multiply):
 
 
 clipped = np.clip(weights, -largest(steps), largest(steps))
-flows = {"matrix": back(lambda g: matrix.T @ g), "u": back(lambda g: weights * g), "u, bounded": back(lambda g: clipped * g)}
+flows = {"matrix": back(lambda g: matrix.T @ g), "u": back(lambda g: weights * g),
+         "u, bounded": back(lambda g: clipped * g)}
 eigenvalues = np.linalg.eigvals(matrix)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4))
 left.plot(np.cos(np.linspace(0, 7, 200)), np.sin(np.linspace(0, 7, 200)), color="0.6", linewidth=1)
 left.plot(eigenvalues.real, eigenvalues.imag, ".", label="eigenvalues of the matrix")
 left.plot(weights, 0 * weights, "x", label="u")
-left.set(xlabel="real part", ylabel="imaginary part", title="Change of 0.02 in each weight", xlim=(0.7, 1.3), ylim=(-0.3, 0.3))
+left.set(xlabel="real part", ylabel="imaginary part", title="Change of 0.02 in each weight",
+         xlim=(0.7, 1.3), ylim=(-0.3, 0.3))
 left.legend(frameon=False, loc="upper left", fontsize=10)
 for name, norms in flows.items():
     right.semilogy(norms, label=name)
@@ -229,13 +234,13 @@ assert flows["matrix"][0] > 1e9 and flows["u"][0] < 1e4 and flows["u, bounded"][
 assert 0.12 < np.abs(eigenvalues - 1).max() < 0.2
 
 # %% [markdown]
-# The 64 changes in each row of the matrix move eigenvalues by up to 0.16, which is `sqrt(64) = 8` times 0.02. And to put
-# eigenvalues back, one has to find them first; `u` only needs to be clipped.
+# The 64 changes in each row of the matrix move eigenvalues by up to 0.16, which is `sqrt(64) = 8` times 0.02. And to
+# put eigenvalues back, one has to find them first; `u` only needs to be clipped.
 #
 # ## How do other networks fare?
 #
-# One layer of 64 neurons each, as they are before training, reading the adding problem. A gradient of norm 1 enters at the last
-# step; how much of it reaches the input of step `t`?
+# One layer of 64 neurons each, as they are before training, reading the adding problem. A gradient of norm 1 enters at
+# the last step; how much of it reaches the input of step `t`?
 
 # %%
 x, _ = adding_problem(steps, 32, np.random.default_rng(1), np.float64)
@@ -254,7 +259,8 @@ for (name, layer), style in zip(layers.items(), ("-", "--", "-", "--", "-.")):
     norms = gradient_norms(network, x, np.random.default_rng(2))[0]
     axes.semilogy(norms, linestyle=style, label=name)
     first[name] = norms[0] / norms[-1]
-axes.set(xlabel="step t", ylabel="norm of dL/dx[t]", ylim=(1e-60, 1e8), title="What is left of a gradient, before training")
+axes.set(xlabel="step t", ylabel="norm of dL/dx[t]", ylim=(1e-60, 1e8),
+         title="What is left of a gradient, before training")
 axes.legend(frameon=False, loc="lower right", fontsize=10)
 plt.show()
 
@@ -264,20 +270,20 @@ assert first["IndRNN, u as in a last layer"] > 0.1 and first["IRNN"] > 0.1
 assert first["LSTM, forget bias 1"] < 1e-7 and first["LSTM, forget bias 5"] > 1e-3 and first["RNN, tanh"] < 1e-30
 
 # %% [markdown]
-# The tanh RNN has lost the first step before it starts. In the LSTM the forget gate `f` plays the role of `u`: the cell is multiplied
-# by `f` at each step. With a bias of 1 it starts around `sigmoid(1) = 0.73`, and even the neurons that keep most have lost the
-# first step. With a bias of 5 it starts around 0.993, and the gradient survives. A gate is never above 1,
-# so along the cell nothing explodes; but it depends on the state before, and needs a product with a matrix at every step.
-# IRNN starts as well as IndRNN; the section above shows what a few updates do to it.
+# The tanh RNN has lost the first step before it starts. In the LSTM the forget gate `f` plays the role of `u`: the cell
+# is multiplied by `f` at each step. With a bias of 1 it starts around `sigmoid(1) = 0.73`, and even the neurons that
+# keep most have lost the first step. With a bias of 5 it starts around 0.993, and the gradient survives. A gate is
+# never above 1, so along the cell nothing explodes; but it depends on the state before, and needs a product with a
+# matrix at every step. IRNN starts as well as IndRNN; the section above shows what a few updates do to it.
 #
 # ## Exercises
 #
-# 1. The paper reads MNIST digits pixel by pixel, `T = 784`, with `gamma = 5`. What is the bound? What if it had used the bound of
-#    `T = 100` and `gamma = 2` instead: by how much could a gradient grow?
-# 2. With tanh, `|u|` may be somewhat larger than 1, and a gradient can vanish all the same. Why? Draw the first figure again
-#    with `activation="tanh"` and `u = 1.1`.
-# 3. Instead of clipping, `train_step(..., penalty=0.1)` adds a penalty for what exceeds the bound to the loss. Train with it and draw
-#    the largest `|u|`. Is the bound kept?
+# 1. The paper reads MNIST digits pixel by pixel, `T = 784`, with `gamma = 5`. What is the bound? What if it had used
+#    the bound of `T = 100` and `gamma = 2` instead: by how much could a gradient grow?
+# 2. With tanh, `|u|` may be somewhat larger than 1, and a gradient can vanish all the same. Why? Draw the first figure
+#    again with `activation="tanh"` and `u = 1.1`.
+# 3. Instead of clipping, `train_step(..., penalty=0.1)` adds a penalty for what exceeds the bound to the loss. Train
+#    with it and draw the largest `|u|`. Is the bound kept?
 #
 # Answers to 1 and 2, checked:
 

@@ -1,18 +1,19 @@
 # %% [markdown]
 # # 5. Going deep
 #
-# A layer of independent neurons is simple, and on its own it is weak. Depth makes up for it: the IndRNN papers go to 21 and 40
-# recurrent layers. All their networks are made of three ways to put layers together: one after the other, added to what passes by,
-# appended to what passes by. Each has a backward pass of one line. This tutorial writes them out, shows how far gradients reach
-# through them, and ends with batch normalisation, with which the deep ones are trained, and its traps.
+# A layer of independent neurons is simple, and on its own it is weak. Depth makes up for it: the IndRNN papers go to 21
+# and 40 recurrent layers. All their networks are made of three ways to put layers together: one after the other, added
+# to what passes by, appended to what passes by. Each has a backward pass of one line. This tutorial writes them out,
+# shows how far gradients reach through them, and ends with batch normalisation, with which the deep ones are trained,
+# and its traps.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from minindrnn import (Adam, AtLastStep, Chain, Concatenate, IndRNN, Linear, Residual, StackedIndRNN, Unit, batchnorm_backward,
-                       batchnorm_forward, check, cross_entropy)
+from minindrnn import (Adam, AtLastStep, Chain, Concatenate, IndRNN, Linear, Residual, StackedIndRNN, Unit,
+                       batchnorm_backward, batchnorm_forward, check, cross_entropy)
 from minindrnn.data.digits import load_digits
 from minindrnn.gradcheck import Problem
 from minindrnn.gradientflow import deep_networks, gradient_norms
@@ -28,9 +29,10 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 #
 # Within a layer no neuron sees what another remembers. The next layer's `W` mixes them:
 #
-# $$h^2_t = \mathrm{act}(W_2\, h^1_t + b_2 + u_2 * h^2_{t-1})$$
+# $$h^2_t = \mathrm{act}(W_2 h^1_t + b_2 + u_2 * h^2_{t-1})$$
 #
-# The gradient shows who depends on whom. Ask how one output neuron changes with all recurrent weights of the first layer:
+# The gradient shows who depends on whom. Ask how one output neuron changes with all recurrent weights of the first
+# layer:
 
 # %%
 rng = np.random.default_rng(0)
@@ -49,8 +51,8 @@ for network, path in ((Chain([one]), "0.u"), (Chain([one, two]), "0.u")):
 # %% [markdown]
 # ## How do gradients pass through layers that follow each other?
 #
-# In reverse order; that is the chain rule. A layer gives `y, cache = forward(x)` and `dx, grads = backward(dy, cache)`, and
-# what is `dx` for one is `dy` for the one before.
+# In reverse order; that is the chain rule. A layer gives `y, cache = forward(x)` and `dx, grads = backward(dy, cache)`,
+# and what is `dx` for one is `dy` for the one before.
 #
 # $$y = F_L(\dots F_2(F_1(x))), \qquad dx = F_1'(F_2'(\dots F_L'(dy)))$$
 #
@@ -100,7 +102,8 @@ class MyResidual:
 # %% [markdown]
 # ## How do gradients pass through a dense layer?
 #
-# The output of `F` is appended to the channels of `x`, so that every later layer still sees `x` itself. With `M` channels in `x`,
+# The output of `F` is appended to the channels of `x`, so that every later layer still sees `x` itself. With `M`
+# channels in `x`,
 #
 # $$y = [x, F(x)], \qquad dx = dy_{:M} + F'(dy_{M:})$$
 
@@ -121,11 +124,12 @@ class MyConcatenate:
 # %% [markdown]
 # ## Are they right?
 #
-# Put all three into one network and check it against finite differences, as in [tutorial 2](02_backward_by_hand.ipynb). The package's
-# `Chain`, `Residual` and `Concatenate` around the same layers must give the same numbers.
+# Put all three into one network and check it against finite differences, as in [tutorial 2](02_backward_by_hand.ipynb).
+# The package's `Chain`, `Residual` and `Concatenate` around the same layers must give the same numbers.
 
 # %%
-layers = IndRNN(3, 4, rng, **options), Unit(4, rng, **options), Linear(4, 4, rng, dtype=np.float64), IndRNN(4, 2, rng, **options)
+layers = (IndRNN(3, 4, rng, **options), Unit(4, rng, **options), Linear(4, 4, rng, dtype=np.float64),
+          IndRNN(4, 2, rng, **options))
 
 
 def build(chain, residual, concatenate):
@@ -147,8 +151,8 @@ assert all(np.array_equal(grad, other) for _, grad, other in leaves(grads, same_
 # %% [markdown]
 # ## How deep can a gradient reach?
 #
-# Stack blocks with small weights, and send a gradient of norm 1 through them, from the last step of the top to the input. A plain stack multiplies the
-# gradient by the small weights of each layer. A residual stack adds to it.
+# Stack blocks with small weights, and send a gradient of norm 1 through them, from the last step of the top to the
+# input. A plain stack multiplies the gradient by the small weights of each layer. A residual stack adds to it.
 
 # %%
 T, N = 20, 32
@@ -158,7 +162,8 @@ x = np.random.default_rng(1).normal(size=(T, 8, N))
 def reach(depth, residual):
     """The norm of dL/dx at the input of so many blocks."""
     rng = np.random.default_rng(0)
-    blocks = [Chain([Unit(N, rng, dtype=np.float64), Linear(N, N, rng, W=scaled(0.2), dtype=np.float64)]) for _ in range(depth)]
+    blocks = [Chain([Unit(N, rng, dtype=np.float64), Linear(N, N, rng, W=scaled(0.2), dtype=np.float64)])
+              for _ in range(depth)]
     head = AtLastStep(Linear(N, 1, rng, dtype=np.float64))
     network = Chain([Residual(block) if residual else block for block in blocks] + [head])
     return np.linalg.norm(gradient_norms(network, x, np.random.default_rng(2))[0])
@@ -178,8 +183,9 @@ plt.show()
 # %% [markdown]
 # ## How far do gradients reach in depth and in time?
 #
-# The networks of the papers, before training, on sequences of 100 steps. A row is a layer or a block, the input at the bottom; a column is a
-# step. The gradient enters at the top right and must get to the lower left. Here is a tanh RNN beside them.
+# The networks of the papers, before training, on sequences of 100 steps. A row is a layer or a block, the input at the
+# bottom; a column is a step. The gradient enters at the top right and must get to the lower left. Here is a tanh RNN
+# beside them.
 
 # %%
 rng = np.random.default_rng(0)
@@ -187,8 +193,8 @@ x = rng.normal(size=(100, 8, 2)).astype(np.float32)
 figure, panels = plt.subplots(2, 2, figsize=(8, 5.5), sharex=True)
 for axes, (name, network) in zip(panels.flat, deep_networks(100, rng).items()):
     norms = gradient_norms(network, x, np.random.default_rng(2))[:-1]           # without the readout
-    image = axes.imshow(np.maximum(norms, 1e-12), norm=LogNorm(1e-12, 1e3), cmap="cividis", aspect="auto", origin="lower",
-                        extent=(0, 100, 0.5, len(norms) + 0.5), interpolation="nearest")
+    image = axes.imshow(np.maximum(norms, 1e-12), norm=LogNorm(1e-12, 1e3), cmap="cividis", aspect="auto",
+                        origin="lower", extent=(0, 100, 0.5, len(norms) + 0.5), interpolation="nearest")
     axes.set_title(name, fontsize=11)
     axes.grid(False)
     assert norms[:, 0].max() < 1e-9 if name.startswith("tanh") else 1e-3 < norms.min() < norms.max() < 1e3
@@ -200,27 +206,27 @@ figure.colorbar(image, ax=panels, label="norm of the gradient")
 plt.show()
 
 # %% [markdown]
-# In all three IndRNNs a gradient reaches every layer at every step with a size between 1e-3 and 1e3. In the tanh RNN it fades to the left,
-# within its own layer: depth is not its problem, time is.
+# In all three IndRNNs a gradient reaches every layer at every step with a size between 1e-3 and 1e3. In the tanh RNN it
+# fades to the left, within its own layer: depth is not its problem, time is.
 #
 # ## What does batch normalisation do?
 #
-# The IndRNNs above use it. For each channel it takes the mean and the variance over all steps and sequences, `n = T B` values, and brings the
-# channel to mean 0 and variance 1, before a scale `gamma` and a shift `beta` that are learned:
+# The IndRNNs above use it. For each channel it takes the mean and the variance over all steps and sequences, `n = T B`
+# values, and brings the channel to mean 0 and variance 1, before a scale `gamma` and a shift `beta` that are learned:
 #
-# $$\hat{x} = (x - m)\, s, \qquad s = \frac{1}{\sqrt{v + \epsilon}}, \qquad y = \gamma\, \hat{x} + \beta$$
+# $$\hat{x} = (x - m) s, \qquad s = \frac{1}{\sqrt{v + \epsilon}}, \qquad y = \gamma \hat{x} + \beta$$
 #
-# For the backward pass, list the readers of one value `x`: its own `xhat`, the mean `m`, the variance `v`. With `d` for the
-# gradient of `xhat`, `d = gamma dy`, they contribute
+# For the backward pass, list the readers of one value `x`: its own `xhat`, the mean `m`, the variance `v`. With `d` for
+# the gradient of `xhat`, `d = gamma dy`, they contribute
 #
-# * its own `xhat`: $\; s\, d$
-# * the mean, which every `xhat` subtracts: $\; -\frac{s}{n} \sum d$
-# * the variance, which every `xhat` is divided by: $\; -\frac{s}{n}\, \hat{x} \sum d\, \hat{x}$
+# * its own `xhat`: $s d$
+# * the mean, which every `xhat` subtracts: $-\frac{s}{n} \sum d$
+# * the variance, which every `xhat` is divided by: $-\frac{s}{n} \hat{x} \sum d \hat{x}$
 #
-# For the last one, $dv = -\frac{1}{2} s^3 \sum d\,(x - m)$ and $\partial v / \partial x = \frac{2}{n} (x - m)$. The mean also
-# enters the variance, but with derivative 0. Together:
+# For the last one, $dv = -\frac{1}{2} s^3 \sum d (x - m)$ and $\partial v / \partial x = \frac{2}{n} (x - m)$. The mean
+# also enters the variance, but with derivative 0. Together:
 #
-# $$dx = \gamma\, s \left( dy - \mathrm{mean}(dy) - \hat{x}\; \mathrm{mean}(dy\, \hat{x}) \right)$$
+# $$dx = \gamma s \left( dy - \mathrm{mean}(dy) - \hat{x} \cdot \mathrm{mean}(dy \cdot \hat{x}) \right)$$
 
 # %%
 def normalise(x, gamma, beta, eps=1e-5):
@@ -249,14 +255,14 @@ for ours, other in zip((dx, dgamma, dbeta), batchnorm_backward(dy, their_cache))
 assert np.allclose(dx.sum(axis=(0, 1)), 0) and np.allclose((dx * x).sum(axis=(0, 1)), 0, atol=1e-4)
 
 # %% [markdown]
-# The last line says what the formula means. To shift or to rescale a channel changes nothing after normalisation, so a gradient has no
-# part that would do only that: `dx` sums to 0, and so does `dx * x` (up to `eps`).
+# The last line says what the formula means. To shift or to rescale a channel changes nothing after normalisation, so a
+# gradient has no part that would do only that: `dx` sums to 0, and so does `dx * x` (up to `eps`).
 #
 # ## Trap 1: why can early steps see the future?
 #
-# Because mean and variance are taken over time. Change only the last step, and the output of the first one changes. That is fine
-# where a whole sequence is given and classified. It is not where the next step is to be predicted; for that the package
-# normalises each step by itself (`steps=T` in `BatchNorm`), or uses fixed, running statistics.
+# Because mean and variance are taken over time. Change only the last step, and the output of the first one changes.
+# That is fine where a whole sequence is given and classified. It is not where the next step is to be predicted; for
+# that the package normalises each step by itself (`steps=T` in `BatchNorm`), or uses fixed, running statistics.
 
 # %%
 changed = x.copy()
@@ -275,9 +281,9 @@ assert np.array_equal(first_step(x, statistics="running"), first_step(changed, s
 # %% [markdown]
 # ## Trap 2: what is a network worth before its averages have caught up?
 #
-# In training a batch is normalised by its own statistics. In use there may be only one sequence, so running averages of past batches take their
-# place; each step of learning moves them a tenth of the way. Early on they describe a network that is no more. Train on handwritten digits,
-# read row by row, and evaluate both ways:
+# In training a batch is normalised by its own statistics. In use there may be only one sequence, so running averages of
+# past batches take their place; each step of learning moves them a tenth of the way. Early on they describe a network
+# that is no more. Train on handwritten digits, read row by row, and evaluate both ways:
 
 # %%
 parts = load_digits(rows=True, dtype=np.float64)
@@ -303,8 +309,9 @@ gap = np.array(found["batch"]) - np.array(found["running"])
 assert gap[:7].max() > 0.1 and np.abs(gap[-10:]).mean() < 0.03
 
 # %% [markdown]
-# A poor early number by running averages is not a bug, and no reason to stop a training. At the end both ways agree here; when they do not, a
-# pass over the training data with fixed weights gives better averages (`population_statistics`).
+# A poor early number by running averages is not a bug, and no reason to stop a training. At the end both ways agree
+# here; when they do not, a pass over the training data with fixed weights gives better averages
+# (`population_statistics`).
 #
 # ## Trap 3: what is wrong with the statistics of the test batch?
 #
@@ -322,8 +329,8 @@ assert np.allclose(answer(alone, "running"), answer(together, "running"))
 # %% [markdown]
 # ## Trap 4: what does padding do to a mean?
 #
-# Sequences of different lengths are filled up to the longest. If the filling takes part in the statistics, all others are shifted. With
-# `lengths`, it does not: here the padding is NaN, and nothing of it is ever read.
+# Sequences of different lengths are filled up to the longest. If the filling takes part in the statistics, all others
+# are shifted. With `lengths`, it does not: here the padding is NaN, and nothing of it is ever read.
 
 # %%
 lengths = np.array([20, 12, 5, 9])
@@ -341,8 +348,8 @@ assert np.all(wrong[real].mean(axis=0) > 0.5)
 # %% [markdown]
 # ## Trap 5: what is the variance of a single value?
 #
-# With `T = 1` and `B = 1` a value is its own mean, so the textbook formula returns `beta`, whatever came in: the input is gone. The
-# package takes the given (running) statistics wherever fewer than two values are at hand.
+# With `T = 1` and `B = 1` a value is its own mean, so the textbook formula returns `beta`, whatever came in: the input
+# is gone. The package takes the given (running) statistics wherever fewer than two values are at hand.
 
 # %%
 single = np.full((1, 1, 3), 7.0)
@@ -353,7 +360,8 @@ assert np.allclose(y, gamma * 7 + beta)                          # mean 0 and va
 # %% [markdown]
 # ## Exercises
 #
-# 1. Write a residual block with a learned share, `y = x + alpha F(x)`, `alpha` a single number. What is `dalpha`? Check it.
+# 1. Write a residual block with a learned share, `y = x + alpha F(x)`, `alpha` a single number. What is `dalpha`? Check
+#    it.
 # 2. A bias right before batch normalisation is useless. Why, and what must its gradient be? Check it with
 #    `IndRNN(..., norm="before")`.
 # 3. Train the digits again with 6 layers instead of 3, with `norm="after"` and with `norm=None`. Which learns faster?
