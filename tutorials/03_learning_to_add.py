@@ -7,6 +7,10 @@
 # exercise you do.
 
 # %%
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")          # for matrices as small as these, more threads only wait
+
 import matplotlib.pyplot as plt
 import numpy as np
 
