@@ -41,6 +41,13 @@ def test_the_notebook_is_of_this_source(source):
 
 
 @every_tutorial
+def test_its_links_lead_somewhere(source):
+    prose = "".join(text for kind, text in cells(source.read_text()) if kind == "markdown")
+    links = re.findall(r"\]\((?!https:)([^)]+)\)", prose)
+    assert not [link for link in links if not (TUTORIALS / link).exists()]
+
+
+@every_tutorial
 def test_the_notebook_holds_no_error_warning_or_path(source):
     notebook = json.loads(source.with_suffix(".ipynb").read_text())
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]

@@ -234,3 +234,6 @@ assert np.allclose(fall, np.maximum(0.9 - 0.1 * np.arange(51), 0))
 h, _ = indrnn_forward(impulse.reshape(51, 1, 1), np.array([-1.0]), activation="identity")   # 3: it swings for ever
 assert np.array_equal(h.ravel(), (-1.0) ** np.arange(51))
 assert half_life(-0.9) == half_life(0.9)
+
+# %% [markdown]
+# Next: [the backward pass by hand](02_backward_by_hand.ipynb).

@@ -106,8 +106,8 @@ plt.show()
 # ## What reaches `z[t]`? (B1)
 #
 # Start at `h[t]`. Its first reader is the loss, which sends `dh[t]`. Its second reader is step `t + 1`. Call what that
-# one sends the **carry**. After the last step there is no step `t + 1`, so there the carry is 0. The sum goes through
-# F2, whose derivative is `act'`:
+# one sends the **carry**. After the last step there is no step `t + 1`, so there the carry is 0. The sum of the two is
+# the whole gradient of `h[t]`. It goes through F2, whose derivative is `act'`:
 #
 # **B1** $\quad dz_t = (dh_t + \mathrm{carry}) * \mathrm{act}'(z_t)$
 #
@@ -154,7 +154,7 @@ def relu_slope(h):
 def backward(dh, cache, slope=relu_slope):
     """dh (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N)."""
     u, h0, h = cache
-    da, du, carry = np.empty_like(h), 0 * u, 0 * h0
+    da, du, carry = np.empty_like(h), np.zeros_like(u), np.zeros_like(h0)
     for t in reversed(range(len(h))):
         before = h[t - 1] if t > 0 else h0
         dz = (dh[t] + carry) * slope(h[t])          # B1
@@ -360,7 +360,8 @@ plt.show()
 # ## Is it what the package computes?
 #
 # `minindrnn.indrnn_backward` has the same five lines, in a loop that is compiled, in
-# [recurrence.py](../minindrnn/recurrence.py). Look for the comments `B1` to `B5` there.
+# [recurrence.py](../minindrnn/recurrence.py). Look for the comments `B1` to `B5` there. (`B0` and `B6` belong to a
+# normalisation and a bias that can be taken along in the same loop.)
 
 # %%
 for T, B, N in ((1, 1, 1), (7, 3, 4), (50, 2, 33)):
@@ -416,3 +417,6 @@ arrays = {"a": rng.normal(size=(5, 2, 3)), "u": rng.normal(size=3), "v": rng.nor
 check(Problem(arrays, lambda: forward2(*arrays.values()),
               lambda dh, cache: dict(zip(arrays, backward2(dh, cache)))), rng)
 print("both agree")
+
+# %% [markdown]
+# Next: [a layer learns to add](03_learning_to_add.ipynb).

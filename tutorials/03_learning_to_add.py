@@ -264,3 +264,6 @@ for path, parameter in leaves(tiny.parameters):
     parameter.value[...] = values[path]
 mse, _ = mean_squared_error(tiny.forward(x)[0], target)
 assert mse < 1e-30
+
+# %% [markdown]
+# Next: [why u is bounded](04_why_u_is_bounded.ipynb).

@@ -299,3 +299,6 @@ dh[-1] = 1
 da, _, _ = indrnn_backward(dh, indrnn_forward(a, np.array([1.1]), activation="tanh")[1])
 print(f"2: act' = 1 - h^2 is below 1, and here so is u act': {da[0, 0, 0]:.0e} of the gradient reaches the first step")
 assert da[0, 0, 0] < 1e-30
+
+# %% [markdown]
+# Next: [going deep](05_going_deep.ipynb).
