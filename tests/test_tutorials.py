@@ -13,8 +13,8 @@ SOURCES = sorted(TUTORIALS.glob("[0-9][0-9]_*.py"))
 every_tutorial = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 
-def test_there_are_tutorials():
-    assert [source.name[:2] for source in SOURCES] == [f"{number:02}" for number in range(1, len(SOURCES) + 1)]
+def test_there_are_tutorials_each_with_its_number():
+    assert len({source.name[:2] for source in SOURCES}) == len(SOURCES) >= 5
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="trains networks, which needs compiled kernels")
