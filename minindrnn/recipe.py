@@ -1,0 +1,102 @@
+"""What all experiments share: the settings of a run, the network they ask for, and how it is looked at."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from .blocks import AtLastStep, Chain
+from .dense import DenseIndRNN
+from .gru import GRU
+from .layer import leaves
+from .linear import Linear, normal, scaled
+from .lstm import LSTM
+from .population import population_statistics
+from .residual import ResidualIndRNN
+from .rnn import RNN
+from .schedules import Plateau, cosine
+from .stacked import StackedIndRNN
+
+NETWORK, BATCH, EVALUATION, NOISE, SPLIT = range(5)     # what a generator is for; seeded with (seed, purpose, number)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What defines a run; the defaults are those of the experiment of its task."""
+    task: str
+    layers: int
+    hidden: int
+    steps: int
+    batch: int
+    rate: float
+    seed: int
+    gamma: float
+    penalty: float
+    length: int
+    model: str = "indrnn"
+    norm: str = "none"
+    dropout: float = 0.0
+    decay: float = 0.0
+    plateau: int = 0
+    fold: int = 0
+    data: str = ""
+
+
+BASELINES = {"rnn": (RNN, {}), "irnn": (RNN, dict(activation="relu", U="identity")), "lstm": (LSTM, {}),
+             "gru": (GRU, {})}
+MODELS = ("indrnn", "residual", "dense", *BASELINES)
+
+
+def build(s, inputs, outputs, T, rng, W, readout=scaled()):
+    """The network of the settings. W is where the weights of relu networks start, readout those of the last map; the
+    other baselines start at 1 / sqrt(inputs)."""
+    if s.model in BASELINES:
+        layer, options = BASELINES[s.model]
+        widths = [inputs] + [s.hidden] * (s.layers - 1)
+        return Chain([layer(M, s.hidden, rng, W=W if s.model == "irnn" else scaled(), **options) for M in widths]
+                     + [AtLastStep(Linear(s.hidden, outputs, rng))])
+    options = dict(steps=T, gamma=s.gamma, norm=None if s.norm == "none" else s.norm, dropout=s.dropout, readout=readout)
+    if s.model == "residual":
+        return ResidualIndRNN(inputs, s.hidden, s.layers, outputs, rng, W=W, **options)
+    if s.model == "dense":
+        blocks = s.layers if isinstance(s.layers, list) else [s.layers] * 3
+        return DenseIndRNN(inputs, s.hidden, blocks, outputs, rng, W=W, **options)
+    return StackedIndRNN(inputs, s.hidden, s.layers, outputs, rng, W=W, **options)
+
+
+def small(s, std):
+    """Where W starts in a net of relu units without normalisation: normal, of that deviation, where nothing but W sets the
+    scale; else 1 / sqrt(inputs)."""
+    plain = s.model in ("indrnn", "irnn") and s.norm == "none"
+    return normal(std) if plain else scaled()
+
+
+def schedule(s, metric, larger, usual=None):
+    """That of the settings: Plateau, or the usual one of the task, which is a cosine after a tenth of warm-up."""
+    if s.plateau:
+        return Plateau(s.rate, metric=metric, larger=larger, patience=s.plateau)
+    return usual or cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10))
+
+
+def noise(seed):
+    """step -> the generator of that step's dropout."""
+    return lambda step: np.random.default_rng([seed, NOISE, step])
+
+
+def parts(x, at_most=100):
+    """x (T, B, M), some sequences at a time."""
+    return (np.ascontiguousarray(x[:, i:i + at_most]) for i in range(0, x.shape[1], at_most))
+
+
+def predict(network, x, at_most=100, statistics="running"):
+    """y (B, K) for all sequences of x (T, B, M), some at a time."""
+    return np.concatenate([network.forward(part, statistics=statistics)[0] for part in parts(x, at_most)])
+
+
+def by_all_statistics(network, evaluate, batches):
+    """evaluate(network, statistics) -> {name: number}, by the running averages and, if the network normalises its
+    batches, by population statistics over the batches of training data, and by each test batch's own."""
+    result = evaluate(network, "running")
+    if any(True for _ in leaves(network.buffers)):
+        with population_statistics(network, batches):
+            result |= {f"{name}_population": value for name, value in evaluate(network, "running").items()}
+        result |= {f"{name}_batch": value for name, value in evaluate(network, "batch").items()}
+    return result
