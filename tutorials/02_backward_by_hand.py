@@ -380,8 +380,9 @@ assert indrnn_backward(zero + 1, indrnn_forward(zero, np.ones(1))[1])[0] == 0   
 # %% [markdown]
 # ## Exercises
 #
-# 1. Close this page and write `indrnn_backward` in an empty file. `python -m minindrnn exercise recurrence FILE` checks
-#    it, and names the step and the neuron if something is off.
+# 1. Close this page and write `indrnn_backward`. `python -m minindrnn exercise recurrence --start FILE` makes a file to
+#    fill in; `python -m minindrnn exercise recurrence FILE` checks it, and says which number of which array is wrong
+#    first.
 # 2. In a layer, `a[t] = W x[t] + b`. List the readers of `x[t]`, `W` and `b`, and derive `dx`, `dW` and `db` from `da`.
 #    Compare with `minindrnn.linear_backward`.
 # 3. Give the neuron a second memory: `z[t] = a[t] + u * h[t-1] + v * h[t-2]`, with `h[-1] = h[-2] = 0`. How many

@@ -369,6 +369,8 @@ assert np.allclose(y, gamma * 7 + beta)                          # mean 0 and va
 #    `IndRNN(..., norm="before")`.
 # 3. Train the digits again with 6 layers instead of 3, with `norm="after"` and with `norm=None`. Which learns faster?
 #
+# `python -m minindrnn exercise residual FILE` and `batchnorm FILE` check your own version of what is derived here.
+#
 # Answers to 1 and 2, checked:
 
 # %%
