@@ -1,7 +1,33 @@
-"""minindrnn.gpu: the recurrence on CUDA, one thread per neuron of each sequence.
+"""minindrnn.gpu: IndRNN on CUDA, the recurrence by itself and whole steps of training.
 
-The two functions mean the same as those of `minindrnn`. Importing needs no GPU, driver or CUDA packages; calling needs
-a GPU, or Numba's simulator (environment variable NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU.
+The two functions here mean the same as those of `minindrnn`; their arrays may be on the device. The other files are
+twins of those with the same name in `minindrnn`: same equations, same letters, arrays on the device; `training.Twin`
+trains a network there, as `python -m minindrnn train --device cuda` does.
+
+Importing needs no GPU, driver or CUDA packages; calling needs a GPU, or Numba's simulator (environment variable
+NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU. Nothing here has been run on a GPU yet: kernels
+are simulated, compiled, and executed instruction by instruction on the CPU (tests/gpu).
+
+In PyTorch the recurrence becomes a function with a gradient like this:
+
+    import torch
+    from minindrnn.gpu import indrnn_backward, indrnn_forward
+
+    class Recurrence(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, u, h0, activation="relu"):
+            h, cache = indrnn_forward(a.detach(), u.detach(), h0.detach(), activation=activation)
+            ctx.save_for_backward(u, h0, h)
+            ctx.rest = cache[3:]
+            return h
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, dh):
+            arrays = [tensor.detach() for tensor in ctx.saved_tensors]
+            return *indrnn_backward(dh.contiguous(), (*arrays, *ctx.rest)), None
+
+    h = Recurrence.apply(a, u, h0)
 """
 from .recurrence import indrnn_backward, indrnn_forward
 

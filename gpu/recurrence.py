@@ -9,8 +9,7 @@ read and write one contiguous piece of memory.
               B4  du    = sum over t and b of dz[t] * h[t-1]   B5  dh0   = carry after t = 0
 
 For B4 each thread sums over its own time, with the rounding errors carried along (Kahan), as float64 is slow on many a
-GPU; the sum over b is taken afterwards in a fixed order: no atomic additions, so the same bits every time. Arrays are
-NumPy's, copied to the device and back.
+GPU; the sum over b is taken afterwards in a fixed order: no atomic additions, so the same bits every time.
 """
 import math
 
@@ -18,65 +17,62 @@ import numpy as np
 from numba import config, cuda, from_dtype, uint64
 
 from minindrnn.activations import KIND
-from minindrnn.recurrence import equal_lengths
 from minindrnn.shapes import FLOATS, expect, expect_choice
+
+from . import device
+from .device import described, new, on, seen, threads_of_a_block
 
 AHEAD = 8          # steps whose loads are issued together
 # Exact in both types, where a Python float would turn float32 into float64; in the simulator it is the other way round.
 ZERO, ONE = (0.0, 1.0) if config.ENABLE_CUDASIM else (np.float32(0), np.float32(1))
 
 
-class NoGPU(RuntimeError):
-    """There is no CUDA device to run on."""
-
-
-def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None):
+def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=None):
     """a (T, B, N), u (N,), h0 (B, N) or zero  ->  h (T, B, N), cache. As `minindrnn.indrnn_forward`.
+
+    Arrays are NumPy's, copied to the device and back, or on the device, used where they are: of CuPy, of PyTorch, of
+    Numba, or of any library with the `__cuda_array_interface__`. h is of the kind of a; of the rest, Numba's.
+
+    stream   the number of a CUDA stream, or a Numba stream; else the one that a is used on
 
     Raises NoGPU where there is no device, otherwise as there.
     """
-    like = ("a", a, "TBN")
-    expect(*like)
-    T, B, N = a.shape
-    h0 = np.zeros((B, N), a.dtype) if h0 is None else h0
-    expect("u", u, "N", like)
-    expect("h0", h0, "BN", like)
-    expect_choice("activation", activation, KIND)
-    steps = np.empty(B, np.int64)
-    for first, last, length in equal_lengths(lengths, T, B):
-        steps[first:last] = length
-    h = np.zeros_like(a)
-    launch(TUNED[activation, a.dtype][0], a.reshape(-1), u, h0.reshape(-1), steps, h.reshape(-1))
-    return h, (u, h0, h, activation, steps)
+    with on(stream, a):
+        given, a, u = a, seen(a), seen(u)
+        like = ("a", described(a), "TBN")
+        expect(*like)
+        T, B, N = a.shape
+        h0 = device.filled(0, (B, N), a) if h0 is None else seen(h0)
+        expect("u", described(u), "N", like)
+        expect("h0", described(h0), "BN", like)
+        expect_choice("activation", activation, KIND)
+        steps = device.steps_of(lengths, T, B, a)
+        result = new(a, given)
+        h = seen(result)
+        launch(TUNED[activation, a.dtype][0], a.ravel(), u, h0.ravel(), steps, h.ravel())
+        return result, (u, h0, h, activation, steps)
 
 
-def indrnn_backward(dh, cache):
-    """dh (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N). As `minindrnn.indrnn_backward`."""
-    u, h0, h, activation, steps = cache
-    expect("dh", dh, "TBN", like=("h", h, "TBN"))
-    da, du, dh0 = np.zeros_like(dh), np.empty_like(h0), np.empty_like(h0)
-    launch(TUNED[activation, dh.dtype][1], dh.reshape(-1), u, h0.reshape(-1), h.reshape(-1), steps, da.reshape(-1),
-           du.reshape(-1), dh0.reshape(-1))
-    return da, du.sum(axis=0, dtype=np.float64).astype(u.dtype), dh0
+def indrnn_backward(dh, cache, *, stream=None):
+    """dh (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N). As `minindrnn.indrnn_backward`; arrays as above."""
+    with on(stream, dh):
+        given, dh, (u, h0, h), (activation, steps) = dh, seen(dh), map(seen, cache[:3]), cache[3:]
+        expect("dh", described(dh), "TBN", like=("h", described(h), "TBN"))
+        results = [new(array, given) for array in (dh, u, h0)]
+        da, du, dh0 = map(seen, results)
+        columns = new(h0, dh)                                               # du of each sequence
+        launch(TUNED[activation, dh.dtype][1], dh.ravel(), u, h0.ravel(), h.ravel(), steps, da.ravel(),
+               columns.ravel(), dh0.ravel())
+        if isinstance(columns, np.ndarray):
+            du[...] = columns.sum(axis=0, dtype=np.float64)
+        else:
+            device.launch(over_sequences, u.size, 32, columns, du)
+        return tuple(results)
 
 
 def launch(kernel, a, u, h0, *arrays):
     """Run a kernel with a thread for every number in h0."""
-    if not cuda.is_available():
-        raise NoGPU("no CUDA device was found: install the cuda12 or cuda13 extra on a machine with an NVIDIA GPU and "
-                    "its driver, or set NUMBA_ENABLE_CUDASIM=1 to run the simulator")
-    threads = threads_of_a_block(h0.size)
-    kernel[-(-h0.size // threads), threads](a, u, h0, *arrays)
-
-
-def threads_of_a_block(columns):
-    """32, a single warp, as long as there are no more warps than a large GPU runs at once: they then spread over all
-    its processors; 256 where there are enough for everybody.
-
-    >>> threads_of_a_block(32 * 128), threads_of_a_block(128 * 2000)
-    (32, 256)
-    """
-    return 32 if columns <= 32 * 132 * 4 else 64 if columns <= 64 * 132 * 8 else 256
+    device.launch(kernel, h0.size, threads_of_a_block(h0.size), a, u, h0, *arrays)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -115,11 +111,25 @@ def didentity(dh, h):
     return dh
 
 
+@cuda.jit
+def over_sequences(columns, du):
+    """columns (B, N)  ->  du (N,), a thread for each neuron: what is left of B4."""
+    n = cuda.grid(1)
+    if n >= du.size:
+        return
+    total, lost = ZERO, ZERO
+    for b in range(columns.shape[0]):
+        total, lost = add(total, lost, columns[b, n])
+    du[n] = total
+
+
 @cuda.jit(device=True)
-def rounding(total, term, larger):
-    """What larger = total + term has too much; 0 where it is infinite."""
+def add(total, lost, term):
+    """total + term, and what rounding has put too much into it so far; nothing once it is infinite."""
+    term -= lost
+    larger = total + term
     error = (larger - total) - term
-    return error if error == error else ZERO
+    return larger, error if error == error else ZERO
 
 
 def _obvious(act, dact):
@@ -137,6 +147,8 @@ def _obvious(act, dact):
         for t in range(steps[b]):
             before = act(a[t, b, n] + w * before)              # F1, F2
             h[t, b, n] = before
+        for t in range(steps[b], a.shape[0]):
+            h[t, b, n] = ZERO
 
     @cuda.jit
     def backward(dh, u, h0, h, steps, da, du, dh0):
@@ -146,14 +158,13 @@ def _obvious(act, dact):
             return
         b, n = i // N, i % N
         w, carry, total, lost = u[n], ZERO, ZERO, ZERO
+        for t in range(steps[b], dh.shape[0]):
+            da[t, b, n] = ZERO
         for t in range(steps[b] - 1, -1, -1):
             dz = dact(dh[t, b, n] + carry, h[t, b, n])         # B1
             carry = w * dz                                     # B2
             da[t, b, n] = dz                                   # B3
-            term = dz * (h[t - 1, b, n] if t > 0 else h0[b, n]) - lost
-            larger = total + term                              # B4, compensated
-            lost = rounding(total, term, larger)
-            total = larger
+            total, lost = add(total, lost, dz * (h[t - 1, b, n] if t > 0 else h0[b, n]))    # B4
         du[b, n] = total
         dh0[b, n] = carry                                      # B5
 
@@ -188,6 +199,9 @@ def _tuned(act, dact, dtype):
             before = act(a[p] + w * before)
             h[p] = before
             p += stride
+        for _ in range(a.size // columns - T):                 # padding
+            h[p] = ZERO
+            p += stride
 
     @cuda.jit
     def backward(dh, u, h0, h, steps, da, du, dh0):
@@ -196,7 +210,10 @@ def _tuned(act, dact, dtype):
             return
         w, T = u[i % u.size], steps[i // u.size]
         carry, total, lost = ZERO, ZERO, ZERO
-        p, stride = uint64(i + (T - 1) * columns), uint64(columns)
+        p, stride = uint64(i + T * columns), uint64(columns)
+        for k in range(dh.size // columns - T):                # padding
+            da[p + uint64(k) * stride] = ZERO
+        p -= stride
         now = h[p]
         dahead, ahead = cuda.local.array(AHEAD, dtype), cuda.local.array(AHEAD, dtype)
         for _ in range((T - 1) // AHEAD):
@@ -208,10 +225,7 @@ def _tuned(act, dact, dtype):
                 carry = w * dz                                 # B2
                 da[p] = dz                                     # B3
                 now = ahead[k]
-                term = dz * now - lost
-                larger = total + term                          # B4, compensated
-                lost = rounding(total, term, larger)
-                total = larger
+                total, lost = add(total, lost, dz * now)       # B4
                 p -= stride
         for left in range((T - 1) % AHEAD, -1, -1):
             dz = dact(dh[p] + carry, now)
@@ -222,10 +236,7 @@ def _tuned(act, dact, dtype):
                 now = h[p]
             else:
                 now = h0[i]
-            term = dz * now - lost
-            larger = total + term
-            lost = rounding(total, term, larger)
-            total = larger
+            total, lost = add(total, lost, dz * now)
         du[i] = total
         dh0[i] = carry                                         # B5
 

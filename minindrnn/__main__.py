@@ -31,8 +31,8 @@ from .training import TrainingError, history, say_if_slow
 
 def train(arguments):
     name = arguments.task
-    for option, tasks in (("rows", ["digits"]), ("length", ["adding", "motion"]), ("whole", ["motion"]),
-                          ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "motion"])):
+    for option, tasks in (("rows", ["digits"]), ("length", ["adding", "chars", "motion"]), ("whole", ["motion"]),
+                          ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "chars", "motion"])):
         if getattr(arguments, option) not in (None, False) and name not in tasks:
             raise TrainingError(f"--{option} is for {', '.join(tasks)}, not for {name}")
     if arguments.whole and arguments.length:
@@ -40,6 +40,8 @@ def train(arguments):
     for option in ("norm", "dropout", "gamma", "penalty"):
         if arguments.model in BASELINES and getattr(arguments, option) is not None:
             raise TrainingError(f"--{option} is for indrnn, residual and dense, not for {arguments.model}")
+    if name == "chars" and arguments.gamma is not None:
+        raise TrainingError("--gamma is not for chars: there |u| is at most 0.99, as the states go on for ever")
     given = {key: value for key, value in vars(arguments).items() if key in Settings.__dataclass_fields__}
     own = name.endswith(".npz")
     chosen = settings(**given | {"task": "own" if own else "digits-rows" if arguments.rows else name}
@@ -48,6 +50,8 @@ def train(arguments):
     folder = arguments.out or Path("runs") / label
     experiment = EXPERIMENTS[chosen.task](chosen)
     run = experiment.run(folder)
+    if arguments.device == "cuda":
+        run.twin = twin(run)
     run.resume() if arguments.resume else run.start()
     words = [word for word in arguments.words if word != "--resume"]
     result = finished(experiment, run, words)
@@ -65,7 +69,11 @@ def train(arguments):
 
 def predict(arguments):
     experiment, network, _ = load_run(arguments.run)
-    for said in experiment.predict(network, arguments.input):
+    given = {name: getattr(arguments, name) for name in ("sample", "temperature", "seed")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and experiment.settings.task != "chars":
+        raise TrainingError(f"--{next(iter(given))} is for chars, not for {experiment.settings.task}")
+    for said in experiment.predict(network, arguments.input, **given):
         print(said)
     return 0
 
@@ -91,6 +99,15 @@ def report(arguments):
         except DataError as error:
             print(f"no confusion.png: {error}")
     return 0
+
+
+def twin(run):
+    from .gpu.device import NoGPU                # not before it is asked for: importing CUDA takes its time
+    from .gpu.training import NoTwin, Twin
+    try:
+        return Twin(run.network, run.loss, run.optimiser)
+    except (NoGPU, NoTwin) as error:
+        raise TrainingError(f"--device cuda: {error}") from None
 
 
 def finished(experiment, run, words):
@@ -176,16 +193,24 @@ def describe(arguments):
 
 
 def bench(arguments):
+    sections = SECTIONS
+    if arguments.device == "cuda":
+        from .gpu.bench import SECTIONS as sections
+        from .gpu.device import NoGPU, expect_gpu
+        try:
+            expect_gpu()
+        except NoGPU as error:
+            raise TrainingError(error) from None
     for name in arguments.what:
-        if name not in SECTIONS:
-            raise TrainingError(f"expected some of the sections {', '.join(SECTIONS)}, got {name}")
+        if name not in sections:
+            raise TrainingError(f"expected some of the sections {', '.join(sections)}, got {name}")
     before = None
-    for section, row in measure(arguments.what or SECTIONS):
+    for section, row in measure(arguments.what or sections, sections):
         if arguments.json:
             print(json.dumps({"section": section} | row), flush=True)
             continue
         if section != before:
-            print(f"{section}: {' '.join(SECTIONS[section].__doc__.split())}")
+            print(f"{section}: {' '.join(sections[section].__doc__.split())}")
         print(line(row), flush=True)
         before = section
     return 0

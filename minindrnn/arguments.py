@@ -9,7 +9,7 @@ from .bench import SECTIONS
 from .recipe import BASELINES, MODELS
 from .tasks import EXERCISES
 
-TASKS = ("digits", "adding", "smnist", "pmnist", "fashion", "motion")
+TASKS = ("digits", "adding", "smnist", "pmnist", "fashion", "chars", "motion")
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,7 +54,8 @@ def parser():
     add = train.add_argument
     add("task", type=task, metavar="TASK",
         help="digits: read an image of 8 x 8 pixels and name the digit; adding: add two marked numbers of a long "
-             "sequence; smnist, pmnist, fashion: name the image, 28 x 28 pixels one after the other; motion: name the "
+             "sequence; smnist, pmnist, fashion: name the image, 28 x 28 pixels one after the other; chars: say "
+             "which character of a text comes next; motion: name the "
              "exercise of a person with a smartwatch; or FILE.npz: classes of your own (X, y, and lengths if ragged)")
     add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
         help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
@@ -62,12 +63,13 @@ def parser():
         help="batch normalisation over time, before or after the recurrence (default none)")
     add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit (default 0)")
     add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
-    add("--length", type=number(int, 2), metavar="T", help="adding: steps of a sequence (default 100); motion: of a "
-        "window (default 200, 4 seconds)")
+    add("--length", type=number(int, 2), metavar="T", help="adding, chars: steps of a sequence or segment (default "
+        "100); motion: of a window (default 200, 4 seconds)")
     add("--whole", action="store_true", help="motion: whole recordings, up to 2618 steps, instead of windows")
     add("--fold", type=number(int, 0, 4), metavar="F", help="motion: which two of ten people are the test (default 0)")
-    add("--data", metavar="DIR", help="where the files of smnist, pmnist, fashion or motion lie (default "
-        "$MININDRNN_DATA/NAME, else the cache, which is filled from the network)")
+    add("--data", metavar="PATH", help="where the files of smnist, pmnist, fashion or motion lie (default "
+        "$MININDRNN_DATA/NAME, else the cache, which is filled from the network); chars: a text file (default "
+        "Shakespeare)")
     add("--layers", type=number(int, 1), metavar="L",
         help="indrnn and baselines: layers; residual: blocks of two; dense: layers in each of three blocks")
     add("--hidden", type=number(int, 1), metavar="N",
@@ -83,6 +85,8 @@ def parser():
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
     add("--seed", type=number(int, 0), metavar="K", help="of everything that is random (default 0)")
+    add("--device", choices=["cpu", "cuda"], default="cpu",
+        help="where to train: a run may go on where it did not begin (default cpu)")
     add("--out", type=Path, metavar="DIR", help="run folder (default runs/TASK)")
     add("--resume", action="store_true", help="continue the run in that folder")
     predict = commands.add_parser("predict", help="use what a run has learned", description=(
@@ -91,7 +95,11 @@ def parser():
     predict.add_argument("run", type=Path, metavar="RUN", help="run folder")
     predict.add_argument("input", metavar="INPUT", help="sequences in the units of the task (digits 0 to 16, "
                          "images 0 to 255, motion and your own as they are): .npz with X (n, T, M) or (n, T), and "
-                         "lengths if ragged; or .npy with X")
+                         "lengths if ragged; or .npy with X. Of chars: a text to go on from")
+    predict.add_argument("--sample", type=number(int, 0), metavar="N", help="chars: so many characters (default 400)")
+    predict.add_argument("--temperature", type=number(float, 1e-3), metavar="R",
+                         help="chars: the lower, the surer of itself (default 0.7)")
+    predict.add_argument("--seed", type=number(int, 0), metavar="K", help="chars: of what is drawn (default 0)")
     report = commands.add_parser("report", help="draw what a run has learned", description=(
         "Sum up a run, finished or not, and draw its learning curve, the memory of its layers, and its confusion."))
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")
@@ -125,6 +133,8 @@ def parser():
         "Time kernels, training steps and other libraries, each beside its limit on this machine, a median with the "
         "middle half of the rounds. Sections: " + ", ".join(SECTIONS) + "."))
     bench.add_argument("what", nargs="*", metavar="SECTION", help="which sections (default all)")
+    bench.add_argument("--device", choices=["cpu", "cuda"], default="cpu",
+                       help="cuda: minindrnn.gpu, sections limits, kernels, steps and peers (default cpu)")
     bench.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     exercise = commands.add_parser("exercise", help="write a backward pass yourself, and have it checked", description=(
         "Without a file, print the functions to write. With one, run them on drawn problems and say which number of "

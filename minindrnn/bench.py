@@ -52,16 +52,21 @@ def three_streams(x, y):
         x[i] += np.float32(1e-9) * y[i]
 
 
-def interleaved(functions, rounds=25, untimed=2):
+def wall(function):
+    """Seconds of one call."""
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def interleaved(functions, rounds=25, untimed=2, clock=wall):
     """{name: seconds (rounds,)}, one timed call of each function a round, in an order drawn anew."""
     seconds, rng = {name: np.empty(rounds) for name in functions}, np.random.default_rng(0)
     for r in range(rounds):
         for name in rng.permutation(list(functions)):
             for _ in range(untimed if r else 2):
                 functions[name]()
-            began = time.perf_counter()
-            functions[name]()
-            seconds[name][r] = time.perf_counter() - began
+            seconds[name][r] = clock(functions[name])
     return seconds
 
 
@@ -222,10 +227,10 @@ def first_call():
                                      capture_output=True, text=True).stdout) for _ in range(2)]
 
 
-def bench(names):
+def bench(names, sections=SECTIONS):
     """Yield (section, row) for the named sections, as they are measured."""
     for name in names:
-        for measured in SECTIONS[name]():
+        for measured in sections[name]():
             yield name, measured
 
 

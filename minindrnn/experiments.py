@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from .characters import Characters
 from .classification import Digits, DigitsByRows, Fashion, Motion, Own, PermutedMNIST, SequentialMNIST
 from .data.adding import adding_problem
 from .data.own import load_input
@@ -86,7 +87,7 @@ class Adding:
 
 
 EXPERIMENTS = {"adding": Adding, "digits": Digits, "digits-rows": DigitsByRows, "smnist": SequentialMNIST,
-               "pmnist": PermutedMNIST, "fashion": Fashion, "motion": Motion, "own": Own}
+               "pmnist": PermutedMNIST, "fashion": Fashion, "motion": Motion, "own": Own, "chars": Characters}
 
 
 def settings(task, model="indrnn", length=None, **given):

@@ -40,19 +40,25 @@ def cross_entropy(y, target):
     (0.6931, [[-0.5, 0.5]])
     """
     expect("y", y, "TBK" if np.ndim(y) == 3 else "BK")
-    K = y.shape[-1]
-    target = np.asarray(target)
-    if target.dtype.kind not in "iu" or target.shape != y.shape[:-1]:
-        raise ValueError(f"target: expected class indices of shape {y.shape[:-1]}, got {target.dtype} of shape "
-                         f"{target.shape}")
-    if target.min() < -1 or target.max() >= K:
-        wrong = target[(target < -1) | (target >= K)][0]
-        raise ValueError(f"target: expected classes 0 to {K - 1}, or -1, got {wrong}")
+    target, R = expect_classes(target, y.shape)
     counted = np.nonzero(target >= 0)
-    right, R = (*counted, target[counted]), len(counted[0])
-    if R == 0:
-        raise ValueError("target: expected at least one class, got -1 only")
+    right = (*counted, target[counted])
     log_p = log_softmax(y, axis=-1)
     dy = np.where((target >= 0)[..., np.newaxis], np.exp(log_p), y.dtype.type(0))
     dy[right] -= 1
     return float(-np.mean(log_p[right], dtype=np.float64)), dy / y.dtype.type(R)                     # F2, B2
+
+
+def expect_classes(target, shape):
+    """Check classes for y of the shape (..., K)  ->  target as an array, and how many of them count."""
+    target, (*rows, K) = np.asarray(target), shape
+    if target.dtype.kind not in "iu" or target.shape != tuple(rows):
+        raise ValueError(f"target: expected class indices of shape {tuple(rows)}, got {target.dtype} of shape "
+                         f"{target.shape}")
+    if target.min() < -1 or target.max() >= K:
+        wrong = target[(target < -1) | (target >= K)][0]
+        raise ValueError(f"target: expected classes 0 to {K - 1}, or -1, got {wrong}")
+    R = np.count_nonzero(target >= 0)
+    if R == 0:
+        raise ValueError("target: expected at least one class, got -1 only")
+    return target, R

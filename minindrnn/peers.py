@@ -7,16 +7,24 @@ from importlib.util import find_spec
 import numpy as np
 
 
-def torch_lstm(x, dy, layers):
-    """PyTorch's LSTM."""
+def torch_lstm(x, dy, layers, device="cpu"):
+    """PyTorch's LSTM; on a GPU it is that of cuDNN."""
     import torch
-    network = torch.nn.LSTM(x.shape[2], dy.shape[2], layers)
-    x, dy = torch.from_numpy(x).requires_grad_(), torch.from_numpy(dy)
+    network = torch.nn.LSTM(x.shape[2], dy.shape[2], layers, device=device)
+    x, dy = torch.from_numpy(x).to(device).requires_grad_(), torch.from_numpy(dy).to(device)
 
     def run():
         network.zero_grad()
         network(x)[0].backward(dy)
     return run
+
+
+def cudnn_lstm(x, dy):
+    """The same on the GPU, one layer; None where PyTorch is not installed or has no GPU."""
+    if find_spec("torch") is None:
+        return None
+    import torch
+    return torch_lstm(x, dy, 1, "cuda") if torch.cuda.is_available() else None
 
 
 def torch_loop(x, dy, layers):

@@ -138,7 +138,7 @@ def draw_adding(folder, path):
         axes.set_title(f"T = {T}")
         axes.set_xlabel("step")
         axes.set_yscale("log")
-        axes.set_ylim(1e-5, 1)
+        axes.set_ylim(5e-7, 1)
         axes.grid(alpha=0.3)
     models = sorted({model for found in curves.values() for model, _, _ in found})
     panels[0].set_ylabel("mean squared error")

@@ -64,6 +64,9 @@ class Run:
     schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
     noise       step -> a `numpy.random.Generator` for dropout
     options     keyword arguments of `train_step`
+    starts      step -> how many steps before this batch its states have seen, where they go on from batch to batch; 0 to
+                start from nothing. None where every batch stands for itself
+    twin        a `minindrnn.gpu.training.Twin` of network, loss and optimiser, which then learns in their place
     seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
                 without the data
     """
@@ -79,12 +82,15 @@ class Run:
     steps: int
     every: int
     options: dict = field(default_factory=dict)
+    starts: object = None
+    twin: object = None
     seen: dict = field(default_factory=dict)
     step: int = 0
 
     def __post_init__(self):
         self.folder = Path(self.folder)
         self.losses = np.zeros(self.every)           # since the last evaluation
+        self.state = self._last_state(self.batch(0)[0][:1]) if self.starts else None     # only its shapes matter yet
         self.plateau = self.schedule if isinstance(self.schedule, Plateau) else None
         if self.plateau:
             self.plateau.watch(self.learned())
@@ -97,7 +103,9 @@ class Run:
     def arrays(self):
         """Every array that training changes."""
         plateau = self.plateau.state() if self.plateau else {}
-        return self.learned() | {f"schedule.{name}": array for name, array in plateau.items()} | {"losses": self.losses}
+        states = {f"state.{path}": h for path, h in leaves(self.state) if h is not None}
+        return (self.learned() | {f"schedule.{name}": array for name, array in plateau.items()} | states
+                | {"losses": self.losses})
 
     @property
     def over(self):
@@ -141,43 +149,77 @@ class Run:
         """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C stopped them."""
         rows = history(self.folder)
         before = rows[-1]["seconds"] if rows else 0.0
-        began = time.perf_counter()
+        began, unread = time.perf_counter(), []
+        step = self.twin.train_step if self.twin else partial(train_step, self.network, self.loss, self.optimiser)
+        if self.twin:
+            self.twin.send()
         with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
                                                  smoothing=0.1) as bar:
-            say_if_slow("compiling the kernels, once on this machine ...", partial(bar.write, file=sys.stderr),
-                        self._compile)
+            say_if_slow(f"compiling the kernels{'' if self.twin else ', once on this machine'} ...",
+                        partial(bar.write, file=sys.stderr), self._compile)
             while not self.over and not interrupted():
                 x, target, lengths = self.batch(self.step)
-                value, _ = train_step(self.network, self.loss, self.optimiser, x, target, self.schedule(self.step),
-                                      lengths=lengths, rng=self.noise(self.step), **self.options)
-                if not np.isfinite(value):
-                    raise TrainingError(f"the loss is {value} at step {self.step}; the checkpoint in {self.folder} "
-                                        "is the last good one; try a smaller --rate")
-                self.losses[self.step % self.every] = value
+                value, state = step(x, target, self.schedule(self.step), lengths=lengths, rng=self.noise(self.step),
+                                    **self._before(), **self.options)
+                self.state = state if self.starts else None
+                unread.append(value)
                 self.step += 1
-                bar.update()
-                bar.set_postfix(loss=f"{value:.4g}", refresh=False)
-                if self.step % self.every == 0 or self.step == self.steps:
+                evaluating = self.step % self.every == 0 or self.step == self.steps
+                if bar.update() or evaluating or not self.twin:      # reading a loss makes a GPU finish all its work
+                    self._read(unread)
+                    bar.set_postfix(loss=f"{self.losses[(self.step - 1) % self.every]:.4g}", refresh=False)
+                if evaluating:
+                    self._fetch()
                     n = (self.step - 1) % self.every + 1
-                    if not all(np.isfinite(array).all() for array in self.learned().values()):
-                        raise TrainingError(f"the parameters are not finite at step {self.step}; the checkpoint in "
-                                            f"{self.folder} is the last good one; try a smaller --rate")
                     row = {"step": self.step, "loss": float(self.losses[:n].mean())} | self.evaluate(self.network)
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
                     with open(self.folder / "metrics.jsonl", "a") as file:
                         file.write(json.dumps(row) + "\n")
                     if self.plateau:
                         self.plateau.observe(row)
+                        if self.twin:
+                            self.twin.send()
                     self.save()
+        self._read(unread)
+        self._fetch()
         if self.plateau and self.over:
             self.plateau.back_to_the_best()
         self.save()
         return self.over
 
+    def _last_state(self, x):
+        return self.network.last_state(self.network.forward(x, statistics="batch")[1])
+
+    def _before(self):
+        """What went before the batch, if anything can."""
+        start = self.starts(self.step) if self.starts else 0
+        return {"state": self.state, "start": start} if start else {}
+
+    def _read(self, losses):
+        """Keep the losses of the last steps. Raises TrainingError for one that is not finite."""
+        for step, value in enumerate(map(float, losses), self.step - len(losses)):
+            if not np.isfinite(value):
+                raise TrainingError(f"the loss is {value} at step {step}; the checkpoint in {self.folder} "
+                                    "is the last good one; try a smaller --rate")
+            self.losses[step % self.every] = value
+        losses.clear()
+
+    def _fetch(self):
+        """What was learned, from the twin if there is one. Raises TrainingError if some of it is not finite."""
+        if self.twin:
+            self.twin.fetch()
+        if not all(np.isfinite(array).all() for array in self.learned().values()):
+            raise TrainingError(f"the parameters are not finite at step {self.step}; the checkpoint in {self.folder} "
+                                "is the last good one; try a smaller --rate")
+
     def _compile(self):
         x, _, _ = self.batch(self.step)
-        y, cache = self.network.forward(np.ascontiguousarray(x[:2, :1]), statistics="batch", rng=self.noise(self.step))
-        self.network.backward(y, cache)
+        x, rng = np.ascontiguousarray(x[:2, :1]), self.noise(self.step)
+        if self.twin:
+            self.twin.compile(x, rng)
+        else:
+            y, cache = self.network.forward(x, statistics="batch", rng=rng)
+            self.network.backward(y, cache)
 
 
 def arrays_of(network):

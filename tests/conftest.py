@@ -4,6 +4,7 @@ from pathlib import Path
 
 import hypothesis
 import numba
+import numba.cuda
 import numpy as np
 import pytest
 
@@ -24,6 +25,20 @@ def pytest_configure(config):
     for index in package.glob("__pycache__/*.nbi"):
         if index.stat().st_mtime < newest:
             index.unlink()
+
+
+def pytest_collection_modifyitems(items):
+    """What is marked gpu runs on hardware or not at all."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and (reason := _no_gpu()):
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _no_gpu():
+    if numba.config.ENABLE_CUDASIM:
+        return "the simulator is no GPU"
+    return None if numba.cuda.is_available() else "no NVIDIA GPU, or no driver or CUDA packages (extra cuda12 or cuda13)"
 
 
 @pytest.fixture

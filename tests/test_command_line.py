@@ -26,7 +26,7 @@ def refused(arguments, capsys):
 @pytest.mark.parametrize("arguments, message", [
     ([], "python -m minindrnn: the following arguments are required: COMMAND"),
     (["trian"], "argument COMMAND: invalid choice: 'trian'"),
-    (["train", "mnist"], "argument TASK: expected one of digits, adding, smnist, "),
+    (["train", "mnist"], "argument TASK: expected one of digits, adding, smnist, pmnist, fashion, chars, motion, or FILE.npz, got 'mnist'"),
     (["train", "digits", "--layers", "0"], "argument --layers: expected a whole number of at least 1, got '0'"),
     (["train", "digits", "--hidden", "many"], "argument --hidden: expected a whole number of at least 1, got 'many'"),
     (["train", "digits", "--steps", "1.5"], "argument --steps: expected a whole number of at least 1, got '1.5'"),
@@ -41,6 +41,8 @@ def refused(arguments, capsys):
     (["train", "digits", "--model", "lstm", "--norm", "after"], "--norm is for indrnn, residual and dense, not for lstm"),
     (["train", "adding", "--model", "rnn", "--gamma", "3"], "--gamma is for indrnn, residual and dense, not for rnn"),
     (["train", "digits", "--plateau", "-1"], "argument --plateau: expected a whole number of at least 0, got '-1'"),
+    (["train", "chars", "--gamma", "2"], "--gamma is not for chars: there |u| is at most 0.99"),
+    (["train", "chars", "--data", "no.txt"], "no.txt: cannot be read: No such file or directory"),
     (["train", "digits", "--decay", "-1"], "argument --decay: expected a number of at least 0, got '-1'"),
     (["figure", "--models", "transformer"], "argument --models: invalid choice: 'transformer'"),
     (["figure", "--lengths", "1"], "argument --lengths: expected a whole number of at least 2, got '1'"),
@@ -56,7 +58,7 @@ def refused(arguments, capsys):
     (["train", "smnist", "--data", "nowhere"], "nowhere: expected a folder with train-images-idx3-ubyte, "),
     (["predict", "runs"], "the following arguments are required: INPUT"),
     (["report"], "the following arguments are required: RUN"),
-    (["train", "digits", "--length", "9"], "--length is for adding, "),
+    (["train", "digits", "--length", "9"], "--length is for adding, chars, motion, not for digits"),
     (["gradcheck", "--draws", "0"], "argument --draws: expected a whole number of at least 1, got '0'"),
 ])
 def test_wrong_words(arguments, message, capsys):

@@ -1,4 +1,5 @@
-"""The contract of the recurrence, the same for every backend; a new backend adds its name to BACKENDS."""
+"""The contract of the recurrence, the same for every backend; a new backend adds its name to BACKENDS. On a GPU:
+`pytest -m gpu`; in the simulator: see tests/gpu/test_simulator.py."""
 import os
 
 import numpy as np
@@ -12,11 +13,11 @@ import minindrnn
 import minindrnn.gpu
 from minindrnn.activations import KIND
 
-BACKENDS = {"numba": minindrnn}
+BACKENDS = [pytest.param(minindrnn, id="numba"), pytest.param(minindrnn.gpu, id="gpu", marks=pytest.mark.gpu)]
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
-    BACKENDS["cuda simulator"] = minindrnn.gpu
+    BACKENDS.append(pytest.param(minindrnn.gpu, id="cuda simulator"))
 
-pytestmark = pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS.keys())
+pytestmark = pytest.mark.parametrize("backend", BACKENDS)
 
 
 def close(got, expected):

@@ -24,6 +24,17 @@ LEVELS = [
     {"experiments", "arguments"},
     {"runs"},
     {"__init__"},
+    {"gpu"},
+    {"__main__"},
+]
+GPU = [                          # which may import all of the above but the command line
+    {"device", "compiler"},
+    {"recurrence"},
+    {"sums", "blocks"},
+    {"linear", "batchnorm", "dropout", "losses", "optim", "memory"},
+    {"indrnn"},
+    {"training"},
+    {"bench", "report"},
     {"__main__"},
 ]
 
@@ -41,12 +52,25 @@ def imports(path):
 def test_imports_run_one_way():
     rank = {name: i for i, level in enumerate(LEVELS) for name in level}
     files = sorted((ROOT / "minindrnn").glob("*.py"))
-    assert {path.stem for path in files} | {"data"} == set(rank)
+    assert {path.stem for path in files} | {"data", "gpu"} == set(rank)
     for path in files:
         for name in imports(path):
             assert rank[name] < rank[path.stem], f"{path.name} imports {name}, which stands above or beside it"
+        assert not any(getattr(node, "module", "") and node.module.startswith("gpu") for node in ast.parse(path.read_text()).body), \
+            f"{path.name}: import gpu where it is asked for"
     training = set(imports(ROOT / "minindrnn/training.py"))
     assert not training & {"indrnn", "stacked", "linear", "recurrence"}, "training knows only what a layer is"
+
+
+def test_imports_of_the_gpu_run_one_way():
+    rank = {name: i for i, level in enumerate(GPU) for name in level} | {"__init__": len(GPU)}
+    files = sorted((ROOT / "gpu").glob("*.py"))
+    assert {path.stem for path in files} == set(rank)
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                for name in [node.module] if node.module else [alias.name for alias in node.names]:
+                    assert rank[name] < rank[path.stem], f"gpu/{path.name} imports {name}, which stands above or beside it"
 
 
 def run(program, folder, python=sys.executable, **environment):
@@ -64,7 +88,7 @@ def test_importing_compiles_nothing_and_needs_no_cuda(tmp_path):
               "event.register('numba:compile', Listener())\n"
               "import minindrnn\n"
               "print(len(seen), 'numba.cuda' in sys.modules, 'matplotlib' in sys.modules, 'minindrnn.gpu' in sys.modules)\n"
-              "import minindrnn.gpu\n"
+              "import minindrnn.gpu.training\n"
               "print(len(seen))", tmp_path)
     assert out.split() == ["0", "False", "False", "False", "0"]
 

@@ -85,6 +85,7 @@ def test_an_input_that_does_not_fit_is_refused(own, tmp_path, capsys):
                        (np.full((3, 12, 2), "a"), "X: expected numbers, got <U1")]:
         np.save(path, X)
         assert refused(["predict", run, path], capsys) == f"python -m minindrnn predict: {path}: {message}"
+    assert "--seed is for chars, not for own" in refused(["predict", run, path, "--seed", "1"], capsys)
     path.write_bytes(b"text")
     assert f"{path}: not a whole .npy file of plain arrays" in refused(["predict", run, path], capsys)
     assert f"{path}x: no such file" in refused(["predict", run, f"{path}x"], capsys)
@@ -218,6 +219,25 @@ def test_sums_are_predicted_too(tmp_path, capsys):
     expected = network.forward(np.ascontiguousarray(X.transpose(1, 0, 2), np.float32))[0][:, 0]
     assert answers == [f"{i:>6}  {answer:.4f}" for i, answer in enumerate(expected)]
     assert float(last.split()[-1]) == pytest.approx(np.mean((expected - y)**2), abs=1e-5)
+
+
+@compiled
+def test_a_text_is_gone_on_with(tmp_path, capsys):
+    run, text = tmp_path / "run", tmp_path / "text.txt"
+    text.write_text("abcab\n" * 100)
+    assert main(["train", "chars", "--data", str(text), "--length", "5", "--layers", "1", "--hidden", "6", "--batch", "2",
+                 "--steps", "3", "--out", str(run)]) == 0
+    text.unlink()
+    said = []
+    for options in ([], ["--sample", "30"], ["--sample", "30", "--seed", "1"], ["--sample", "30", "--temperature", "0.001"]):
+        capsys.readouterr()
+        assert main(["predict", str(run), "ab", *options]) == 0
+        said.append(capsys.readouterr().out)
+    experiment, network, _ = load_run(run)
+    assert said[0] == "ab" + experiment.sample(network, "ab", 400, 0.7, np.random.default_rng(0)) + "\n"
+    assert all(len(text) == 33 and set(text) <= set("abc\n") for text in said[1:]) and len(set(said)) == 4
+    assert "expected characters of the training text, got 'x'" in refused(["predict", run, "axe"], capsys)
+    assert main(["report", str(run)]) == 0 and pictures(run) == {"curve.png", "memory.png"}
 
 
 def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):

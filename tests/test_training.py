@@ -9,9 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from minindrnn.experiments import EXPERIMENTS, Adding, Digits, Settings
+from minindrnn.classification import Digits
+from minindrnn.experiments import EXPERIMENTS, Adding
 from minindrnn.layer import leaves
 from minindrnn.memory import penalty
+from minindrnn.recipe import Settings
 from minindrnn.training import Interruption, TrainingError, history, say_if_slow, train_step
 
 SMALL = Settings(task="digits-rows", layers=2, hidden=6, steps=45, batch=8, rate=3e-3, seed=1, gamma=2.0, penalty=0.0, length=100)
@@ -19,6 +21,10 @@ SMALL = Settings(task="digits-rows", layers=2, hidden=6, steps=45, batch=8, rate
 
 def run(folder, **changes):
     settings = Settings(**SMALL.__dict__ | changes)
+    if settings.task == "chars":
+        text = folder.parent / "text.txt"
+        text.write_text("to be, or not to be, that is the question: " * 30)
+        settings = Settings(**settings.__dict__ | {"data": str(text)})
     made = EXPERIMENTS[settings.task](settings).run(folder)
     made.every = 10
     made.losses = np.zeros(10)
@@ -38,7 +44,9 @@ def interrupting(batch, at):
     {}, {"task": "adding", "length": 12},
     {"model": "residual", "layers": 1, "norm": "before", "dropout": 0.2},
     {"model": "dense", "layers": 1, "hidden": 2, "norm": "after", "dropout": 0.1},
-    {"model": "lstm", "layers": 1}, {"plateau": 1, "rate": 1e-2, "norm": "after", "decay": 1e-3}], ids=str)
+    {"model": "lstm", "layers": 1},
+    {"task": "chars", "length": 9, "norm": "before", "dropout": 0.1, "layers": 2},
+    {"task": "chars", "length": 4, "model": "lstm", "layers": 1}, {"plateau": 1, "rate": 1e-2, "norm": "after", "decay": 1e-3}], ids=str)
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, changes):
     whole, parts = (run(tmp_path / name, **changes) for name in ("whole", "parts"))
     whole.start()
@@ -79,7 +87,7 @@ def test_the_penalty_takes_the_place_of_the_bound(tmp_path):
     for parameter in recurrent:
         parameter.value += 2
     excess = sum(penalty(p.value, made.network.bound)[0] for p in recurrent)
-    x, target = made.batch(0)
+    x, target, _ = made.batch(0)
     plain = made.loss(made.network.forward(x)[0], target)[0]
     value, _ = train_step(made.network, made.loss, made.optimiser, x, target, 0.0, **made.options)
     assert value == pytest.approx(plain + 0.5 * excess) and recurrent[0].value.max() > 2
@@ -88,7 +96,7 @@ def test_the_penalty_takes_the_place_of_the_bound(tmp_path):
 def test_every_training_image_is_seen_once_an_epoch_and_every_test_image_counts_once():
     task = Digits(Settings(**SMALL.__dict__ | {"batch": 100}))
     seen = np.concatenate([task.batch(step)[1] for step in range(12)])
-    x, labels = task.parts["train"]
+    _, labels, _ = task.parts["train"]
     assert len(seen) == len(labels) == 1197
     np.testing.assert_array_equal(np.bincount(seen), np.bincount(labels))
     assert not np.array_equal(task.batch(0)[1], task.batch(12)[1])
@@ -97,12 +105,12 @@ def test_every_training_image_is_seen_once_an_epoch_and_every_test_image_counts_
         """Answers with the row that it is asked about."""
         asked = 0
 
-        def forward(self, x, statistics, lengths):
+        def forward(self, x, lengths, statistics):
             y = np.eye(10)[labels[self.asked:self.asked + x.shape[1]]]
             self.asked += x.shape[1]
             return y, None
 
-    x, labels = task.parts["validation"]
+    _, labels, _ = task.parts["validation"]
     counted = Right()
     assert task.evaluate(counted)["validation_accuracy"] == 1.0 and counted.asked == 300
 

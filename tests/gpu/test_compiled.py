@@ -1,69 +1,68 @@
 """Tiers 2 and 3 of the GPU kernels: what the CUDA compiler makes of them, looked at and executed without a GPU.
 
-Tier 2   Every kernel compiles for three architectures; nothing is spilled to memory and the registers keep to a budget;
+Tier 2   Every kernel compiles for four architectures; nothing is spilled to memory and the registers keep to a budget;
          a float32 kernel computes nothing in float64; the tuned kernels issue the loads of AHEAD steps together.
 Tier 3   The PTX is executed by ptx.py, below the public functions of minindrnn.gpu, and compared with reference.py.
-Faults   Kernels broken on purpose go through both; each must be noticed.
+         The other kernels go the same way, operation by operation and in whole steps of training, beside the CPU.
+Faults   Kernels broken on purpose go through both, and through tier 1 in the simulator, the contract or the same
+         operations; a table tells which of the three notices which.
 
 Each is a function of this file that runs in a process of its own, since compiling without a driver bends Numba:
-`python test_compiled.py values` and so on. They print what they saw: `pytest -s` shows it. No compiler, no tiers: then
-only the interpreter itself is tested.
+`python test_compiled.py values` and so on. They print what they saw: `pytest -s` shows it. No compiler, no tiers.
 """
-import inspect
 import itertools
+import json
+import os
 import re
 import subprocess
 import sys
-import types
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-import compiled
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS / "gpu"), str(TESTS)]
+import kernels
+import operations
 import ptx
 import reference
+from kernels import FLOATS, KERNELS, Interpreter
+from ptx_arithmetic import fma
+from ptx_memory import PTXError
 
-CAPABILITIES = (7, 5), (8, 0), (9, 0)
-REGISTERS = 64      # of a thread: four of the largest blocks, of 256, share a processor
-FORMS, FLOATS = ("OBVIOUS", "TUNED"), (np.float32, np.float64)
-ACTIVATIONS = sorted(reference.ACT)
-RANKS = {"a": 3, "h": 3, "dh": 3, "da": 3, "h0": 2, "du": 2, "dh0": 2}         # for the obvious kernels; flat for the tuned
-TOGETHER = {"forward": 8, "backward": 16}      # loads issued together: 8 steps of one array, and of two
+from minindrnn.gpu import compiler
+
+# Registers of a thread, at most: four of the largest blocks, of 256, share a processor; three on sm_100, in float64.
+REGISTERS = {(7, 5): 64, (8, 0): 64, (9, 0): 64, (10, 0): 72}
+FORMS, ACTIVATIONS = ("OBVIOUS", "TUNED"), sorted(reference.ACT)
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The public functions with the interpreter below them.
+# Tier 2: one kernel.
 
-class Device:
-    """Stands in for `launch` of a module like minindrnn.gpu.recurrence: compiles the kernel, runs the PTX, counts."""
+def in_float64(text):
+    """The instructions on float64. A float32 kernel has none, since even the sum of du is float32, compensated."""
+    return sorted({name for name, _ in compiler.instructions(text) if name and ".f64" in name})
 
-    def __init__(self, module, form):
-        self.module, self.form, self.texts, self.counters = module, form, {}, {}
-        module.launch = self.launch
-        if form == "OBVIOUS":
-            module.TUNED = {(name, np.dtype(dtype)): pair for name, pair in module.OBVIOUS.items() for dtype in FLOATS}
 
-    def launch(self, kernel, *arrays):
-        arguments = dict(zip(inspect.signature(kernel.py_func).parameters, arrays, strict=True))
-        if self.form == "OBVIOUS":
-            arguments = {name: array.reshape(self.shape[-RANKS[name]:]) if name in RANKS else array for name, array in arguments.items()}
-        key = kernel, arrays[0].dtype
-        if key not in self.texts:
-            self.texts[key] = compiled.compile_ptx(kernel, arguments.values(), (8, 0))
-        columns = self.shape[1] * self.shape[2]
-        block = self.module.threads_of_a_block(columns)
-        outputs = {"forward": ("h",), "backward": ("da", "du", "dh0")}[kernel.py_func.__name__]
-        self.counters[kernel.py_func.__name__] = ptx.run(self.texts[key], arguments, -(-columns // block), block, outputs)
+def looked_at(row, module, dtype, capability):
+    """(what the compiler says, what is wrong with it) of the row's kernel in the module."""
+    text = compiler.compile_ptx(row.of(module, dtype), tuple(row.arguments(dtype)), capability)
+    wrong = [", ".join(in_float64(text))] if dtype == np.float32 and in_float64(text) else []
+    if not compiler.tool("ptxas"):
+        return {}, wrong
+    figures, code = compiler.assemble(text, capability)
+    if figures["registers"] > REGISTERS[capability] or figures["stack"] or figures["spills"]:
+        wrong.append(str(figures))
+    if compiler.tool("nvdisasm"):
+        figures["together"] = compiler.loads_together(compiler.disassemble(code))
+        wrong += [f"{figures['together']} loads together"] if figures["together"] < row.together else []
+    return figures, wrong
 
-    def run(self, a, u, h0, dh, activation, lengths):
-        """h, da, du, dh0."""
-        self.shape = a.shape
-        h, cache = self.module.indrnn_forward(a, u, h0, activation=activation, lengths=lengths)
-        return h, *self.module.indrnn_backward(dh, cache)
 
+# ---------------------------------------------------------------------------------------------------------
+# Tier 3: the public functions with the interpreter below them.
 
 def problems(dtype):
     """(name, a, u, h0, dh, lengths): sizes that leave something over at every border, and numbers that are none."""
@@ -87,100 +86,57 @@ def differences(dtype, got, expected):
                                                      atol=tolerance * max([1.0, *abs(y[np.isfinite(y)])]))]
 
 
-def in_float64(text):
-    """The instructions on float64. A float32 kernel has none, since even the sum of du is float32, compensated."""
-    return sorted({opcode for opcode in compiled.opcodes(text) if ".f64" in opcode})
-
-
-def defect(module, form, activation, dtype):
-    """(which check, what it says) of the first check that does not hold, or None."""
-    device = Device(module, form)
+def executed(form, activation, dtype, old="", new=""):
+    """What is wrong with the recurrence, or None; first piece of its source replaced by the second."""
+    interpreter, module = Interpreter().install(), kernels.recurrence(form, old, new)
     for name, a, u, h0, dh, lengths in problems(dtype):
         h, cache = reference.indrnn_forward(a, u, h0, activation=activation, lengths=lengths)
         try:
             with np.errstate(all="ignore"):
-                got = device.run(a.copy(), u, h0, dh.copy(), activation, lengths)
-        except ptx.PTXError as error:
-            return "interpreter", f"{name}: {error}"
+                got, ours = module.indrnn_forward(a.copy(), u, h0, activation=activation, lengths=lengths)
+                got = (got, *module.indrnn_backward(dh.copy(), ours))
+        except PTXError as error:
+            return f"{name}: {error}"
         wrong = differences(dtype, got, (h, *reference.indrnn_backward(dh, cache)))
         if wrong:
-            return "values", f"{name}: {', '.join(wrong)}"
+            return f"{name}: values of {', '.join(wrong)}"
         if activation in ("relu", "identity"):
             before, steps = h0, np.full(len(h0), len(a)) if lengths is None else np.array(lengths)
             for t in range(len(a)):                            # a multiplication and an addition, rounded once
                 with np.errstate(all="ignore"):
-                    z = ptx.fma(np.broadcast_to(u, h0.shape).ravel(), before.ravel(), a[t].ravel()).reshape(h0.shape)
-                before = z if activation == "identity" else np.where(z <= 0, dtype(0), z)
+                    z = fma(np.broadcast_to(u, h0.shape).ravel(), before.ravel(), a[t].ravel()).reshape(h0.shape)
+                before = z if activation == "identity" else np.where(z <= 0, dtype.type(0), z)
                 if not np.array_equal(got[0][t][t < steps], before[t < steps], equal_nan=True):
-                    return "bits", f"{name}: h[{t}]"
+                    return f"{name}: bits of h[{t}]"
         if name == "full blocks":
-            for direction, counters in device.counters.items():
+            for (_, kernel), counters in interpreter.counters.items():
                 if ptx.SECTOR * counters["sectors"] > counters["bytes"]:
-                    return "coalescing", f"{direction}: {counters['sectors']} sectors for {counters['bytes']} bytes"
+                    return f"{name}: {kernel}: {counters['sectors']} sectors for {counters['bytes']} bytes"
         moved = sum(lengths) * a.shape[2] if lengths else a.size
         for direction, arrays in (("forward", 1), ("backward", 2)) if form == "TUNED" else ():
-            if device.counters[direction]["loads"] > arrays * moved + 3 * h0.size:
-                return "loads", f"{name}: {direction} loads something twice"
-    for (kernel, _), text in device.texts.items():
-        if dtype == np.float32 and (wide := in_float64(text)):
-            return "opcodes", f"{kernel.py_func.__name__}: {', '.join(wide)}"
-        if form == "TUNED" and compiled.tool("ptxas") and compiled.tool("nvdisasm"):
-            together = compiled.loads_together(compiled.assemble(text, (8, 0))[1])
-            if together < TOGETHER[kernel.py_func.__name__]:
-                return "machine code", f"{kernel.py_func.__name__}: {together} loads together"
+            if interpreter.counters["recurrence", f"_tuned.<locals>.{direction}"]["loads"] > arrays * moved + 3 * h0.size:
+                return f"{name}: {direction} loads something twice"
     return None
 
 
 # ---------------------------------------------------------------------------------------------------------
 # The tiers: each returns what is wrong, a line each.
 
-def recurrence(old="", new=""):
-    """A fresh copy of the module with the kernels, one piece of its source replaced wherever it occurs."""
-    import minindrnn.gpu.recurrence as original
-    source = Path(original.__file__).read_text()
-    assert old in source, f"the module no longer contains {old!r}"
-    module = types.ModuleType(original.__name__)
-    exec(compile(source.replace(old, new), original.__file__, "exec"), module.__dict__)
-    return module
-
-
-def arguments_of(form, direction, dtype):
-    """Arrays of the types that a kernel is called with, one element each."""
-    three, two = (np.zeros((1,) * (rank if form == "OBVIOUS" else 1), dtype) for rank in (3, 2))
-    one, steps = np.zeros(1, dtype), np.ones(1, np.int64)
-    return (three, one, two, steps, three) if direction == "forward" else (three, one, two, three, steps, three, two, two)
-
-
 def machine():
     """Tier 2."""
-    wrong, module = [], recurrence()
-    if not compiled.tool("ptxas"):
+    wrong = []
+    if not compiler.tool("ptxas"):
         print("not checked: registers, spills and the order of loads, for want of ptxas")
-    elif not compiled.tool("nvdisasm"):
+    elif not compiler.tool("nvdisasm"):
         print("not checked: the order of loads, for want of nvdisasm")
-    print(f"{'kernel':35}" + "".join(f"{'sm_%d%d' % capability:>11}{'':4}" for capability in CAPABILITIES) + "   registers, loads together")
-    for form, activation, dtype, direction in itertools.product(FORMS, ACTIVATIONS, FLOATS, ("forward", "backward")):
-        pair = module.OBVIOUS[activation] if form == "OBVIOUS" else module.TUNED[activation, np.dtype(dtype)]
-        kernel = pair[direction == "backward"]
-        name = f"{form.lower()} {activation} {direction} {dtype.__name__}"
-        row = f"{name:35}"
-        for capability in CAPABILITIES:
-            text = compiled.compile_ptx(kernel, arguments_of(form, direction, dtype), capability)
-            where = f"{name} sm_%d%d: " % capability
-            if dtype == np.float32 and (wide := in_float64(text)):
-                wrong.append(where + ", ".join(wide))
-            if not compiled.tool("ptxas"):
-                continue
-            figures, code = compiled.assemble(text, capability)
-            row += f"{figures['registers']:>11}"
-            if figures["registers"] > REGISTERS or figures["stack"] or figures["spills"]:
-                wrong.append(where + str(figures))
-            if form == "TUNED" and compiled.tool("nvdisasm"):
-                together = compiled.loads_together(code)
-                row += f"{together:4}"
-                if together < TOGETHER[direction]:
-                    wrong.append(where + f"{together} loads together")
-        print(row)
+    print(f"{'registers (and loads together)':48}" + "".join(f"{'sm_%d%d' % capability:>8}    " for capability in REGISTERS))
+    for row, dtype in itertools.product(KERNELS, FLOATS):
+        module, line = kernels.copied(f"minindrnn.gpu.{row.module}"), f"{row.module} {row.name} {dtype}"
+        for capability in REGISTERS:
+            figures, found = looked_at(row, module, dtype, capability)
+            line = f"{line:48}{figures.get('registers', ''):>8}{figures.get('together', '') if row.together else '':>4}"
+            wrong += [f"{row.module} {row.name} {dtype} sm_%d%d: {complaint}" % capability for complaint in found]
+        print(line)
     return wrong
 
 
@@ -188,10 +144,31 @@ def values():
     """Tier 3."""
     wrong = []
     for form, activation, dtype in itertools.product(FORMS, ACTIVATIONS, FLOATS):
-        found = defect(recurrence(), form, activation, dtype)
-        print(f"{form} {activation} {dtype.__name__}: {found or 'as the reference'}")
-        wrong += [f"{form} {activation} {dtype.__name__}: {found}"] if found else []
+        found = executed(form, activation, dtype)
+        print(f"{form} {activation} {dtype}: {found or 'as the reference'}")
+        wrong += [f"{form} {activation} {dtype}: {found}"] if found else []
     return wrong
+
+
+def operated(name, dtype):
+    """What an operation of minindrnn.gpu, its kernels launched by the installed interpreter, does wrong, or None."""
+    try:
+        with np.errstate(all="ignore"):
+            return operations.different(name, dtype)
+    except PTXError as error:
+        return str(error)
+
+
+def every():
+    """Tier 3 of all other kernels: operations and whole steps of training, beside the CPU."""
+    wrong, interpreter = [], Interpreter().install()
+    for name, dtype in itertools.product(operations.OPERATIONS, FLOATS):
+        found = operated(name, dtype)
+        print(f"{name} {dtype}: {found or 'as on the CPU'}")
+        wrong += [f"{name} {dtype}: {found}"] if found else []
+    never = {(module, kernel) for module, kernel in set(interpreter.writes) - set(interpreter.counters)
+             if module != "bench" and "_obvious" not in kernel}
+    return wrong + [f"never launched: {kernel}" for kernel in never]
 
 
 FAULTS = [
@@ -219,107 +196,141 @@ FAULTS = [
     ("TUNED", "relu", "NaN becomes 0", "ZERO if z <= ZERO else z", "max(z, ZERO)"),
     ("TUNED", "tanh", "constants of Python's float", "(np.float32(0), np.float32(1))", "(0.0, 1.0)"),
     ("TUNED", "relu", "loads not ahead", "AHEAD = 8 ", "AHEAD = 4 "),
+    ("TUNED", "relu", "steps ahead known at run time only", "range(AHEAD):\n                ahead",
+     "range(min(T, AHEAD)):\n                ahead"),
+    ("TUNED", "relu", "padding of h not written", "            h[p] = ZERO\n", "            pass\n"),
+    ("TUNED", "relu", "padding of da not written", "            da[p + uint64(k) * stride] = ZERO\n", "            pass\n"),
+    ("linear", "linear", "no barrier after filling", "            cuda.syncthreads()\n            for k", "            for k"),
+    ("linear", "linear", "no barrier after reading", "            cuda.syncthreads()\n        for r", "        for r"),
+    ("linear", "linear", "a barrier in a branch", "            cuda.syncthreads()\n        for r",
+     "            if i0 + row < I:\n                cuda.syncthreads()\n        for r"),
+    ("linear", "linear", "no check of rows", "A[p] if i0 + i < I and k0 + k < high", "A[p] if k0 + k < high"),
+    ("linear", "linear", "two columns in one place", "b[k, j] = ", "b[k, j // 2] = "),
+    ("linear", "linear", "one tile of b only", "uint64(j0 + j) * uint64(K)", "uint64(j) * uint64(K)"),
+    ("sums", "linear", "no barrier in the tree", "            cuda.syncthreads()\n            if l < half", "            if l < half"),
+    ("sums", "linear", "rows of the blocks behind", "min((g + 1) * ROWS, R)", "R"),
+    ("batchnorm", "batchnorm", "padding counts", "if t < steps[b]:", "if t >= 0:"),
+    ("batchnorm", "batchnorm", "no mask backward", "d = mask * dy ", "d = dy "),
+    ("dropout", "dropout", "a bit less", ">> uint64(11)", ">> uint64(12)"),
+    ("losses", "losses", "the largest is not subtracted", "largest = y[k] if y[k] > largest else largest", "largest = ZERO"),
+    ("memory", "memory", "every thread adds to the loss", "    if n == 0:", "    if n >= 0:"),
+    ("blocks", "steps", "a channel further", "elif n < M:", "elif n <= M:"),
+    ("optim", "steps", "gradients not clamped", "clamped(grad[i], limit)", "grad[i]"),
 ]
 
 
 def faults():
-    """Kernels broken on purpose."""
-    wrong = []
-    for form, activation, name, old, new in FAULTS:
-        found = defect(recurrence(old, new), form, activation, np.float32)
-        print(f"{form:8} {name:36} {found[0] + ': ' + found[1] if found else 'NOT NOTICED'}")
-        seen = found or (name == "loads not ahead" and not (compiled.tool("ptxas") and compiled.tool("nvdisasm")))
+    """Kernels broken on purpose: at least one tier must notice each."""
+    done = subprocess.run([sys.executable, __file__, "simulated"], env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
+                          capture_output=True, text=True)
+    if done.returncode:
+        return [done.stdout + done.stderr]
+    simulated = json.loads(done.stdout.splitlines()[-1])
+    wrong, counts = [], np.zeros(3, int)
+    print(f"{'fault':46}{'simulator':>11}{'compiler':>11}{'execution':>11}")
+    for (form, activation, name, old, new), in_simulator in zip(FAULTS, simulated, strict=True):
+        in_compiler = []
+        if form in FORMS:
+            module = kernels.copied("minindrnn.gpu.recurrence", old, new)
+            rows = [row for row in KERNELS if row.name.startswith(f"{form.lower()} {activation} ")]
+        else:
+            operations.broken(form, old, new)
+            Interpreter().install()
+            module, rows = operations.module(form), [row for row in KERNELS if row.module == form]
+        for row in rows:
+            in_compiler += looked_at(row, module, FLOATS[0], (8, 0))[1]
+        in_execution = executed(form, activation, FLOATS[0], old, new) if form in FORMS else operated(activation, FLOATS[0])
+        found = in_simulator, "; ".join(in_compiler), in_execution
+        counts += [bool(said) for said in found]
+        print(f"{form + ' ' + name:46}" + "".join(f"{'noticed' if said else '-':>11}" for said in found))
+        print(*(f"      {said[:130]}\n" for said in found if said), sep="", end="")
+        seen = any(found) or (name == "loads not ahead" and not (compiler.tool("ptxas") and compiler.tool("nvdisasm")))
         wrong += [] if seen else [f"{form} {name}: not noticed"]
+    print(f"{f'{len(FAULTS)} faults, of these noticed':46}" + "".join(f"{count:>11}" for count in counts))
     return wrong
 
 
-TIERS = {"machine": machine, "values": values, "faults": faults}
+def simulated():
+    """In the simulator's process: the first test of the contract that fails, for each fault, as one line of JSON."""
+    import hypothesis
+
+    import minindrnn.gpu
+
+    class Failed:
+        def pytest_runtest_logreport(self, report):
+            if report.failed and not self.first:
+                name, said = report.nodeid.split("::")[-1].split("[")[0], report.longrepr.reprcrash.message
+                self.first = f"{name}: {' '.join(said.split())}"[:130]
+
+    failed, results = Failed(), []
+    hypothesis.settings.register_profile("first failure", deadline=None, derandomize=True, max_examples=15,
+                                         report_multiple_bugs=False, phases=[hypothesis.Phase.generate])
+    whole = [operated_in_the_simulator("linear", name, "", "") for name in operations.OPERATIONS]
+    assert not any(whole), whole
+    for form, operation, _, old, new in FAULTS:
+        failed.first = None
+        if form not in FORMS:
+            results.append(operated_in_the_simulator(form, operation, old, new))
+            continue
+        module = kernels.recurrence(form, old, new)
+        minindrnn.gpu.indrnn_forward, minindrnn.gpu.indrnn_backward = module.indrnn_forward, module.indrnn_backward
+        pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-profile", "first failure", "-W", "ignore", "-k",
+                     "simulator", str(TESTS / "test_contract.py")], plugins=[failed])
+        results.append(failed.first)
+    print(json.dumps(results))
+    return []
 
 
-@pytest.mark.parametrize("tier", TIERS)
-def test_compiled_kernels(tier):
-    if reason := compiled.available():
+def operated_in_the_simulator(module, name, old, new):
+    operations.broken(module, old, new)
+    import simulator
+    simulator.make_small("minindrnn.gpu")
+    try:
+        with np.errstate(all="ignore"):
+            return operations.different(name, FLOATS[0])
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:130]
+
+
+TIERS = {"machine": machine, "values": values, "every": every, "faults": faults, "simulated": simulated}
+
+
+@pytest.fixture(scope="module")
+def processes(request, tmp_path_factory):
+    """All tiers that are asked for, begun at once: {name: (process, file that it writes to)}."""
+    if reason := compiler.missing():
         pytest.skip(reason)
-    done = subprocess.run([sys.executable, __file__, tier], capture_output=True, text=True)
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
-    if missing := re.search("^not checked: .*", done.stdout, re.MULTILINE):
+    names = [item.callspec.params["tier"] for item in request.session.items if item.originalname == "test_compiled_kernels"]
+    files = {name: open(tmp_path_factory.mktemp(name) / "said", "w+") for name in names}
+    begun = {name: (subprocess.Popen([sys.executable, __file__, name], stdout=file, stderr=subprocess.STDOUT), file)
+             for name, file in files.items()}
+    yield begun
+    for process, file in begun.values():
+        process.kill()
+        process.wait()
+        file.close()
+
+
+@pytest.mark.parametrize("tier", ["machine", "values", "every", "faults"])
+def test_compiled_kernels(tier, processes):
+    process, file = processes[tier]
+    failed = process.wait()
+    file.seek(0)
+    said = file.read()
+    print(said)
+    assert not failed, said
+    if missing := re.search("^not checked: .*", said, re.MULTILINE):
         pytest.skip(missing.group())
 
 
-# ---------------------------------------------------------------------------------------------------------
-# The interpreter itself, which needs no compiler.
-
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_fused_multiply_add_is_rounded_once(rng, dtype):
-    """No neighbour of the result is nearer to the exact value."""
-    digits = np.finfo(dtype).nmant
-    a, b = (1 + rng.integers(0, 1 << 12, (2, 600)) * 2.0 ** -rng.integers(10, digits, (2, 600))).astype(dtype)
-    c = (rng.choice([-1, 1], 600) * 2.0 ** rng.integers(-3 * digits, 3, 600)).astype(dtype)
-    a[1::7] *= dtype(2.0 ** -(120 if dtype == np.float32 else 1015))
-    c[::3] = -(a * b)[::3]                                     # leaves what the product's rounding would have lost
-    for x, y, z, got in zip(a, b, c, ptx.fma(a, b, c)):
-        exact = Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z))
-        for neighbour in np.nextafter(got, np.array([-np.inf, np.inf], dtype)):
-            assert abs(Fraction(float(got)) - exact) <= abs(Fraction(float(neighbour)) - exact), (x, y, z, got)
-
-
-@pytest.mark.parametrize("dtype, a, b, digits", [(np.float32, 24929, 673, 24), (np.float64, 321, 28059810762433, 53)])
-def test_a_hair_beside_the_middle_decides(dtype, a, b, digits):
-    """The product is the middle between 1 and the next number; rounding twice would forget c and take 1 every time."""
-    assert a * b == 2**digits + 1
-    a, b, hair = np.full(3, a, dtype), np.full(3, b * 2.0**-digits, dtype), np.array([2.0**-120, 0, -2.0**-120], dtype)
-    assert list(ptx.fma(a, b, hair)) == [1 + np.finfo(dtype).eps, 1, 1]
-    assert list(ptx.fma(-a, b, -hair)) == [-1 - np.finfo(dtype).eps, -1, -1]
-    if dtype == np.float32:
-        assert list(ptx.fma(a, b, hair, downwards=True)) == [1, 1, 1]
-        assert list(ptx.fma(-a, b, -hair, downwards=True)) == [-1 - np.finfo(dtype).eps] * 3
-
-
-PROGRAM = """
-.visible .entry shift(
-""" + ",\n".join(f"    .param .u64 shift_param_{i}" for i in range(9)) + """
-)
-{
-    .reg .f32 %f<2>;
-    .reg .b32 %r<2>;
-    .reg .b64 %rd<8>;
-    ld.param.u64 %rd1, [shift_param_4];
-    ld.param.u64 %rd2, [shift_param_7];
-    ld.param.u64 %rd3, [shift_param_8];
-    mov.u32 %r1, %tid.x;
-    cvt.u64.u32 %rd4, %r1;
-    mul.lo.s64 %rd5, %rd4, %rd2;
-    add.s64 %rd6, %rd5, %rd3;
-    add.s64 %rd7, %rd1, %rd6;
-    ld.global.f32 %f1, [%rd7];
-    st.global.f32 [%rd7+128], %f1;
-    ret;
-}
-"""
-
-
-@pytest.mark.parametrize("stride, offset, block, grid, outputs, message", [
-    (4, 0, 32, 1, (), None),
-    (4, 128, 32, 1, (), r"^shift: st.global.f32 \[%rd7\+128\], %f1;: out of bounds, 320 bytes from the start of x, in thread 16$"),
-    (-4, 0, 32, 1, (), r"ld.global.*out of bounds, -4 bytes from the start of x, in thread 1$"),
-    (4, 2, 32, 1, (), r"misaligned, 2 bytes from the start of x, in thread 0$"),
-    (4, 0, 32, 1, ("x",), r"ld.global.*reads what was never written"),
-    (0, 0, 32, 1, (), r"st.global.*data race with a thread that writes now"),
-    (4, 0, 33, 1, (), r"st.global.*data race with a thread that read"),
-    (4, 0, 32, 2, (), r"st.global.*data race with a thread that wrote, 128 bytes from the start of x, in thread 32$"),
-    (4, 0, 1025, 1, (), r"^shift: a block of 1025 threads"),
-])
-def test_the_interpreter_notices(stride, offset, block, grid, outputs, message):
-    x = np.arange(80, dtype=np.float32)
-    arguments = {"x": x, "stride": stride, "offset": offset}
-    if message:
-        with pytest.raises(ptx.PTXError, match=message):
-            ptx.run(PROGRAM, arguments, grid, block, outputs)
-    else:
-        counters = ptx.run(PROGRAM, arguments, grid, block, outputs)
-        assert list(x) == [*range(32), *range(32), *range(64, 80)]
-        assert counters == {"instructions": 32 * 11, "loads": 32, "stores": 32, "bytes": 256, "sectors": 8}
+def test_every_kernel_has_a_row():
+    if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+        pytest.skip("the simulator's kernels have no names")
+    rows = set()
+    for row, dtype in itertools.product(KERNELS, FLOATS):
+        module = kernels.copied(f"minindrnn.gpu.{row.module}")
+        rows.add(kernels.place(row.of(module, dtype)))
+    assert rows == set(kernels.decorated())
 
 
 if __name__ == "__main__":

@@ -8,11 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-import minindrnn.gpu
-from minindrnn.gpu.recurrence import NoGPU
 
 TESTS = Path(__file__).parent.parent
 
@@ -23,13 +19,6 @@ def test_the_contract_in_the_simulator():
                           cwd=TESTS.parent, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout and "skipped" not in done.stdout and "failed" not in done.stdout
-
-
-def test_asking_for_a_gpu_without_one_says_what_is_missing(monkeypatch):
-    from numba import cuda
-    monkeypatch.setattr(cuda, "is_available", lambda: False)
-    with pytest.raises(NoGPU, match="no CUDA device was found: install the cuda12 or cuda13 extra"):
-        minindrnn.gpu.indrnn_forward(np.ones((2, 1, 1)), np.ones(1))
 
 
 OBVIOUS_AND_TUNED = """

@@ -1,0 +1,193 @@
+"""Arrays on the device, the stream, and the launch of a kernel.
+
+What a kernel sees is a Numba device array or, where the caller has one, a NumPy array, which Numba copies to the device
+and back. Arrays of other libraries are seen through their `__cuda_array_interface__`, without a copy; a CPU tensor of
+PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that their memory is its own.
+"""
+import sys
+import warnings
+from collections import Counter, defaultdict
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+
+import numpy as np
+from numba import cuda
+
+from minindrnn.shapes import expect_lengths
+
+# Numba speaks up for every launch of fewer than 128 blocks; a small array has no more to give.
+warnings.filterwarnings("ignore", message="Grid size .* low occupancy")
+
+STEPS = 8          # of a column, for one thread
+_stream, _workspace = ContextVar("stream", default=0), ContextVar("workspace", default=None)
+
+
+class NoGPU(RuntimeError):
+    """There is no CUDA device to run on."""
+
+
+def launch(kernel, threads, block, *arguments):
+    """Run a kernel with so many threads, in blocks of the given size, on the present stream."""
+    expect_gpu()
+    kernel[-(-threads // block), block, _stream.get()](*arguments)
+
+
+def expect_gpu():
+    """Raise NoGPU unless there is a CUDA device, or the simulator."""
+    if not cuda.is_available():
+        raise NoGPU("no CUDA device was found: install the cuda12 or cuda13 extra on a machine with an NVIDIA GPU and "
+                    "its driver, or set NUMBA_ENABLE_CUDASIM=1 to run the simulator")
+
+
+def threads_of_a_block(columns):
+    """32, a single warp, as long as there are no more warps than a large GPU runs at once: they then spread over all
+    its processors; 256 where there are enough for everybody.
+
+    >>> threads_of_a_block(32 * 128), threads_of_a_block(128 * 2000)
+    (32, 256)
+    """
+    return 32 if columns <= 32 * 132 * 4 else 64 if columns <= 64 * 132 * 8 else 256
+
+
+def launch_each(kernel, threads, *arguments):
+    """The same in blocks of a size that suits."""
+    launch(kernel, threads, threads_of_a_block(threads), *arguments)
+
+
+def launch_columns(kernel, shape, *arguments):
+    """The same with a thread for STEPS steps of every column of arrays (T, B, N)."""
+    T, B, N = shape
+    launch_each(kernel, B * N * -(-T // STEPS), *arguments)
+
+
+@cuda.jit(device=True)
+def column(i, columns, size):
+    """For such a thread, of number i, in arrays of that size: its column, its first step and the one after its last."""
+    first = i // columns * STEPS
+    return i % columns, first, min(first + STEPS, size // columns)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Streams: kernels of one stream run in order. A stream is given by its number, or as a Numba stream.
+
+@contextmanager
+def on(stream, array):
+    """Within the context kernels run on this stream; None stands for the one that the array is used on."""
+    number = stream_of(array) if stream is None else int(stream)
+    token = _stream.set(cuda.external_stream(number) if number else 0)
+    try:
+        yield
+    finally:
+        _stream.reset(token)
+
+
+def stream_of(array):
+    """The number in the interface, PyTorch's current stream, or 0, the default stream."""
+    if _library(array) == "torch" and array.is_cuda:
+        return sys.modules["torch"].cuda.current_stream(array.device).cuda_stream
+    return _interface(array).get("stream") or 0
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Arrays
+
+def seen(array):
+    """The array as a kernel takes it. What a stream other than the present one still does to it is waited for."""
+    if isinstance(array, np.ndarray) or hasattr(array, "copy_to_host"):
+        return array
+    if interface := _interface(array):
+        other = (interface.get("stream") or 1) != (int(_stream.get()) or 1)      # 1 is the default stream, too
+        return cuda.as_cuda_array(array, sync=other)
+    return array.numpy() if _library(array) == "torch" else array
+
+
+def described(array):
+    """What stands for an array on the device in `minindrnn.shapes.expect`: a NumPy array of the same shape, dtype and
+    strides, never to be read. Anything else stands for itself."""
+    if not hasattr(array, "copy_to_host"):
+        return array
+    return np.lib.stride_tricks.as_strided(np.empty(1, array.dtype), array.shape, array.strides)
+
+
+def new(like, given):
+    """An array not yet written, with the shape and dtype of one as a kernel takes it, of the kind of a given one."""
+    if isinstance(given, np.ndarray):
+        return np.empty(like.shape, like.dtype)
+    if _library(given) == "torch":
+        return given.new_empty(like.shape)
+    if _library(given) == "cupy":
+        return sys.modules["cupy"].empty(like.shape, like.dtype)
+    return empty(like.shape, like.dtype)
+
+
+def empty(shape, dtype):
+    """An array on the device, not yet written: of the present `Workspace`, if there is one."""
+    workspace = _workspace.get()
+    return workspace.take(shape, dtype) if workspace else cuda.device_array(shape, dtype, stream=_stream.get())
+
+
+class Workspace:
+    """Arrays of a step of training, used again by the next step, as making one holds up the whole device.
+
+    Within the context `empty` hands out each of them once. What a step wrote there is lost in the next.
+    """
+
+    def __init__(self):
+        self.pieces, self.taken = defaultdict(list), Counter()
+
+    def take(self, shape, dtype):
+        pieces, taken = self.pieces[shape, dtype], self.taken[shape, dtype]
+        self.taken[shape, dtype] += 1
+        if taken == len(pieces):
+            pieces.append(cuda.device_array(shape, dtype))
+        return pieces[taken]
+
+    def __enter__(self):
+        self.taken.clear()
+        self.token = _workspace.set(self)
+
+    def __exit__(self, *_):
+        _workspace.reset(self.token)
+
+
+def sent(array):
+    """A copy of a NumPy array on the device."""
+    there = empty(array.shape, array.dtype)
+    there.ravel().copy_to_device(array.reshape(-1))
+    return there
+
+
+def filled(value, shape, given):
+    """An array full of a number, which nobody writes to, as a kernel takes it beside the array `given`."""
+    if isinstance(given, np.ndarray):
+        return np.full(shape, value, given.dtype)
+    return _filled(value, shape, given.dtype, _gpu())
+
+
+def steps_of(lengths, T, B, given):
+    """The length of every sequence, (B,) int64, as a kernel takes it beside the array `given`."""
+    steps = expect_lengths(lengths, T, B)
+    return steps if isinstance(given, np.ndarray) else _steps(steps.tobytes(), _gpu())
+
+
+@lru_cache(maxsize=16)                       # so that a step of training copies nothing
+def _filled(value, shape, dtype, gpu):
+    return cuda.to_device(np.full(shape, value, dtype))
+
+
+@lru_cache(maxsize=16)
+def _steps(steps, gpu):
+    return cuda.to_device(np.frombuffer(steps, np.int64))
+
+
+def _gpu():
+    return getattr(cuda.current_context().device, "id", 0)         # the simulator's has none
+
+
+def _interface(array):
+    return getattr(array, "__cuda_array_interface__", {})
+
+
+def _library(array):
+    return type(array).__module__.partition(".")[0]

@@ -1,0 +1,77 @@
+"""Dropout with one mask for the whole sequence: the twin of `minindrnn.dropout`, with the same neurons left out.
+
+    F1  y[t, b, n] = x[t, b, n] * mask[b, n]         mask = 0 with probability p, else 1 / (1 - p)
+    B1  dx         = dy * mask
+"""
+from numba import cuda, uint64
+
+from minindrnn.dropout import chances, splitmix64
+from minindrnn.layer import Layer
+
+from .blocks import without_padding
+from .device import column, empty, launch_each, launch_columns
+from .recurrence import ZERO
+
+
+def dropout_forward(x, p, rng):
+    """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache."""
+    mask = draw(x.shape[1:], p, rng, x.dtype)
+    return times(x, mask), mask                                                          # F1
+
+
+def dropout_backward(dy, mask):
+    """dy (T, B, N), cache  ->  dx (T, B, N)."""
+    return times(dy, mask)                                                               # B1
+
+
+def draw(shape, p, rng, dtype):
+    """The mask (B, N); None if nothing is left out."""
+    if rng is None or p == 0:
+        return None
+    mask = empty(tuple(shape), dtype)
+    launch_each(keep, mask.size, *chances(p, rng, dtype), mask.ravel())
+    return mask
+
+
+def times(x, mask):
+    if mask is None:
+        return x
+    y = empty(x.shape, x.dtype)
+    launch_columns(multiply, x.shape, x.ravel(), mask.ravel(), y.ravel())
+    return y
+
+
+class Dropout(Layer):
+    """Each of the (B, N) elements out with probability p, at all steps alike, when forward is given a generator."""
+
+    def __init__(self, layer):
+        self.p = layer.p
+
+    def forward(self, x, state=None, *, rng=None, lengths=None, **how):
+        y, mask = dropout_forward(without_padding(x, lengths), self.p, rng)
+        return y, (mask, lengths)
+
+    def backward(self, dy, cache, **how):
+        mask, lengths = cache
+        return dropout_backward(without_padding(dy, lengths), mask), {}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels
+
+bits = cuda.jit(device=True)(splitmix64)
+
+
+@cuda.jit
+def keep(seed, threshold, whole, mask):
+    i = cuda.grid(1)
+    if i < mask.size:
+        mask[i] = ZERO if bits(seed, uint64(i)) >> uint64(11) < threshold else whole
+
+
+@cuda.jit
+def multiply(x, mask, y):
+    c, first, last = column(cuda.grid(1), mask.size, x.size)
+    for t in range(first, last):
+        p = uint64(t) * uint64(mask.size) + uint64(c)
+        y[p] = x[p] * mask[c]

@@ -1,0 +1,76 @@
+"""The recurrent unit and the IndRNN layer: the twins of those in `minindrnn.indrnn`.
+
+    unit, norm "before"    a -> norm -> recurrence and activation -> dropout
+    unit, norm "after"     a -> recurrence and activation -> norm -> dropout, in one pass with it
+    IndRNN                 x -> W x + b -> unit
+"""
+from minindrnn.layer import Layer
+
+from .dropout import draw, dropout_backward, dropout_forward
+from .linear import Linear
+from .recurrence import indrnn_backward, indrnn_forward
+
+
+class Unit(Layer):
+    """a (T, B, neurons)  ->  y (T, B, neurons): recurrence and activation, batch normalisation, dropout."""
+
+    def __init__(self, layer, parameters, norm):
+        self.activation, self.order, self.dropout = layer.activation, layer.order, layer.dropout
+        self.parameters, self.norm = parameters, norm
+
+    @property
+    def buffers(self):
+        return self.norm.buffers
+
+    def forward(self, a, state=None, *, lengths=None, rng=None, **how):
+        of_norm, mask = None, None
+        if self.order == "before":
+            a, of_norm = self.norm.forward(a, lengths=lengths, **how)
+        y, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths)
+        if self.order == "after":
+            of_dropout = draw(y.shape[1:], self.dropout, rng, y.dtype)
+            y, of_norm = self.norm.forward(y, lengths=lengths, mask=of_dropout, **how)
+        else:
+            y, mask = dropout_forward(y, self.dropout, rng)
+        return y, (of_norm, of_recurrence, mask)
+
+    def backward(self, dy, cache, **how):
+        of_norm, of_recurrence, mask = cache
+        grads = {}
+        if self.order == "after":
+            dy, grads = self.norm.backward(dy, of_norm)
+        else:
+            dy = dropout_backward(dy, mask)
+        da, du, dh0 = indrnn_backward(dy, of_recurrence)
+        if self.order == "before":
+            da, grads = self.norm.backward(da, of_norm)
+        return da, {"u": du, "h0": dh0} | grads
+
+    def absorb(self, cache, **how):
+        if self.order:
+            self.norm.absorb(cache[0])
+
+
+class IndRNN(Layer):
+    """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]) and what the unit adds."""
+
+    def __init__(self, linear, unit):
+        self.linear, self.unit, self.parameters = linear, unit, linear.parameters | unit.parameters
+
+    @property
+    def buffers(self):
+        return self.unit.buffers
+
+    def forward(self, x, state=None, *, lengths=None, **how):
+        a, of_linear = self.linear.forward(x, lengths=lengths)
+        y, of_unit = self.unit.forward(a, state, lengths=lengths, **how)
+        return y, (of_linear, of_unit)
+
+    def backward(self, dy, cache, **how):
+        of_linear, of_unit = cache
+        da, unit = self.unit.backward(dy, of_unit)
+        dx, linear = self.linear.backward(da, of_linear)
+        return dx, linear | unit
+
+    def absorb(self, cache, **how):
+        self.unit.absorb(cache[1])

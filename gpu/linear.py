@@ -1,0 +1,141 @@
+"""The affine map that every step of every sequence goes through: the twin of `minindrnn.linear`.
+
+Forward   F1  y[t] = W x[t] + b
+Backward  B1  dx[t] = W' dy[t]
+          B2  dW    = sum over t and b of dy[t] x[t]'
+          B3  db    = sum over t and b of dy[t]
+
+All three products go through one kernel, or through cuBLAS where CuPy is installed (extras cublas12, cublas13).
+"""
+import importlib.util
+
+from numba import config, cuda, from_dtype, uint64
+
+from minindrnn.layer import Layer
+from minindrnn.shapes import FLOATS, expect
+
+from .blocks import without_padding
+from .device import described, empty, filled, launch
+from .recurrence import ZERO
+from .sums import sums
+
+SIDE, PER = 16, 4       # a block has SIDE x SIDE threads and makes a tile of C: PER x PER numbers a thread
+ROWS = 512              # dW: rows of one product; the products are added up with the rounding errors carried along
+CUBLAS = importlib.util.find_spec("cupy") is not None and not config.ENABLE_CUDASIM
+
+
+def linear_forward(x, W, b=None, *, lengths=None):
+    """x (T, B, M), W (N, M), b (N,) or zero  ->  y (T, B, N), cache. As `minindrnn.linear_forward`, on the device."""
+    expect("x", described(x), "TBM", like=("W", described(W), "NM"))
+    x = without_padding(x, lengths)
+    (T, B, M), N = x.shape, W.shape[0]
+    y = empty((T, B, N), x.dtype)
+    product(x, W, y, T * B, N, M, "NT", bias=b)                                              # F1
+    return without_padding(y, lengths), (x, W, b, lengths)
+
+
+def linear_backward(dy, cache):
+    """dy (T, B, N), cache  ->  dx (T, B, M), dW (N, M), db (N,), None if there was no b."""
+    x, W, b, lengths = cache
+    (T, B, M), N = x.shape, W.shape[0]
+    dy, dx = without_padding(dy, lengths), empty((T, B, M), x.dtype)
+    product(dy, W, dx, T * B, M, N, "NN")                                                    # B1
+    parts = empty((-(-T * B // ROWS), N, M), x.dtype)
+    product(dy, x, parts, N, M, T * B, "TN")                                                 # B2
+    dW = sums(parts, N * M).reshape(N, M)
+    return dx, dW, None if b is None else sums(dy, N)                                        # B3
+
+
+def product(A, B, C, I, J, K, layout, bias=None):
+    """C (I, J) = A B + bias, or, if C is (G, I, J), one product for each ROWS of the K terms.
+
+    layout   "NT": A is (I, K), B is (J, K);  "NN": (I, K) and (K, J);  "TN": (K, I) and (K, J)
+    """
+    if CUBLAS:
+        return cublas(A, B, C, I, J, K, layout, bias)
+    tile, terms = SIDE * PER, ROWS if layout == "TN" else K
+    blocks = -(-I // tile) * -(-J // tile) * -(-K // terms)
+    bias = filled(0, (J,), C) if bias is None else bias
+    launch(PRODUCT[layout, C.dtype], blocks * SIDE**2, SIDE**2, A.ravel(), B.ravel(), bias, C.ravel(), I, J, K, terms)
+
+
+def cublas(A, B, C, I, J, K, layout, bias):
+    """The same through CuPy, which takes Numba's arrays as they are; nvmath-python does not. Not yet run on a GPU."""
+    import cupy
+    A = cupy.asarray(A).reshape((K, I) if layout[0] == "T" else (I, K))
+    B = cupy.asarray(B).reshape((J, K) if layout[1] == "T" else (K, J))
+    A, B, C = A.T if layout[0] == "T" else A, B.T if layout[1] == "T" else B, cupy.asarray(C).reshape(-1, I, J)
+    terms = ROWS if layout == "TN" else K
+    for g, part in enumerate(C):
+        cupy.matmul(A[:, g * terms:(g + 1) * terms], B[g * terms:(g + 1) * terms], out=part)
+    if bias is not None:
+        C += cupy.asarray(bias)
+
+
+class Linear(Layer):
+    """y[t] = W x[t] + b."""
+
+    def __init__(self, parameters):
+        self.parameters = parameters
+
+    def forward(self, x, state=None, *, lengths=None, **how):
+        return linear_forward(x, self["W"], self["b"], lengths=lengths)
+
+    def backward(self, dy, cache, **how):
+        dx, dW, db = linear_backward(dy, cache)
+        return dx, {"W": dW, "b": db}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels
+
+@cuda.jit(device=True)
+def at(row, column, width):
+    return uint64(row) * uint64(width) + uint64(column)
+
+
+def _product(layout, dtype):
+    """A block goes along K, SIDE terms at a time: it brings a piece of A and one of B into shared memory, where each
+    number is read by SIDE threads. Threads next to each other read numbers next to each other: along K or, where K
+    comes first, along I or J. A row of a piece is one longer than a tile: writing a column spreads over the banks."""
+    a_along_k, b_along_k = layout[0] == "N", layout[1] == "T"
+
+    @cuda.jit
+    def product(A, B, bias, C, I, J, K, terms):
+        tile = SIDE * PER
+        across, down = (J + tile - 1) // tile, (I + tile - 1) // tile
+        block, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        i0, j0, g = block // across % down * tile, block % across * tile, block // (across * down)
+        row, col = thread // SIDE, thread % SIDE
+        low, high = g * terms, min((g + 1) * terms, K)
+        a = cuda.shared.array((SIDE, TILE1), dtype)
+        b = cuda.shared.array((SIDE, TILE1), dtype)
+        c = cuda.local.array((PER, PER), dtype)
+        for r in range(PER):
+            for s in range(PER):
+                c[r, s] = ZERO
+        for k0 in range(low, high, SIDE):
+            for r in range(PER):
+                k, i = (col, row + r * SIDE) if a_along_k else (row, col + r * SIDE)
+                p = at(i0 + i, k0 + k, K) if a_along_k else at(k0 + k, i0 + i, I)
+                a[k, i] = A[p] if i0 + i < I and k0 + k < high else ZERO
+                k, j = (col, row + r * SIDE) if b_along_k else (row, col + r * SIDE)
+                p = at(j0 + j, k0 + k, K) if b_along_k else at(k0 + k, j0 + j, J)
+                b[k, j] = B[p] if j0 + j < J and k0 + k < high else ZERO
+            cuda.syncthreads()
+            for k in range(SIDE):
+                for r in range(PER):
+                    for s in range(PER):
+                        c[r, s] += a[uint64(k), uint64(row + r * SIDE)] * b[uint64(k), uint64(col + s * SIDE)]
+            cuda.syncthreads()
+        for r in range(PER):
+            for s in range(PER):
+                i, j = i0 + row + r * SIDE, j0 + col + s * SIDE
+                if i < I and j < J:
+                    C[at(g * I + i, j, J)] = c[r, s] + bias[j]
+
+    return product
+
+
+TILE1 = SIDE * PER + 1
+PRODUCT = {(layout, dtype): _product(layout, from_dtype(dtype)) for layout in ("NT", "NN", "TN") for dtype in FLOATS}

@@ -1,0 +1,73 @@
+"""The two losses, each with its gradient: the twins of those in `minindrnn.losses`. The loss stays on the device.
+
+Mean squared error, y and target (B, K)
+    F1  loss = mean over b and k of (y - target)^2
+    B1  dy   = 2 (y - target) / (B K)
+Softmax cross-entropy, y (R, K), target (R,)
+    F2  loss = mean over r of  log(sum over k of exp(y[r, k])) - y[r, target[r]]
+    B2  dy   = (softmax(y) - onehot(target)) / R
+"""
+import math
+
+import numpy as np
+from numba import cuda
+
+from minindrnn.losses import expect_classes
+from minindrnn.shapes import expect
+
+from .device import described, empty, launch_each, sent
+from .recurrence import ONE, ZERO
+from .sums import sums
+
+
+def mean_squared_error(y, target, loss):
+    """y (B, K) on the device, target (B, K), loss (1,), to be written  ->  dy (B, K)."""
+    expect("target", target, "BK", like=("y", described(y), "BK"))
+    dy, terms, share = empty(y.shape, y.dtype), empty(y.shape, y.dtype), y.dtype.type(1 / y.size)
+    launch_each(squares, y.size, y.ravel(), sent(target).ravel(), share, terms.ravel(), dy.ravel())          # B1
+    sums(terms, 1, out=loss)                                                                                 # F1
+    return dy
+
+
+def cross_entropy(y, target, loss):
+    """y (B, K) on the device, target (B,), loss (1,), to be written  ->  dy (B, K); or with T in front of the shapes.
+
+    A target of -1 is not counted.
+    """
+    target, R = expect_classes(target, y.shape)
+    dy, terms, share = empty(y.shape, y.dtype), empty(target.shape, y.dtype), y.dtype.type(1 / R)
+    target = sent(target.astype(np.int64))
+    launch_each(log_sums, target.size, y.ravel(), target.ravel(), share, terms.ravel(), dy.ravel())          # B2
+    sums(terms, 1, out=loss)                                                                                 # F2
+    return dy
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels; terms are what each element or row adds to the loss, share is 1 / (B K) or 1 / R.
+
+@cuda.jit
+def squares(y, target, share, terms, dy):
+    i = cuda.grid(1)
+    if i < y.size:
+        error = y[i] - target[i]
+        terms[i] = error * error * share
+        dy[i] = (error + error) * share
+
+
+@cuda.jit
+def log_sums(y, target, share, terms, dy):
+    """A thread for each row; its largest y is subtracted first, so that nothing overflows."""
+    r = cuda.grid(1)
+    if r >= target.size:
+        return
+    K, right = y.size // target.size, target[r]
+    low = r * K
+    largest, total = y[low], ZERO
+    for k in range(low, low + K):
+        largest = y[k] if y[k] > largest else largest
+    for k in range(low, low + K):
+        total += math.exp(y[k] - largest)
+    terms[r] = (math.log(total) - (y[low + right] - largest)) * share if right >= 0 else ZERO
+    for k in range(low, low + K):
+        p = math.exp(y[k] - largest) / total
+        dy[k] = (p - (ONE if k == low + right else ZERO)) * share if right >= 0 else ZERO

@@ -1,0 +1,52 @@
+"""From gradients to new parameters: the twin of `minindrnn.optim.Adam`, with clipping and the bound of u in one pass.
+
+    g = gradient, clamped to [-limit, limit], + decay * value            decay only if the role is "weight"
+    m = beta1 m + (1 - beta1) g          value -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)
+    v = beta2 v + (1 - beta2) g^2        then value is clamped to [-bound, bound], if its role is "recurrent"
+
+Source: Kingma and Ba, arXiv 1412.6980, algorithm 1.
+"""
+import math
+
+import numpy as np
+from numba import cuda
+
+from minindrnn.layer import leaves
+
+from .device import launch_each
+
+
+class Adam:
+    """The twin of an optimiser on the CPU, for the twins of its parameters; arrays maps its `state()` to the device."""
+
+    def __init__(self, optimiser, parameters, arrays):
+        self.parameters, self.arrays, self.updates = parameters, arrays, optimiser.updates
+        self.beta1, self.beta2 = optimiser.beta1, optimiser.beta2
+        self.epsilon, self.decay = optimiser.epsilon, optimiser.decay
+
+    def update(self, grads, rate, *, limit=np.inf, bound=np.inf):
+        """Change the parameters, given gradients on the same tree."""
+        self.updates += 1
+        k = int(self.updates)
+        for path, parameter, grad in leaves(self.parameters, grads):
+            constants = (limit, self.decay if parameter.role == "weight" else 0.0, rate / (1 - self.beta1**k),
+                         1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon,
+                         bound if parameter.role == "recurrent" else np.inf)
+            arrays = parameter.value, grad, self.arrays[f"m.{path}"], self.arrays[f"v.{path}"]
+            launch_each(adam, grad.size, *(array.ravel() for array in arrays), *map(grad.dtype.type, constants))
+
+
+@cuda.jit(device=True)
+def clamped(x, limit):
+    return limit if x > limit else -limit if x < -limit else x                   # NaN stays
+
+
+@cuda.jit
+def adam(value, grad, m, v, limit, decay, rate, some1, some2, whole2, epsilon, bound):
+    """rate is that over 1 - beta1^k, some1 is 1 - beta1, whole2 is 1 / (1 - beta2^k)."""
+    i = cuda.grid(1)
+    if i < value.size:
+        g = clamped(grad[i], limit) + decay * value[i]
+        m[i] += some1 * (g - m[i])
+        v[i] += some2 * (g * g - v[i])
+        value[i] = clamped(value[i] - rate * m[i] / (math.sqrt(v[i] * whole2) + epsilon), bound)

@@ -1,0 +1,154 @@
+"""Language modelling by characters: after each one, what comes next? Measured in bits per character.
+
+Training reads B places of the text at once, in segments of T steps; the states go on from segment to segment, but no
+gradient does (truncated backpropagation through time), and now and then everything starts anew, so that the networks,
+and batch normalisation, whose statistics are per step, also know beginnings. Source: arXiv 1910.06251, section 5, and
+the authors' code; there layers are four times as wide.
+"""
+import math
+from dataclasses import asdict
+
+import numpy as np
+from scipy.special import softmax
+
+from .blocks import Chain
+from .data.files import DataError
+from .data.text import load_text
+from .dense import dense_layers
+from .indrnn import IndRNN
+from .languagemodel import LanguageModel
+from .linear import kaiming, scaled
+from .losses import cross_entropy
+from .optim import Adam
+from .recipe import BASELINES, BATCH, NETWORK, noise, schedule
+from .residual import residual_layers
+from .training import Run
+
+BOUND = 0.99             # of |u|, as the states go on for ever
+ANEW = 0.1               # probability that a segment starts from nothing
+STREAMS = 50             # at most so many places from which a text is read in an evaluation, each for at least 10 segments
+
+
+class Characters:
+    """Say which character comes next."""
+
+    length = 100
+
+    @staticmethod
+    def defaults(model, length):
+        usual = dict(steps=6000, batch=64, rate=2e-3, hidden=512, layers=1)
+        if model in BASELINES:
+            return usual
+        deep = {"indrnn": dict(layers=6), "residual": dict(layers=10, hidden=256),
+                "dense": dict(layers=[8, 6, 4], hidden=32)}[model]
+        return usual | dict(norm="before", dropout=0.1) | deep
+
+    def __init__(self, settings, seen=None):
+        """seen   what a run has seen, to use what it learned; without it the text is loaded."""
+        self.settings, self.T = settings, settings.length
+        if seen is not None:
+            self.symbols = seen["symbols"]
+            return
+        self.parts, self.symbols = load_text(settings.data or None)
+        shortest = settings.batch * self.T + 1
+        if len(self.parts["train"]) < shortest or len(self.parts["validation"]) < 2:
+            raise DataError(f"{settings.data}: too short: for batches of {settings.batch} x {self.T} the first 90 % must "
+                            f"have {shortest} characters, got {len(self.parts['train'])}; try a smaller --batch or --length")
+        self.segments = (len(self.parts["train"]) - 1) // shortest
+
+    def network(self, rng):
+        s, V = self.settings, len(self.symbols)
+        if s.model in BASELINES:
+            layer, options = BASELINES[s.model]
+            body = [layer(s.hidden, s.hidden, rng, W=scaled(), **options) for _ in range(s.layers)]
+            return LanguageModel(V, s.hidden, Chain(body), rng, width=0.05)
+        options = dict(dropout=s.dropout, W=kaiming(0))
+        if s.norm != "none":
+            options |= dict(norm=s.norm, norm_options=dict(steps=2 * self.T + 1))   # the last row serves all later steps
+        u, channels = (0.0, BOUND), s.hidden
+        if s.model == "residual":
+            body = residual_layers(channels, channels, s.layers, rng, u=u, u_last=u, **options)
+        elif s.model == "dense":
+            channels = 8 * s.hidden
+            blocks = s.layers if isinstance(s.layers, list) else [s.layers] * 3
+            body, _ = dense_layers(channels, s.hidden, blocks, rng, u=u, u_last=u, first=False, last=channels, **options)
+        else:
+            body = [IndRNN(channels, channels, rng, u=u, **options) for _ in range(s.layers)]
+        return LanguageModel(V, channels, Chain(body), rng, bound=BOUND, width=0.05)
+
+    def run(self, folder):
+        s = self.settings
+        network = self.network(np.random.default_rng([s.seed, NETWORK]))
+        return Run(folder, asdict(s), network, cross_entropy, Adam(network.parameters, decay=s.decay),
+                   schedule(s, "validation_bits", larger=False), self.batch, self.evaluate, noise(s.seed), s.steps,
+                   every=max(1, s.steps // 30), options=dict(bound=network.bound, penalty=s.penalty), starts=self.starts,
+                   seen={"symbols": "".join(self.symbols)})
+
+    def starts(self, step):
+        """How many characters before this segment its states have seen: 0 to start from nothing."""
+        epoch, place = divmod(step, self.segments)
+        anew = np.random.default_rng([self.settings.seed, BATCH, epoch, 1]).random(self.segments) < ANEW
+        anew[0] = True
+        return int(place - np.flatnonzero(anew[:place + 1])[-1]) * self.T
+
+    def batch(self, step):
+        """tokens (T, B), those one further on. Each epoch cuts the text into B streams from another place on."""
+        s, text = self.settings, self.parts["train"]
+        epoch, place = divmod(step, self.segments)
+        span = self.segments * self.T
+        first = np.random.default_rng([s.seed, BATCH, epoch]).integers(len(text) - span * s.batch)
+        at = first + span * np.arange(s.batch) + place * self.T + np.arange(self.T + 1)[:, np.newaxis]
+        tokens = text[at]
+        return tokens[:-1], tokens[1:], None
+
+    def evaluate(self, network, statistics="running", part="validation"):
+        """Bits per character over the whole part, each character but the first said once."""
+        text = self.parts[part]
+        streams = min(STREAMS, max(1, len(text) // (10 * self.T)))
+        span = -(-(len(text) - 1) // streams)
+        at = span * np.arange(streams) + np.arange(span)[:, np.newaxis]
+        tokens = text[np.minimum(at, len(text) - 2)]
+        target = np.where(at < len(text) - 1, text[np.minimum(at + 1, len(text) - 1)], -1)
+        state, nats = None, 0.0
+        for start in range(0, span, self.T):
+            y, cache = network.forward(tokens[start:start + self.T], state, statistics=statistics, start=start)
+            state, piece = network.last_state(cache), target[start:start + self.T]
+            if (piece >= 0).any():
+                nats += cross_entropy(y, piece)[0] * np.count_nonzero(piece >= 0)
+        return {f"{part}_bits": float(nats / math.log(2) / (len(text) - 1))}
+
+    def result(self, network):
+        """{name: number} for result.json. Of batch normalisation only the running averages: a text has no batch."""
+        return self.evaluate(network, part="test")
+
+    def report(self, network, result):
+        """Lines that tell what was learned; result as for result.json."""
+        yield f"test {result['test_bits']:.3f} bits a character over {len(self.parts['test'])} characters"
+        yield "what it says when it starts from nothing:"
+        for line in self.sample(network, "\n", 400, 0.7, np.random.default_rng(self.settings.seed)).split("\n"):
+            yield f"  | {line}"
+
+    def predict(self, network, text, sample=400, temperature=0.7, seed=0):
+        """Lines of the text and what the network has to add to it: see `sample`."""
+        yield from (text + self.sample(network, text, sample, temperature, np.random.default_rng(seed))).split("\n")
+
+    def sample(self, network, text, count, temperature, rng):
+        """So many characters that go on from the text, each drawn from softmax(y / temperature).
+
+        DataError for a character that the training text did not have.
+        """
+        code = {symbol: token for token, symbol in enumerate(self.symbols)}
+        unknown = [symbol for symbol in text if symbol not in code]
+        if unknown or not text:
+            raise DataError(f"expected characters of the training text, got {unknown[0]!r}" if unknown else
+                            "expected at least one character to go on from, got none")
+        state, said, t = None, [], 0
+        for token in [code[symbol] for symbol in text]:
+            y, state = network.step(np.array([token]), state, start=t)
+            t += 1
+        while len(said) < count:
+            p = softmax(y[0].astype(np.float64) / temperature)
+            said.append(self.symbols[rng.choice(len(p), p=p / p.sum())])
+            y, state = network.step(np.array([code[said[-1]]]), state, start=t)
+            t += 1
+        return "".join(said)

@@ -1,0 +1,112 @@
+"""Language modelling by characters: what is read, what is counted, what goes on from segment to segment."""
+import math
+
+import numpy as np
+import pytest
+
+from minindrnn.data.files import DataError
+from minindrnn.data.text import load_text
+from minindrnn.experiments import EXPERIMENTS, settings
+
+TEXT = "".join(chr(97 + k % 7) for k in np.random.default_rng(0).integers(0, 7, 1500))
+
+
+def task(folder, text=TEXT, **changes):
+    (folder / "text.txt").write_text(text)
+    return EXPERIMENTS["chars"](settings("chars", **dict(length=10, hidden=4, layers=1, batch=3, data=str(folder / "text.txt")) | changes))
+
+
+def test_an_epoch_reads_every_stream_from_end_to_end(tmp_path):
+    made = task(tmp_path)
+    text = made.parts["train"]
+    assert made.segments == (1350 - 1) // 31
+    pieces = [made.batch(step) for step in range(made.segments)]
+    read = np.concatenate([x for x, _, _ in pieces])
+    for x, target, lengths in pieces:
+        assert x.shape == target.shape == (10, 3) and lengths is None
+        np.testing.assert_array_equal(x[1:], target[:-1])
+    for start, (_, target, _) in zip(range(10, len(read), 10), pieces):
+        np.testing.assert_array_equal(read[start], target[-1])
+    joined = "".join(map(chr, text))
+    assert all("".join(map(chr, stream)) in joined for stream in read.T)
+    assert not np.array_equal(made.batch(0)[0], made.batch(made.segments)[0])
+
+
+def test_states_go_on_until_a_segment_starts_anew(tmp_path):
+    made = task(tmp_path)
+    starts = [made.starts(step) for step in range(20 * made.segments)]
+    assert all(now in (0, before + 10) for before, now in zip(starts, starts[1:]))
+    assert all(starts[epoch * made.segments] == 0 for epoch in range(20))
+    anew = np.mean([start == 0 for start in starts])
+    assert abs(anew - 0.1) < 0.05
+
+
+class Uniform:
+    """Says that all are equally likely, and notes what it was shown."""
+
+    def __init__(self, V):
+        self.V, self.seen = V, []
+
+    def forward(self, x, state, statistics, start):
+        assert start == sum(len(piece) for piece in self.seen) and (state is None) == (start == 0)
+        self.seen.append(x)
+        return np.zeros((*x.shape, self.V)), None
+
+    def last_state(self, cache):
+        return "state"
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_every_character_but_the_first_is_asked_once(tmp_path, part):
+    made = task(tmp_path, TEXT * 9)
+    network, n = Uniform(7), len(made.parts[part])
+    assert n == 675 and made.evaluate(network, part=part)[f"{part}_bits"] == pytest.approx(math.log2(7))
+
+    class Cheat(Uniform):
+        """Knows the answer to each question, and is asked n - 1 of them."""
+        def forward(self, x, state, statistics, start):
+            y, cache = super().forward(x, state, statistics, start)
+            span = -(-(n - 1) // x.shape[1])
+            at = np.minimum(span * np.arange(x.shape[1]) + np.arange(start, start + len(x))[:, None] + 1, n - 1)
+            np.put_along_axis(y, made.parts[part][at][..., None], 1e3, axis=2)
+            return y, cache
+
+    assert made.evaluate(Cheat(7), part=part)[f"{part}_bits"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("model", ["indrnn", "residual", "dense", "lstm"])
+def test_a_network_learns_a_rhyme(tmp_path, model):
+    """Each character follows from the last three: the entropy is 0."""
+    sizes = {"indrnn": dict(hidden=24, layers=2), "residual": dict(hidden=24), "dense": dict(hidden=4), "lstm": dict(hidden=16)}[model]
+    made = task(tmp_path, "abcbadb" * 200, model=model, steps=120, batch=8, rate=2e-2, dropout=0.0, **sizes)
+    run = made.run(tmp_path / "run")
+    run.start()
+    assert run.train()
+    assert made.result(run.network)["test_bits"] < 0.3
+    said = made.sample(run.network, "abcbadb", 30, 1e-3, np.random.default_rng(0))
+    assert len(said) == 30 and said == made.sample(run.network, "abcbadb", 30, 1e-3, np.random.default_rng(1))
+    with pytest.raises(DataError, match="expected characters of the training text, got 'x'"):
+        made.sample(run.network, "abx", 3, 1.0, np.random.default_rng(0))
+    with pytest.raises(DataError, match="expected at least one character to go on from, got none"):
+        made.sample(run.network, "", 3, 1.0, np.random.default_rng(0))
+    assert any("bits a character" in line for line in made.report(run.network, made.result(run.network)))
+
+
+def test_text_in_any_language(tmp_path):
+    (tmp_path / "t.txt").write_bytes("зима\r\n雪\r\n".encode() * 10)
+    parts, symbols = load_text(tmp_path / "t.txt")
+    assert "".join(symbols[token] for part in parts.values() for token in part) == "зима\r\n雪\r\n" * 10
+
+
+@pytest.mark.parametrize("contents, message", [
+    (b"", "expected text of at least two different symbols, got 0"), (b"aaaa", "at least two different symbols, got 1"),
+    (b"ab\xff", "expected text in UTF-8, got byte 0xff at 2")])
+def test_what_is_no_text(tmp_path, contents, message):
+    (tmp_path / "t.txt").write_bytes(contents)
+    with pytest.raises(DataError, match=message):
+        load_text(tmp_path / "t.txt")
+
+
+def test_too_short_a_text(tmp_path):
+    with pytest.raises(DataError, match="too short: for batches of 3 x 10 the first 90 % must have 31 characters, got 27"):
+        task(tmp_path, "ab" * 15)
