@@ -1,5 +1,4 @@
-"""The command line: python -m minindrnn train | predict | report | figure | gradcheck | gradients | describe | bench |
-exercise."""
+"""The command line: python -m minindrnn COMMAND; for its words see `arguments`."""
 import argparse
 import json
 import shlex
@@ -23,8 +22,8 @@ from .gradcheck import TOLERANCE, GradientError, check
 from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
 from .recipe import BASELINES, Settings
-from .report import describe_memory, draw_adding, draw_confusion, draw_curve, draw_gradients, draw_memory
-from .runs import initial, load_run, recurrent_weights, summary
+from .report import describe_memory, draw, draw_adding, draw_curve, draw_gradients
+from .runs import load_run, pictures, summary
 from .tasks import EXERCISES
 from .training import TrainingError, history, say_if_slow
 
@@ -69,8 +68,8 @@ def train(arguments):
 
 def predict(arguments):
     experiment, network, _ = load_run(arguments.run)
-    given = {name: getattr(arguments, name) for name in ("sample", "temperature", "seed")}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = ("sample", "temperature", "seed")
+    given = {name: value for name in options if (value := getattr(arguments, name)) is not None}
     if given and experiment.settings.task != "chars":
         raise TrainingError(f"--{next(iter(given))} is for chars, not for {experiment.settings.task}")
     for said in experiment.predict(network, arguments.input, **given):
@@ -84,20 +83,8 @@ def report(arguments):
         print(said)
     out = arguments.out or arguments.run
     out.mkdir(parents=True, exist_ok=True)
-    if rows := history(arguments.run):
-        draw(draw_curve, rows, out / "curve.png")
-    if after := recurrent_weights(network):
-        draw(draw_memory, recurrent_weights(initial(experiment)), after, network.bound, out / "memory.png")
-    else:
-        print(f"no memory.png: in {experiment.settings.model} no neuron has a recurrent weight u of its own")
-    if hasattr(experiment, "confusion"):
-        try:
-            whole = type(experiment)(experiment.settings)
-            if whole.seen != experiment.seen:
-                raise DataError("the data is not that which the run was started with")
-            draw(draw_confusion, whole.confusion(network), whole.called(), out / "confusion.png")
-        except DataError as error:
-            print(f"no confusion.png: {error}")
+    for name, picture, *what in pictures(arguments.run, experiment, network):
+        draw(picture, *what, out / name) if picture else print(f"no {name}: {what[0]}")
     return 0
 
 
@@ -120,14 +107,6 @@ def finished(experiment, run, words):
     with replacing(run.folder / "result.json", "w") as file:
         file.write(json.dumps(result, indent=2) + "\n")
     return result
-
-
-def draw(picture, *arguments):
-    try:
-        picture(*arguments)
-        print(f"drawn: {arguments[-1]}")
-    except ImportError:
-        print(f"no {arguments[-1].name}: Matplotlib is not installed (pip install matplotlib)")
 
 
 def steps_done(folder):

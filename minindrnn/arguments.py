@@ -6,7 +6,7 @@ import numpy as np
 
 from .architectures import ARCHITECTURES
 from .bench import SECTIONS
-from .recipe import BASELINES, MODELS
+from .recipe import MODELS
 from .tasks import EXERCISES
 
 TASKS = ("digits", "adding", "smnist", "pmnist", "fashion", "chars", "motion")

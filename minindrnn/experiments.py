@@ -8,13 +8,13 @@ from dataclasses import asdict
 import numpy as np
 
 from .characters import Characters
-from .classification import Digits, DigitsByRows, Fashion, Motion, Own, PermutedMNIST, SequentialMNIST
 from .data.adding import adding_problem
 from .data.own import load_input
 from .losses import mean_squared_error
 from .optim import Adam
 from .recipe import (BASELINES, BATCH, EVALUATION, NETWORK, Settings, build, by_all_statistics, noise, parts, predict,
                      schedule, small)
+from .recognition import Digits, DigitsByRows, Fashion, Motion, Own, PermutedMNIST, SequentialMNIST
 from .schedules import staircase
 from .training import Run
 

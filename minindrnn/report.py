@@ -12,6 +12,15 @@ BLUE, ORANGE = "#006BA4", "#C85200"         # told apart by everybody
 COLOURS = {"indrnn": "C0", "lstm": "C1", "rnn": "C2", "irnn": "C3", "gru": "C4", "residual": "C5", "dense": "C6"}
 
 
+def draw(picture, *arguments):
+    """Call the function, which draws to a path, its last argument; print that it did, or that Matplotlib is missing."""
+    try:
+        picture(*arguments)
+        print(f"drawn: {arguments[-1]}")
+    except ImportError:
+        print(f"no {arguments[-1].name}: Matplotlib is not installed (pip install matplotlib)")
+
+
 def draw_gradients(norms, path):
     """Draw {name: norms (layers, T)} as pictures, a layer a row, a step a column. Needs Matplotlib."""
     from matplotlib.colors import LogNorm

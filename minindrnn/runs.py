@@ -7,15 +7,17 @@ import numpy as np
 
 from . import checkpoint
 from .checkpoint import CheckpointError
+from .data.files import DataError
 from .experiments import EXPERIMENTS, settings
 from .layer import leaves
 from .recipe import NETWORK
+from .report import draw_confusion, draw_curve, draw_memory
 from .training import arrays_of, history
 
 
 def load_run(folder):
-    """(experiment, network, steps done) of a run folder, whether the run is over or not; the experiment has no data, unless
-    the checkpoint is so old that it does not tell what the run has seen of them.
+    """(experiment, network, steps done) of a run folder, whether the run is over or not. The experiment has no data,
+    unless the checkpoint does not tell what the run has seen of it, as those of an earlier version.
 
     CheckpointError if it is not the folder of a run, or its checkpoint is damaged or of something else.
     """
@@ -68,6 +70,25 @@ def summary(folder, experiment, steps):
         yield "no result yet: the command of the run with --resume goes on"
     except (ValueError, AttributeError):
         yield f"{Path(folder) / 'result.json'}: not a result"
+
+
+def pictures(folder, experiment, network):
+    """(name, function that draws, its arguments but the path) of what there is to see; where something cannot be drawn,
+    the name, None and the reason."""
+    if rows := history(folder):
+        yield "curve.png", draw_curve, rows
+    if after := recurrent_weights(network):
+        yield "memory.png", draw_memory, recurrent_weights(initial(experiment)), after, network.bound
+    else:
+        yield "memory.png", None, f"in {experiment.settings.model} no neuron has a recurrent weight u of its own"
+    if hasattr(experiment, "confusion"):
+        try:
+            whole = type(experiment)(experiment.settings)
+            if whole.seen != experiment.seen:
+                raise DataError("the data is not that which the run was started with")
+            yield "confusion.png", draw_confusion, whole.confusion(network), whole.called()
+        except DataError as error:
+            yield "confusion.png", None, error
 
 
 def words(name):

@@ -10,10 +10,11 @@ from test_command_line import refused
 
 from minindrnn import checkpoint
 from minindrnn.__main__ import main
-from minindrnn.classification import Classification, Digits, Motion, Own, PermutedMNIST
+from minindrnn.classification import Classification
 from minindrnn.data.digits import load_digits
 from minindrnn.experiments import EXPERIMENTS, settings
 from minindrnn.recipe import SPLIT
+from minindrnn.recognition import Digits, Motion, Own, PermutedMNIST
 from minindrnn.runs import initial, load_run, recurrent_weights
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")

@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from minindrnn.classification import Digits
 from minindrnn.experiments import EXPERIMENTS, Adding
 from minindrnn.layer import leaves
 from minindrnn.memory import penalty
+from minindrnn.recognition import Digits
 from minindrnn.recipe import Settings
 from minindrnn.training import Interruption, TrainingError, history, say_if_slow, train_step
 

@@ -20,9 +20,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from minindrnn.__main__ import main
-from minindrnn.classification import Own
 from minindrnn.data.digits import load_digits
 from minindrnn.memory import half_life, largest
+from minindrnn.recognition import Own
 from minindrnn.runs import initial, load_run, recurrent_weights
 
 plt.style.use("tableau-colorblind10")
