@@ -12,8 +12,8 @@ import pytest
 from minindrnn.experiments import EXPERIMENTS, Adding
 from minindrnn.layer import leaves
 from minindrnn.memory import penalty
-from minindrnn.recognition import Digits
 from minindrnn.recipe import Settings
+from minindrnn.recognition import Digits
 from minindrnn.training import Interruption, TrainingError, history, say_if_slow, train_step
 
 SMALL = Settings(task="digits-rows", layers=2, hidden=6, steps=45, batch=8, rate=3e-3, seed=1, gamma=2.0, penalty=0.0, length=100)
