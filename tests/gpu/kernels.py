@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import ptx
-from numba import cuda
+from numba import cuda, typeof
 
 import minindrnn.gpu
 from minindrnn.activations import KIND
@@ -50,7 +50,8 @@ def recurrences():
             for back, (direction, writes) in enumerate([("forward", "h"), ("backward", "da du dh0")]):
                 def of(module, dtype, form=form, activation=activation, back=back):
                     return (module.OBVIOUS[activation] if form == "OBVIOUS" else module.TUNED[activation, dtype])[back]
-                yield Kernel("recurrence", f"{form.lower()} {activation} {direction}", of, types_of[back], writes, together[back])
+                name = f"{form.lower()} {activation} {direction}"
+                yield Kernel("recurrence", name, of, types_of[back], writes, together[back])
 
 
 def named(module, name, types_of, writes):
@@ -131,16 +132,19 @@ class Interpreter:
     """Launches kernels by compiling them and running the PTX; keeps the text and the counters of each."""
 
     def __init__(self):
-        self.texts, self.counters, self.writes = {}, {}, {}
+        self.texts, self.counters, self.writes, self.types = {}, {}, {}, set()
         for row, dtype in itertools.product(KERNELS, FLOATS):
             kernel = row.of(importlib.import_module(f"minindrnn.gpu.{row.module}"), dtype)
             self.writes[place(kernel)] = row.writes.split()
+            self.types.add((place(kernel), *map(typeof, row.arguments(dtype))))
 
     def launch(self, kernel, grid, block, arrays):
         arrays = [array.host if isinstance(array, DeviceArray) else array for array in arrays]
         arguments = dict(zip(inspect.signature(kernel.py_func).parameters, arrays, strict=True))
         key = kernel, *((array.dtype, array.ndim) if isinstance(array, np.ndarray) else type(array) for array in arrays)
         if key not in self.texts:
+            found = place(kernel), *map(typeof, arrays)
+            assert found in self.types, f"{found}: launched for other types than its row has"
             self.texts[key] = compiler.compile_ptx(kernel, arrays, (8, 0))
         self.counters[place(kernel)] = ptx.run(self.texts[key], arguments, grid, block, self.writes[place(kernel)])
 
