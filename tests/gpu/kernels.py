@@ -35,6 +35,7 @@ class Kernel(NamedTuple):
     types: str
     writes: str = ""
     together: int = 0            # loads from global memory that must be issued together, at least
+    registers: int = 0           # of a thread, where it may have more than test_compiled.py allows all others
 
     def arguments(self, dtype):
         """Arrays and numbers of the types that the kernel is called with, one element each."""
@@ -59,16 +60,17 @@ def named(module, name, types_of, writes):
     return Kernel(module, name, lambda module, dtype: getattr(module, name), types_of, writes)
 
 
-def typed(module, table, types_of, writes, *key):
+def typed(module, table, types_of, writes, *key, **limits):
     """A kernel of a table that has one for each dtype."""
     return Kernel(module, " ".join([table.lower(), *key]),
-                  lambda module, dtype: getattr(module, table)[(*key, dtype) if key else dtype], types_of, writes)
+                  lambda module, dtype: getattr(module, table)[(*key, dtype) if key else dtype], types_of, writes, **limits)
 
 
 KERNELS = [
     *recurrences(),
     named("recurrence", "over_sequences", "f2 f1", "du"),
-    *(typed("linear", "PRODUCT", "f1 f1 f1 f1 i i i i", "C", layout) for layout in ("NT", "NN", "TN")),
+    # 16 sums and 8 factors in registers, in float64 two of them each: two blocks of 256 share a processor.
+    *(typed("linear", "PRODUCT", "f1 f1 f1 f1 i i i i", "C", layout, registers=96) for layout in ("NT", "NN", "TN")),
     typed("sums", "SUM", "f1 i f1", "part"),
     typed("batchnorm", "POWERS", "f1 f1 f1 f1 i1 f1", "part"),
     typed("batchnorm", "PRODUCTS", "f1 f1 f1 f1 i1 f1", "part"),
