@@ -155,6 +155,7 @@ class Interpreter:
         kind = type(minindrnn.gpu.recurrence.over_sequences)
         kind.__getitem__ = lambda kernel, launch: lambda *arrays: self.launch(kernel, *launch[:2], arrays)
         cuda.is_available, cuda.synchronize = lambda: True, lambda: None
+        cuda.current_context = lambda: types.SimpleNamespace(device=types.SimpleNamespace(id=0))
         cuda.to_device = lambda array: DeviceArray(array.copy())
         cuda.device_array = lambda shape, dtype, stream=0: DeviceArray(
             np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 77, dtype))
