@@ -38,6 +38,7 @@ def module(path):
 def test_the_numbers_of_faults():
     assert f"and {len(test_mutants.MUTANTS)} deliberate faults" in README
     assert f"{len(module('tests/gpu/test_compiled.py').FAULTS)} deliberate faults are caught" in README
+    assert f"{len(module('tests/gpu/test_training_step.py').FAULTS)} deliberate faults of the training step are noticed" in README
 
 
 def test_the_tables_of_results_are_what_the_results_say():

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import ptx
-from numba import cuda
+from numba import cuda, typeof
 
 import minindrnn.gpu
 from minindrnn.activations import KIND
@@ -35,6 +35,7 @@ class Kernel(NamedTuple):
     types: str
     writes: str = ""
     together: int = 0            # loads from global memory that must be issued together, at least
+    registers: int = 0           # of a thread, where it may have more than test_compiled.py allows all others
 
     def arguments(self, dtype):
         """Arrays and numbers of the types that the kernel is called with, one element each."""
@@ -50,7 +51,8 @@ def recurrences():
             for back, (direction, writes) in enumerate([("forward", "h"), ("backward", "da du dh0")]):
                 def of(module, dtype, form=form, activation=activation, back=back):
                     return (module.OBVIOUS[activation] if form == "OBVIOUS" else module.TUNED[activation, dtype])[back]
-                yield Kernel("recurrence", f"{form.lower()} {activation} {direction}", of, types_of[back], writes, together[back])
+                name = f"{form.lower()} {activation} {direction}"
+                yield Kernel("recurrence", name, of, types_of[back], writes, together[back])
 
 
 def named(module, name, types_of, writes):
@@ -58,16 +60,17 @@ def named(module, name, types_of, writes):
     return Kernel(module, name, lambda module, dtype: getattr(module, name), types_of, writes)
 
 
-def typed(module, table, types_of, writes, *key):
+def typed(module, table, types_of, writes, *key, **limits):
     """A kernel of a table that has one for each dtype."""
     return Kernel(module, " ".join([table.lower(), *key]),
-                  lambda module, dtype: getattr(module, table)[(*key, dtype) if key else dtype], types_of, writes)
+                  lambda module, dtype: getattr(module, table)[(*key, dtype) if key else dtype], types_of, writes, **limits)
 
 
 KERNELS = [
     *recurrences(),
     named("recurrence", "over_sequences", "f2 f1", "du"),
-    *(typed("linear", "PRODUCT", "f1 f1 f1 f1 i i i i", "C", layout) for layout in ("NT", "NN", "TN")),
+    # 16 sums and 8 factors in registers, in float64 two of them each: two blocks of 256 share a processor.
+    *(typed("linear", "PRODUCT", "f1 f1 f1 f1 i i i i", "C", layout, registers=96) for layout in ("NT", "NN", "TN")),
     typed("sums", "SUM", "f1 i f1", "part"),
     typed("batchnorm", "POWERS", "f1 f1 f1 f1 i1 f1", "part"),
     typed("batchnorm", "PRODUCTS", "f1 f1 f1 f1 i1 f1", "part"),
@@ -131,16 +134,19 @@ class Interpreter:
     """Launches kernels by compiling them and running the PTX; keeps the text and the counters of each."""
 
     def __init__(self):
-        self.texts, self.counters, self.writes = {}, {}, {}
+        self.texts, self.counters, self.writes, self.types = {}, {}, {}, set()
         for row, dtype in itertools.product(KERNELS, FLOATS):
             kernel = row.of(importlib.import_module(f"minindrnn.gpu.{row.module}"), dtype)
             self.writes[place(kernel)] = row.writes.split()
+            self.types.add((place(kernel), *map(typeof, row.arguments(dtype))))
 
     def launch(self, kernel, grid, block, arrays):
         arrays = [array.host if isinstance(array, DeviceArray) else array for array in arrays]
         arguments = dict(zip(inspect.signature(kernel.py_func).parameters, arrays, strict=True))
         key = kernel, *((array.dtype, array.ndim) if isinstance(array, np.ndarray) else type(array) for array in arrays)
         if key not in self.texts:
+            found = place(kernel), *map(typeof, arrays)
+            assert found in self.types, f"{found}: launched for other types than its row has"
             self.texts[key] = compiler.compile_ptx(kernel, arrays, (8, 0))
         self.counters[place(kernel)] = ptx.run(self.texts[key], arguments, grid, block, self.writes[place(kernel)])
 
@@ -149,6 +155,7 @@ class Interpreter:
         kind = type(minindrnn.gpu.recurrence.over_sequences)
         kind.__getitem__ = lambda kernel, launch: lambda *arrays: self.launch(kernel, *launch[:2], arrays)
         cuda.is_available, cuda.synchronize = lambda: True, lambda: None
+        cuda.current_context = lambda: types.SimpleNamespace(device=types.SimpleNamespace(id=0))
         cuda.to_device = lambda array: DeviceArray(array.copy())
         cuda.device_array = lambda shape, dtype, stream=0: DeviceArray(
             np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 77, dtype))

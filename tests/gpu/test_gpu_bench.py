@@ -1,5 +1,5 @@
-"""The bench of the device: every section runs in the simulator, on tiny arrays and by another clock, and moves what it says;
-without a GPU it is one line."""
+"""The bench of the device: every section runs in the simulator, on tiny arrays and by another clock, and moves what it
+says; without a GPU it is one line."""
 import json
 import os
 import subprocess

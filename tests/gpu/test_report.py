@@ -1,4 +1,4 @@
-"""The estimates on paper: their formulas beside published examples, what is read from a program, and the whole report."""
+"""The estimates on paper: formulas beside published examples, what is read from a program, and the whole report."""
 import importlib.util
 import os
 import re
@@ -108,7 +108,8 @@ def test_the_report():
     names = [name for name, _, _ in tuned()]
     assert len(names) == 16
     for name in names:
-        figures, times = re.findall(rf"^{name} +(.*)$", done.stdout, re.M)[::2], re.findall(rf"^{name} +(.*)$", done.stdout, re.M)[1::2]
+        rows = re.findall(rf"^{name} +(.*)$", done.stdout, re.M)
+        figures, times = rows[::2], rows[1::2]
         assert len(figures) == len(times) == 2
         for row in figures:
             registers, together, ahead, instructions, size, *warps = map(float, row.split())
@@ -121,7 +122,7 @@ def test_the_report():
 
 
 def test_the_report_in_the_simulator():
-    done = subprocess.run([sys.executable, "-m", "minindrnn.gpu", "report"], env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
-                          capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "minindrnn.gpu", "report"], capture_output=True, text=True,
+                          env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"})
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == "python -m minindrnn.gpu report: the simulator has no compiler: unset NUMBA_ENABLE_CUDASIM\n"

@@ -30,6 +30,7 @@ if SIMULATED:
     import simulator
     from numba import cuda
 else:
+    @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="the same with and without compilation")
     def test_in_the_simulator():
         done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore::RuntimeWarning", __file__],
                               cwd=GPU.parent, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
