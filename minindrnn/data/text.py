@@ -21,7 +21,7 @@ def load_text(path=None):
     >>> parts, symbols = load_text()
     >>> len(symbols), [len(part) for part in parts.values()]
     (84, [4551552, 252864, 252864])
-    >>> "".join(symbols[token] for token in parts["train"][3076:3100])
+    >>> "".join(symbols[token] for token in parts["train"][929:953])
     'In delivering my son fro'
     """
     if path is None:
