@@ -41,7 +41,8 @@ def arguments(types):
 
 FORWARD, BACKWARD = TUNED["relu", np.dtype(np.float32)]
 KERNELS = {"obvious_forward": (OBVIOUS["relu"][0], "f3 f1 f2 i1 f3"), "tuned_forward": (FORWARD, "f1 f1 f1 i1 f1"),
-           "tuned_backward": (BACKWARD, "f1 f1 f1 f1 i1 f1 f1 f1"), "racing": (racing, "f1 f1"), "tenth": (tenth, "f1 f1")}
+           "tuned_backward": (BACKWARD, "f1 f1 f1 f1 i1 f1 f1 f1"),
+           "racing": (racing, "f1 f1"), "tenth": (tenth, "f1 f1")}
 
 
 def text(name):
