@@ -99,8 +99,8 @@ def kernel(a, u, h0, h):
 # | `w`, `before` | loaded at the start of a column | the same, and they stay in registers for all of time |
 # | `for t` | a loop | a loop: time is the one thing that cannot be done at once |
 #
-# `kernel[blocks, threads](...)` starts it. The kernel to read in `gpu/recurrence.py`, `OBVIOUS`, is this one with
-# `lengths`. All three give the same bits in the simulator.
+# In brackets before its arguments a kernel is told how many blocks to start, and how many threads in each. The kernel to
+# read in `gpu/recurrence.py`, `OBVIOUS`, is this one with `lengths`. All three give the same bits in the simulator.
 
 # %%
 rng = np.random.default_rng(0)
@@ -284,6 +284,7 @@ def counted(text):
     return {kind: sum(bool(re.match(how, name)) for name in names) / stores for kind, how in KINDS.items()}
 
 
+# %%
 figure, axes = plt.subplots(figsize=(8, 2.6))
 for y, (name, text) in enumerate({"obvious": obvious, "tuned": tuned}.items()):
     counts = np.array(list(counted(text).values()))
