@@ -335,9 +335,9 @@ h = np.full_like(a, np.nan)
 counters = ptx.run(obvious, {"a": a, "u": u, "h0": h0, "steps": steps, "h": h}, B, N, outputs=("h",))
 assert np.array_equal(h, fused)                                  # every bit
 different = np.sum(h != twice)
-assert 0 < different < h.size / 2 and np.allclose(h, twice, atol=1e-6)
+assert 0 < different < h.size / 2 and np.allclose(h, twice, atol=1e-5)
 assert counters["sectors"] == B * (2 * T * 4 + 4 + 4 + 2)        # a and h: 4 for a warp; u, h0; twice steps[b]
-print(f"{different} of {h.size} numbers have another last bit when rounded twice")
+print(f"{different} of {h.size} numbers have other last bits when rounded twice")
 
 # %% [markdown]
 # ## Why must loads go ahead of stores?
