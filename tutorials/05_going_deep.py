@@ -395,3 +395,6 @@ h, cache = layer.forward(x, statistics="batch")
 _, grads = layer.backward(rng.normal(size=h.shape), cache)
 assert np.allclose(grads["b"], 0, atol=1e-12) and not np.allclose(grads["W"], 0)   # the mean takes the bias away
 print("both agree")
+
+# %% [markdown]
+# Next: [one thread per neuron](06_one_thread_per_neuron.ipynb).
