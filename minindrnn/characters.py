@@ -26,7 +26,7 @@ from .training import Run
 
 BOUND = 0.99             # of |u|, as the states go on for ever
 ANEW = 0.1               # probability that a segment starts from nothing
-STREAMS = 50             # at most so many places from which a text is read in an evaluation, each for at least 10 segments
+STREAMS = 50             # places from which a text is read in an evaluation; fewer, if they were not 10 segments apart
 
 
 class Characters:
@@ -53,7 +53,8 @@ class Characters:
         shortest = settings.batch * self.T + 1
         if len(self.parts["train"]) < shortest or len(self.parts["validation"]) < 2:
             raise DataError(f"{settings.data}: too short: for batches of {settings.batch} x {self.T} the first 90 % must "
-                            f"have {shortest} characters, got {len(self.parts['train'])}; try a smaller --batch or --length")
+                            f"have {shortest} characters, got {len(self.parts['train'])}; try a smaller --batch or "
+                            "--length")
         self.segments = (len(self.parts["train"]) - 1) // shortest
 
     def network(self, rng):
@@ -64,14 +65,15 @@ class Characters:
             return LanguageModel(V, s.hidden, Chain(body), rng, width=0.05)
         options = dict(dropout=s.dropout, W=kaiming(0))
         if s.norm != "none":
-            options |= dict(norm=s.norm, norm_options=dict(steps=2 * self.T + 1))   # the last row serves all later steps
+            options |= dict(norm=s.norm, norm_options=dict(steps=2 * self.T + 1))       # the last row: all later steps
         u, channels = (0.0, BOUND), s.hidden
         if s.model == "residual":
             body = residual_layers(channels, channels, s.layers, rng, u=u, u_last=u, **options)
         elif s.model == "dense":
             channels = 8 * s.hidden
             blocks = s.layers if isinstance(s.layers, list) else [s.layers] * 3
-            body, _ = dense_layers(channels, s.hidden, blocks, rng, u=u, u_last=u, first=False, last=channels, **options)
+            body, _ = dense_layers(channels, s.hidden, blocks, rng, u=u, u_last=u, first=False, last=channels,
+                                   **options)
         else:
             body = [IndRNN(channels, channels, rng, u=u, **options) for _ in range(s.layers)]
         return LanguageModel(V, channels, Chain(body), rng, bound=BOUND, width=0.05)
@@ -81,8 +83,8 @@ class Characters:
         network = self.network(np.random.default_rng([s.seed, NETWORK]))
         return Run(folder, asdict(s), network, cross_entropy, Adam(network.parameters, decay=s.decay),
                    schedule(s, "validation_bits", larger=False), self.batch, self.evaluate, noise(s.seed), s.steps,
-                   every=max(1, s.steps // 30), options=dict(bound=network.bound, penalty=s.penalty), starts=self.starts,
-                   seen={"symbols": "".join(self.symbols)})
+                   every=max(1, s.steps // 30), options=dict(bound=network.bound, penalty=s.penalty),
+                   starts=self.starts, seen={"symbols": "".join(self.symbols)})
 
     def starts(self, step):
         """How many characters before this segment its states have seen: 0 to start from nothing."""

@@ -47,8 +47,8 @@ class Adding:
         if not s.plateau:
             config.pop("steps")                     # it may go on to any number
         return Run(folder, config, network, mean_squared_error, Adam(network.parameters, decay=s.decay),
-                   schedule(s, "test_mse", larger=False, usual=staircase(s.rate, every=20_100)), self.batch, self.evaluate,
-                   noise(s.seed), s.steps, every=100,
+                   schedule(s, "test_mse", larger=False, usual=staircase(s.rate, every=20_100)), self.batch,
+                   self.evaluate, noise(s.seed), s.steps, every=100,
                    options=dict(bound=network.bound, penalty=s.penalty))
 
     def batch(self, step):

@@ -53,7 +53,8 @@ def build(s, inputs, outputs, T, rng, W, readout=scaled()):
         widths = [inputs] + [s.hidden] * (s.layers - 1)
         return Chain([layer(M, s.hidden, rng, W=W if s.model == "irnn" else scaled(), **options) for M in widths]
                      + [AtLastStep(Linear(s.hidden, outputs, rng))])
-    options = dict(steps=T, gamma=s.gamma, norm=None if s.norm == "none" else s.norm, dropout=s.dropout, readout=readout)
+    options = dict(steps=T, gamma=s.gamma, norm=None if s.norm == "none" else s.norm, dropout=s.dropout,
+                   readout=readout)
     if s.model == "residual":
         return ResidualIndRNN(inputs, s.hidden, s.layers, outputs, rng, W=W, **options)
     if s.model == "dense":
@@ -63,8 +64,8 @@ def build(s, inputs, outputs, T, rng, W, readout=scaled()):
 
 
 def small(s, std):
-    """Where W starts in a net of relu units without normalisation: normal, of that deviation, where nothing but W sets the
-    scale; else 1 / sqrt(inputs)."""
+    """Where W starts: normal, of that deviation, in stacks of relu units where nothing but W sets the scale; elsewhere
+    1 / sqrt(inputs)."""
     plain = s.model in ("indrnn", "irnn") and s.norm == "none"
     return normal(std) if plain else scaled()
 

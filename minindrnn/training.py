@@ -64,8 +64,8 @@ class Run:
     schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
     noise       step -> a `numpy.random.Generator` for dropout
     options     keyword arguments of `train_step`
-    starts      step -> how many steps before this batch its states have seen, where they go on from batch to batch; 0 to
-                start from nothing. None where every batch stands for itself
+    starts      step -> how many steps before this batch its states have seen, where they go on from batch to batch;
+                0 to start from nothing. None where every batch stands for itself
     twin        a `minindrnn.gpu.training.Twin` of network, loss and optimiser, which then learns in their place
     seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
                 without the data

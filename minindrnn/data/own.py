@@ -98,7 +98,8 @@ def load_input(path, M):
         raise DataError(f"{path}: expected an array X, got {', '.join(found) or 'none'}")
     X, lengths = sequences(path, found["X"], found.get("lengths"))
     if X.shape[2] != M:
-        raise DataError(f"{path}: X: expected {M} number{'s' * (M > 1)} a step, got {X.shape[2]}; X has shape {found['X'].shape}")
+        raise DataError(f"{path}: X: expected {M} number{'s' * (M > 1)} a step, got {X.shape[2]}; X has shape "
+                        f"{found['X'].shape}")
     y = found.get("y")
     if y is not None and (y.dtype.kind not in "iuf" or y.shape not in ((len(X),), (len(X), 1))):
         raise DataError(f"{path}: y: expected {len(X)} numbers as X has sequences, got {y.dtype} of shape {y.shape}")

@@ -31,8 +31,8 @@ def load_text(path=None):
             with open(path, encoding="utf-8", newline="") as file:
                 text = file.read()
         except UnicodeDecodeError as error:
-            raise DataError(f"{path}: expected text in UTF-8, got byte {error.object[error.start]:#04x} at {error.start}"
-                            ) from None
+            byte = f"{error.object[error.start]:#04x} at {error.start}"
+            raise DataError(f"{path}: expected text in UTF-8, got byte {byte}") from None
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
