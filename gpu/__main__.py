@@ -1,7 +1,7 @@
 """The command line of the kernels: python -m minindrnn.gpu report."""
 import sys
 
-from minindrnn.__main__ import Parser
+from minindrnn.arguments import Parser
 
 from . import compiler
 from .report import report

@@ -246,7 +246,8 @@ def test_an_endless_loop_can_be_stopped(tmp_path):
     path, here = tmp_path / "mine.py", tmp_path / "here"
     path.write_text(f"def indrnn_backward(dh, cache):\n    open({str(here)!r}, 'w').close()\n    while True:\n        pass\n")
     process = subprocess.Popen([sys.executable, "-m", "minindrnn", "exercise", "recurrence", str(path)],
-                               stderr=subprocess.PIPE, text=True)
+                               stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     while not here.exists():
         assert process.poll() is None
         time.sleep(0.05)

@@ -20,7 +20,7 @@ from minindrnn.gpu import bench as device
 simulator.make_small("minindrnn.gpu")
 device.SIZES, device.COPIED, device.BLOCKS, device.BLOCK = {"small": (9, 2, 3)}, 64, 2, 4
 device.LAYERS, device.STEPS = [(4, 2, 2, 3)], {"small": (4, 2, 2, 3, 1, dict(norm="after", dropout=0.1))}
-assert device.seconds(lambda: None) < 0                        # the simulator has no clock
+device.seconds(lambda: None)                                   # bogus: the simulator has no clock
 device.seconds = bench.wall
 original = bench.interleaved
 device.interleaved = lambda functions, clock, **options: original(functions, 2, 0, clock)
