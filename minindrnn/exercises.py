@@ -72,11 +72,13 @@ def _check(name, functions, files):
     sizes = [(*size, np.float64) for size in SIZES for _ in range(TIMES)]
     sizes += [(*map(int, rng.integers(1, (8, 5, 6))), np.float64 if k < DRAWS - SINGLE else np.float32)
               for k in range(DRAWS)]
-    for k, (T, B, N, dtype) in enumerate(sizes):
-        for task in EXERCISES[name].tasks(np.random.default_rng(k), T, B, N):
-            where = f"{task.function}, problem {k + 1} of {len(sizes)}: T, B, N = {T}, {B}, {N}, {np.dtype(dtype)}"
-            _attempt(task.astype(dtype), functions[task.function], files, where)
-    return f"right: {', '.join(written)}, on {len(sizes)} problems"
+    problems = [(task.astype(dtype), f"T, B, N = {T}, {B}, {N}, {np.dtype(dtype)}")
+                for k, (T, B, N, dtype) in enumerate(sizes)
+                for task in EXERCISES[name].tasks(np.random.default_rng(k), T, B, N)]
+    for number, (task, size) in enumerate(problems, 1):
+        where = f"{task.function}, problem {number} of {len(problems)}: {size}"
+        _attempt(task, functions[task.function], files, where)
+    return f"right: {', '.join(written)}, on {len(problems)} problems"
 
 
 def _attempt(task, function, files, where):

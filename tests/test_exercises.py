@@ -92,7 +92,8 @@ def test_there_is_a_solution_for_every_exercise_and_three_wrong_ones():
 def test_solutions_are_right(name, capsys):
     assert main(["exercise", name, str(SOLUTIONS / f"{name}.py")]) == 0
     written = ", ".join(function.__name__ for function in EXERCISES[name].written)
-    assert capsys.readouterr().out == f"right: {written}, on 44 problems\n"
+    said = re.fullmatch(rf"right: {written}, on (\d+) problems\n", capsys.readouterr().out)
+    assert said and int(said[1]) >= 30
 
 
 @pytest.mark.parametrize("name, fault, old, new, message", WRONG, ids=[f"{name}: {fault}" for name, fault, *_ in WRONG])

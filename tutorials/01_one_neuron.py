@@ -41,7 +41,7 @@ print(neuron([1.0, 0.0, 0.0, 0.0], u=0.5))
 # %% [markdown]
 # ## What is left of an input after t steps?
 #
-# Give the neuron one impulse, `a[0] = 1`, and nothing more. Each step multiplies the state by `u`, so after `t` steps
+# Give the neuron one impulse, `a[0] = 1`, and nothing more. Each step multiplies the state by `u`, so `t` steps later
 #
 # $$h_t = u^t \qquad (u \ge 0)$$
 #
@@ -95,7 +95,7 @@ plt.show()
 #
 # $$h_t = \sum_{s=0}^{t} u^{t-s} a_s$$
 #
-# So a neuron with `u < 1` holds a running average, up to a factor `1 - u`, over a window of about `1 / (1 - u)` steps.
+# So `(1 - u) h[t]`, with `u < 1`, is a running average over a window of about `1 / (1 - u)` steps.
 # With `u = 1` it holds the sum of all inputs: it counts.
 
 # %%
@@ -119,7 +119,8 @@ plt.show()
 #
 # Above 1 the power grows instead of shrinking. A little is enough if there are many steps: `1.1` to the power of 100 is
 # over ten thousand. Below zero, relu cuts: an impulse is forgotten at the next step, because `u * h` is negative. Such
-# a neuron is not useless. Under a steady input it damps itself, and settles where `h = a + u h`, at `a / (1 - u)`.
+# a neuron is not useless. With `u` between -1 and 0 it damps itself under a steady input, and settles where
+# `h = a + u h`, at `a / (1 - u)`. From -1 down it switches on and off.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
@@ -140,6 +141,7 @@ plt.show()
 assert neuron(impulse, 1.1)[100] > 10_000
 assert neuron(impulse, -0.7)[1] == 0
 assert np.isclose(steady[-1], 1 / (1 + 0.7), rtol=1e-3)
+assert np.allclose(neuron(np.ones(4), u=-1.0), [1, 0, 1, 0])
 
 # %% [markdown]
 # ## Why does the same power decide what can be learned?
@@ -149,8 +151,9 @@ assert np.isclose(steady[-1], 1 / (1 + 0.7), rtol=1e-3)
 #
 # $$\frac{\partial h_t}{\partial a_s} = u^{t-s}$$
 #
-# the same power again, now carrying a gradient back. What a neuron has forgotten it cannot learn from, and what it
-# blows up it cannot learn from either. Here the derivative is measured by changing `a[0]` and looking at `h[t]`:
+# the same power again. Training moves each weight against the derivative of the loss, the *gradient*, and this power
+# is a factor of it. Too small, and the early input has no say; too large, and a step of training jumps anywhere. Here
+# the derivative is measured by changing `a[0]` and looking at `h[t]`:
 
 # %%
 a, eps = np.ones(101), 1e-6
@@ -168,9 +171,9 @@ for u in (0.5, 0.9, 1.0, 1.05):
 #
 # $$\left(\tfrac{1}{2}\right)^{1/T} \le |u| \le 2^{1/T}$$
 #
-# The upper end is kept during training, for every neuron: that is what keeps gradients from exploding ([tutorial
-# 4](04_why_u_is_bounded.ipynb)). The lower end is only a place to start for neurons that must remember the first step.
-# To forget is allowed.
+# No `|u|` may pass the upper end: after each step of training it is cut back to it. That is what keeps gradients from
+# exploding ([tutorial 4](04_why_u_is_bounded.ipynb)). The lower end is only a place to start for neurons that must
+# remember the first step. To forget is allowed.
 
 # %%
 steps = np.unique(np.logspace(0.5, 4, 60).astype(int))

@@ -27,7 +27,8 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 # %% [markdown]
 # ## What is computed forward?
 #
-# Two lines per step, the second one with any activation, and `h[-1]` standing for the initial state `h0`:
+# Two lines per step, the second one with any activation. What stands before `h[0]` is the initial state `h0`, which is
+# given; do not take it for `h[0]`, the state after the first step:
 #
 # **F1** $\quad z_t = a_t + u * h_{t-1}$
 #
@@ -53,7 +54,8 @@ def forward(a, u, h0, act=relu):
 #
 # Something comes after the recurrence: another layer, a loss. Whoever differentiates that part hands us `dh`,
 # `(T, B, N)`: how `L` changes with each `h[t]` **directly, all other states held fixed**. But the states are not free:
-# a change of `h[0]` also moves `h[1]`, and so on. Sorting this out is our job. We want
+# a change of `h[0]` also moves `h[1]`, and so on. Sorting this out is our job. (This is the one exception to the
+# notation: `dh[t]` is only the direct part. The whole gradient of `h[t]` will be `dh[t] + carry`.) We want
 #
 # * `da` `(T, B, N)`, for the layer that made `a`,
 # * `du` `(N,)`, to improve the recurrent weights,
@@ -120,7 +122,8 @@ plt.show()
 #
 # **B2** $\quad \mathrm{carry} = u * dz_t$
 #
-# and this is the carry that B1 of step `t - 1` waits for. Hence the order: from the last step to the first.
+# and this carry, made at step `t`, is the one that B1 of step `t - 1` adds. Hence the order: from the last step to
+# the first.
 #
 # ## What reaches the input? (B3)
 #
@@ -205,9 +208,10 @@ for name, p, gradient in zip(("a", "u", "h0"), (a, u, h0), backward(w, cache)):
 # %% [markdown]
 # ## How small should the change be?
 #
-# Two errors compete. Curvature gives one of about `eps^2`. Rounding gives one of about `1e-16 / eps`, because two
-# nearly equal losses are subtracted. Here their sum is smallest near 1e-5. The package takes 1e-6, where more curvature
-# would not hurt yet, and works in float64. The curve needs tanh: with relu the loss has no curvature in a single `a`.
+# Two errors compete. Of Taylor's series the second derivative cancels between the two sides; the third leaves an
+# error of about `eps^2`. Rounding gives one of about `1e-16 / eps`, because two nearly equal losses are subtracted.
+# Here their sum is smallest near 1e-5. The package takes 1e-6, where a more bent loss would not hurt yet, and works
+# in float64. The curve needs tanh: with relu the loss is a straight line in a single `a`, except at kinks.
 
 # %%
 def tanh_slope(h):
@@ -296,7 +300,8 @@ print("da[0] =", sympy.horner(da[0, 0, 0], U[0]), "   as the carry computes it")
 # ## Check 3: is it what comes out going forward?
 #
 # There is a way to `du` with no backward pass at all. Ask, going forward, how the state moves when `u` does: the
-# **trace** `e[t] = dh[t]/du`. Differentiate F1 and F2 with respect to `u`; `h[t-1]` depends on `u` as well:
+# **trace** $e_t = \partial h_t / \partial u$, a derivative of the state, not of the loss. Differentiate F1 and F2 with
+# respect to `u`; `h[t-1]` depends on `u` as well:
 #
 # $$e_t = \mathrm{act}'(z_t) * (h_{t-1} + u * e_{t-1}), \qquad du = \sum_t \sum_b dh_t * e_t$$
 #
@@ -305,7 +310,7 @@ print("da[0] =", sympy.horner(da[0, 0, 0], U[0]), "   as the carry computes it")
 # %%
 T = 1000
 a, w = rng.normal(size=(2, T, B, N))
-h, cache = forward(a, u / 2, h0)
+h, cache = forward(a, u / 2, h0)             # halved: with |u| above 1 a thousand steps would overflow
 trace, traced = np.zeros((B, N)), np.zeros(N)
 for t in range(T):
     before = h[t - 1] if t > 0 else h0

@@ -77,7 +77,9 @@ assert np.isclose(network.bound, 2 ** (1 / T))
 # %% [markdown]
 # ## What is one step of learning?
 #
-# Six lines. Forward, loss, backward, limit the gradients, update, and put the recurrent weights back into their bounds.
+# Six lines. Forward, loss, backward, limit the gradients, update, and put the recurrent weights back into their
+# bounds. *Limit* cuts every number of a gradient to within 10. *Update* moves every parameter a little against its
+# gradient: Adam chooses how far for each one, by averages of its gradient and of the square; the *rate* scales that.
 # `train_step` does the same; a twin of the network proves it.
 
 # %%

@@ -153,7 +153,8 @@ print("\n".join(refused for words in wrong for refused in minindrnn(words)))
 # %% [markdown]
 # ## What does it remember, and where?
 #
-# A neuron's `u` is its memory: of what it holds, `|u|^t` is left after `t` steps, half of it after the half-life. The
+# A neuron's `u` is its memory: if it is positive, `u^t` of what the neuron holds is left after `t` steps, half of it
+# after the half-life. (Below 0 relu cuts it at once, tutorial 1; that is a few neurons of the first layers.) The
 # second paper draws how many neurons have which `u`, layer by layer (its figure 5). Here it is for this run, beside the
 # network before its first step, which the seed gives back. `python -m minindrnn report run` draws the same into
 # `memory.png`, beside the learning curves and the confusion.
@@ -181,7 +182,7 @@ for name in list(after)[:2]:
 
 # %% [markdown]
 # The layers have divided the work. Half of the neurons of the first two forget within a column or two: they look for
-# strokes. Where |u| is 1 or more nothing is forgotten at all, and most of the last layer is there: it started like
+# strokes. Where u is 1 or more nothing is forgotten at all, and most of the last layer is there: it started like
 # that, on purpose (tutorial 4), and training left it so. And as in the paper's picture some neurons of the first layers
 # have moved to the bound, where few were before.
 #
@@ -240,10 +241,10 @@ assert counts.sum() == len(labels) == 180 and counts.trace() == round(180 * resu
 # | you have | do |
 # | --- | --- |
 # | one number a step | `X (n, T)`, or `(all steps,)` with `lengths` |
-# | sequences as long as thousands of steps | keep them whole: the bound of `u` follows from the longest |
+# | sequences of thousands of steps | keep them whole: the bound of `u` follows from the longest |
 # | very long ones, hours of a signal | cut them into windows; `data/motion.py` does it |
-# | several sequences of one person | the split by chance leaks: keep some people for a second file and `predict` it |
-# | missing values | fill them in, and add a number that says where: NaN is refused |
+# | several sequences of one person | a split by chance puts one person on both sides: keep some for `predict` |
+# | missing values | fill them in, and add a number that says where: NaN is refused, but after a sequence's end |
 # | few sequences | `--hidden 32`, `--layers 2`, more `--dropout`, and more `--steps` than you think |
 # | many | `--steps`: the default 2000 updates of 32 sequences are a beginning |
 #

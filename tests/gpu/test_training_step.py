@@ -30,9 +30,12 @@ if SIMULATED:
     import simulator
     from numba import cuda
 else:
+    PARTS = ["test_layers or test_operations", "test_networks", "test_every_fault"]          # each takes minutes
+
     @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="the same with and without compilation")
-    def test_in_the_simulator():
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore::RuntimeWarning", __file__],
+    @pytest.mark.parametrize("part", [*PARTS, f"not ({' or '.join(PARTS)})"])
+    def test_in_the_simulator(part):
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore::RuntimeWarning", "-k", part, __file__],
                               cwd=GPU.parent, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert " passed" in done.stdout and "skipped" not in done.stdout and "failed" not in done.stdout
