@@ -10,6 +10,7 @@ read and write one contiguous piece of memory.
 
 For B4 each thread sums over its own time, with the rounding errors carried along (Kahan), as float64 is slow on many a
 GPU; the sum over b is taken afterwards in a fixed order: no atomic additions, so the same bits every time.
+Source: that of the twin; the kernels are our own.
 """
 import math
 
@@ -35,7 +36,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=Non
 
     stream   the number of a CUDA stream, or a Numba stream; else the one that a is used on
 
-    Raises NoGPU where there is no device, otherwise as there.
+    Raises NoGPU where there is no device, TypeError and ValueError as there.
     """
     with on(stream, a):
         given, a, u = a, seen(a), seen(u)

@@ -26,7 +26,7 @@ import numpy as np
 from .arrays import empty_like
 from .compiled import kernel
 from .layer import Layer, Parameter
-from .shapes import expect, expect_choice, expect_lengths, expect_number
+from .shapes import expect, expect_choice, expect_count, expect_lengths, expect_number
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5,
@@ -123,8 +123,8 @@ class BatchNorm(Layer):
     """
 
     def __init__(self, channels, *, steps=None, gain=1.0, momentum=0.1, eps=1e-5, dtype=np.float32):
-        expect_number("channels", channels, 1)
-        expect_number("steps", 1 if steps is None else steps, 1)
+        expect_count("channels", channels)
+        expect_count("steps", 1 if steps is None else steps)
         expect_number("momentum", momentum, 0, 1)
         expect_number("gain", gain, 0)
         self.per_step, self.momentum, self.eps = steps is not None, momentum, eps

@@ -15,7 +15,7 @@ from .shapes import expect_lengths, without_padding
 
 
 class Chain(Layer):
-    """One layer after another. A network sets `bound`, the largest |u| of its recurrent weights."""
+    """One layer after another: x (T, B, M)  ->  y of the last one. A network sets `bound`, the largest |u| of its recurrent weights."""
 
     bound = None
 
@@ -91,7 +91,7 @@ class Around(Layer):
 
 
 class Residual(Around):
-    """y = x + F(x); F keeps the shape of x."""
+    """y = x + F(x), all (T, B, N): F keeps the shape of x, else forward raises ValueError."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
         y, cache = self.layer.forward(x, state, lengths=lengths, **how)
@@ -110,7 +110,7 @@ class Residual(Around):
 
 
 class Concatenate(Around):
-    """y = [x, F(x)]: the channels of F(x) behind those of x."""
+    """x (T, B, M)  ->  y = [x, F(x)] (T, B, M + N): the channels of F(x) behind those of x."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
         y, cache = self.layer.forward(x, state, lengths=lengths, **how)

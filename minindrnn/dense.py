@@ -14,7 +14,7 @@ from .blocks import AtLastStep, Chain, Concatenate
 from .differences import Differences
 from .indrnn import IndRNN
 from .linear import Linear, scaled
-from .shapes import expect_number
+from .shapes import expect_count
 
 KINDS = ("first", "bottleneck", "dense", "transition", "last")
 
@@ -27,7 +27,7 @@ def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=Non
     first       whether the IndRNN(6k) is there; without it the input enters the first block
     last        width of the last transition, if not half the channels; other options as below
     """
-    expect_number("growth", growth, 1)
+    expect_count("growth", growth)
     if np.ndim(blocks) != 1 or not len(blocks) or any(count < 1 for count in blocks):
         raise ValueError(f"blocks: expected the number of dense layers of each block, at least 1, got {blocks}")
     dropout = dict.fromkeys(KINDS, 0.0) | dropout if isinstance(dropout, dict) else dict.fromkeys(KINDS, dropout)

@@ -18,6 +18,8 @@ def differences_forward(x, x0=None, *, lengths=None):
 
     lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
 
+    float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
+
     >>> y, cache = differences_forward(np.array([1.0, 3.0, 2.0]).reshape(3, 1, 1))
     >>> y[:, 0].tolist()
     [[1.0, 1.0], [3.0, 2.0], [2.0, -1.0]]

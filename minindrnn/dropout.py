@@ -18,6 +18,8 @@ from .shapes import expect, expect_number, without_padding
 def dropout_forward(x, p, rng):
     """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache.
 
+    x is float32 or float64, and so is y. Raises TypeError or ValueError naming the argument.
+
     >>> y, cache = dropout_forward(np.ones((2, 1, 4)), 0.5, np.random.default_rng(6))
     >>> y[0].tolist(), y[1].tolist()
     ([[0.0, 0.0, 2.0, 2.0]], [[0.0, 0.0, 2.0, 2.0]])

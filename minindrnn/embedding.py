@@ -12,13 +12,15 @@ Cache: tokens, mask, M (and the lengths). Source: Gal and Ghahramani, arXiv 1512
 import numpy as np
 
 from .layer import Layer, Parameter, drawn
-from .shapes import expect, expect_lengths, expect_number, without_padding
+from .shapes import expect, expect_count, expect_lengths, expect_number, without_padding
 
 
 def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
     """tokens (T, B) integers, E (V, M), 0 <= p < 1, a generator or None for no dropout  ->  x (T, B, M), cache.
 
     lengths   (B,) integers in 1..T: later tokens of a sequence are not read, and give x = 0
+
+    E is float32 or float64, and so is x. Raises TypeError or ValueError naming the array.
 
     >>> x, cache = embedding_forward(np.array([[1], [0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> x[:, 0].tolist()
@@ -61,8 +63,8 @@ class Embedding(Layer):
     """
 
     def __init__(self, tokens, channels, rng, *, p=0.0, width=0.01, dtype=np.float32):
-        expect_number("tokens", tokens, 1)
-        expect_number("channels", channels, 1)
+        expect_count("tokens", tokens)
+        expect_count("channels", channels)
         expect_number("p", p, 0, np.nextafter(1, 0))
         expect_number("width", width, 0)
         self.p = p

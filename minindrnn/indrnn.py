@@ -16,7 +16,7 @@ from .dropout import draw, dropout_backward, dropout_forward
 from .layer import Layer, Parameter, drawn
 from .linear import NARROW, Linear, linear_backward, linear_forward, scaled
 from .recurrence import FORWARD, indrnn_backward, indrnn_forward
-from .shapes import expect, expect_choice, expect_number
+from .shapes import expect, expect_choice, expect_count, expect_number
 
 
 class Unit(Layer):
@@ -37,7 +37,7 @@ class Unit(Layer):
     def __init__(self, neurons, rng, *, u=(0.0, 1.0), activation="relu", norm=None, norm_layer=BatchNorm,
                  norm_options=None, dropout=0.0, dtype=np.float32):
         low, high = u
-        expect_number("neurons", neurons, 1)
+        expect_count("neurons", neurons)
         expect_number("u, its low end", low, -np.inf)
         expect_number("u, its high end", high, low)
         expect_choice("norm", norm, (None, "before", "after"))
@@ -54,7 +54,8 @@ class Unit(Layer):
         return self.norm.buffers
 
     def forward(self, a, state=None, *, b=None, overwrite=False, lengths=None, rng=None, **how):
-        """As for every layer; b (neurons,) is added to a on the way, overwrite lets h be written over a."""
+        """As for every layer, with its TypeError and ValueError; b (neurons,) is added to a on the way, overwrite lets h
+        be written over a."""
         of_norm, mask = None, None
         if self.order == "before":
             a, of_norm = self.norm.forward(a, lengths=lengths, **how)

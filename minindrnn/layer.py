@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .shapes import FLOATS
+
 ROLES = ("weight", "bias", "gain", "recurrent")
 
 
@@ -25,12 +27,17 @@ class Parameter:
     value: np.ndarray
     role: str
 
+    def __post_init__(self):
+        if self.value.dtype not in FLOATS:
+            raise TypeError(f"dtype: expected float32 or float64, got {self.value.dtype}")
+
 
 class Layer:
     """The base of all layers: a tree of parameters and, if it remembers, a state.
 
     buffers are arrays that training changes without a gradient, the running statistics of batch normalisation,
-    as a tree with the same places as the parameters.
+    as a tree with the same places as the parameters. An argument of which no layer can be made raises a TypeError or
+    ValueError that names it.
     """
 
     parameters, buffers = {}, {}
@@ -46,6 +53,9 @@ class Layer:
         statistics   "running" or "batch": what batch normalisation uses, its averages or the batch at hand
         start        position of the first step in its sequence, if it was cut; for batch normalisation per step
         rng          a `numpy.random.Generator` to draw dropout from; None leaves everything in
+
+        x is of the dtype of the parameters, float32 or float64, and so is y. Raises TypeError or ValueError naming the
+        array.
         """
         raise NotImplementedError
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .compiled import kernel
 from .layer import Layer, Parameter
-from .shapes import expect, expect_lengths, expect_number
+from .shapes import expect, expect_count, expect_lengths, expect_number
 
 
 def layernorm_forward(x, gamma, beta, *, lengths=None, eps=1e-5):
@@ -56,7 +56,7 @@ class LayerNorm(Layer):
     """y = gamma * (x - mean) / sqrt(var + eps) + beta over the channels. gamma starts at gain, beta at 0."""
 
     def __init__(self, channels, *, gain=1.0, eps=1e-5, dtype=np.float32):
-        expect_number("channels", channels, 1)
+        expect_count("channels", channels)
         expect_number("gain", gain, 0)
         self.eps = eps
         self.parameters = {"gamma": Parameter(np.full(channels, gain, dtype), "gain"),

@@ -16,7 +16,7 @@ import numpy as np
 from .arrays import empty
 from .compiled import kernel
 from .layer import Layer, Parameter, drawn
-from .shapes import expect, expect_number, without_padding
+from .shapes import expect, expect_count, expect_number, without_padding
 
 NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
 ROWS = 4096      # dW: rows per float32 product; the products are added up in float64
@@ -111,8 +111,8 @@ class Linear(Layer):
     """
 
     def __init__(self, inputs, outputs, rng, *, W=scaled(), dtype=np.float32):
-        expect_number("inputs", inputs, 1)
-        expect_number("outputs", outputs, 1)
+        expect_count("inputs", inputs)
+        expect_count("outputs", outputs)
         self.parameters = {
             "W": Parameter(drawn(rng, *W(inputs), (outputs, inputs), dtype=dtype), "weight"),
             "b": Parameter(np.zeros(outputs, dtype), "bias"),

@@ -29,7 +29,11 @@ def clip_norm(parameters, grads, limit):
 
 
 class SGD:
-    """value -= rate * velocity,  velocity = momentum * velocity + gradient"""
+    """value -= rate * velocity,  velocity = momentum * velocity + gradient
+
+    velocity has the shape and dtype of value, (N,) or (N, M), float32 or float64. ValueError for momentum outside 0 to 1
+    and for negative decay. Source: Polyak, USSR Computational Mathematics and Mathematical Physics 4(5), 1964.
+    """
 
     def __init__(self, parameters, *, momentum=0.0, decay=0.0):
         expect_number("momentum", momentum, 0, 1)
@@ -56,7 +60,8 @@ class Adam:
     m = beta1 m + (1 - beta1) g          value -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)
     v = beta2 v + (1 - beta2) g^2        k counts the updates
 
-    Source: Kingma and Ba, arXiv 1412.6980, algorithm 1.
+    Both have the shape and dtype of value, (N,) or (N, M), float32 or float64. ValueError for beta1 or beta2 outside
+    0 to 1, 1 excluded, and for negative decay. Source: Kingma and Ba, arXiv 1412.6980, algorithm 1.
     """
 
     def __init__(self, parameters, *, beta1=0.9, beta2=0.999, epsilon=1e-8, decay=0.0):

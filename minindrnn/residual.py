@@ -13,7 +13,7 @@ from . import memory
 from .blocks import AtLastStep, Chain, Residual
 from .indrnn import Unit
 from .linear import Linear, scaled
-from .shapes import expect_number
+from .shapes import expect_count
 
 
 def residual_layers(inputs, neurons, blocks, rng, *, u, u_last, post_activation=False, W=scaled(), dropout=0.0,
@@ -22,7 +22,7 @@ def residual_layers(inputs, neurons, blocks, rng, *, u, u_last, post_activation=
 
     u, u_last   (low, high), where the recurrent weights start, and those of the last unit; other options as below
     """
-    expect_number("blocks", blocks, 1)
+    expect_count("blocks", blocks)
 
     def linear(width=neurons):
         return Linear(width, neurons, rng, W=W, dtype=dtype)

@@ -24,7 +24,7 @@ from .activations import KIND, activate, differentiate
 from .compiled import kernel
 from .layer import Layer, Parameter, drawn
 from .linear import Linear, products, scaled
-from .shapes import expect, expect_choice, expect_number, last_step, without_padding
+from .shapes import expect, expect_choice, expect_count, last_step, without_padding
 
 
 def rnn_forward(a, U, h0=None, *, activation="tanh", lengths=None):
@@ -84,7 +84,8 @@ class RNN(Layer):
     gates, forward_pass, backward_pass = 1, staticmethod(rnn_forward), staticmethod(rnn_backward)
 
     def __init__(self, inputs, neurons, rng, *, W=scaled(), U="uniform", dtype=np.float32, **options):
-        expect_number("neurons", neurons, 1)
+        expect_count("neurons", neurons)
+        expect_choice("activation", options.get("activation", "tanh"), KIND)
         expect_choice("U", U, ("uniform", "identity"))
         self.options = options
         rows, limit = self.gates * neurons, neurons**-0.5

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .shapes import expect_number
+from .shapes import expect_count, expect_number
 
 
 def staircase(rate, *, every, factor=0.1):
@@ -63,7 +63,7 @@ class Plateau:
     def __init__(self, rate, *, metric, larger=True, factor=0.1, patience=100, smallest=1e-6):
         expect_number("rate", rate, 0)
         expect_number("factor", factor, 0, 1)
-        expect_number("patience", patience, 1)
+        expect_count("patience", patience)
         expect_number("rate, when training begins", rate, smallest)
         self.metric, self.sign, self.factor, self.patience, self.smallest = (metric, 1 if larger else -1, factor,
                                                                               patience, smallest)

@@ -2,6 +2,8 @@
 
 Public functions call `expect` on each array before anything is computed; kernels trust their callers.
 """
+from numbers import Integral, Real
+
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -99,8 +101,18 @@ def expect_choice(name, value, choices):
         raise ValueError(f"{name}: expected one of {', '.join(map(str, choices))}, got {value!r}")
 
 
+def expect_count(name, value, low=1):
+    """Raise TypeError unless value is an integer, and ValueError if it is below low."""
+    if not isinstance(value, Integral):
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    if value < low:
+        raise ValueError(f"{name}: expected an integer of at least {low}, got {value}")
+
+
 def expect_number(name, value, low, high=np.inf):
-    """Raise ValueError unless value is a finite number with low <= value <= high."""
+    """Raise TypeError unless value is a number, and ValueError unless it is finite and low <= value <= high."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
     if not (np.isfinite(value) and low <= value <= high):
         limits = f"at least {low}" if high == np.inf else f"from {low} to {high}"
         raise ValueError(f"{name}: expected a finite number {limits}, got {value}")

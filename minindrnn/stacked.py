@@ -11,7 +11,7 @@ from . import memory
 from .blocks import AtLastStep, Chain
 from .indrnn import IndRNN
 from .linear import Linear, scaled
-from .shapes import expect_number
+from .shapes import expect_count
 
 
 class StackedIndRNN(Chain):
@@ -31,7 +31,7 @@ class StackedIndRNN(Chain):
 
     def __init__(self, inputs, neurons, layers, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
                  **options):
-        expect_number("layers", layers, 1)
+        expect_count("layers", layers)
         self.bound = memory.largest(steps, gamma)
         ranges = [(0.0, self.bound)] * (layers - 1) + [(memory.smallest(steps, 1 / gamma), self.bound)]
         widths = [inputs] + [neurons] * (layers - 1)

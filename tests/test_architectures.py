@@ -113,7 +113,7 @@ def test_buffers_follow_training_only(rng):
     (lambda rng: DenseIndRNN(2, 3, (), 1, rng, steps=9), r"blocks: expected the number of dense layers .* got \(\)"),
     (lambda rng: DenseIndRNN(2, 3, (2, 0), 1, rng, steps=9), r"blocks: .* at least 1, got \(2, 0\)"),
     (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, steps=9, dropout={"firts": 0.1}), "dropout: expected some of first, .* got firts"),
-    (lambda rng: ResidualIndRNN(2, 3, 0, 1, rng, steps=9), "blocks: expected a finite number at least 1, got 0"),
+    (lambda rng: ResidualIndRNN(2, 3, 0, 1, rng, steps=9), "blocks: expected an integer of at least 1, got 0"),
     (lambda rng: Unit(3, rng, norm="befor"), "norm: expected one of .* got 'befor'"),
     (lambda rng: Unit(3, rng, dropout=-0.1), "dropout: expected a finite number from 0 to .* got -0.1"),
     (lambda rng: Unit(3, rng, dropout=1.0), "dropout: expected a finite number from 0 to .* got 1.0"),

@@ -183,7 +183,10 @@ def test_the_papers_parameter_counts(rng):
     (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 3), np.float32)), TypeError, "U: expected float64 like a, got float32"),
     (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 3)), activation="rleu"), ValueError, "activation: expected one of .* got 'rleu'"),
     (lambda: RNN(2, 3, np.random.default_rng(0), U="orthogonal"), ValueError, "U: expected one of uniform, identity, got 'orthogonal'"),
-    (lambda: RNN(2, 0, np.random.default_rng(0)), ValueError, "neurons: expected a finite number at least 1, got 0"),
+    (lambda: RNN(2, 0, np.random.default_rng(0)), ValueError, "neurons: expected an integer of at least 1, got 0"),
+    (lambda: RNN(2, 2.5, np.random.default_rng(0)), TypeError, "neurons: expected an integer, got 2.5"),
+    (lambda: RNN(2, 3, np.random.default_rng(0), activation="rleu"), ValueError, "activation: expected one of .* got 'rleu'"),
+    (lambda: RNN(2, 3, np.random.default_rng(0), dtype=np.int64), TypeError, "dtype: expected float32 or float64, got int64"),
 ])
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):

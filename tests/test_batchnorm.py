@@ -121,7 +121,7 @@ def test_nan_stays_where_it_belongs(rng):
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda: BatchNorm(0), "channels: expected a finite number at least 1, got 0"),
+    (lambda: BatchNorm(0), "channels: expected an integer of at least 1, got 0"),
     (lambda: BatchNorm(2, momentum=2), "momentum: expected a finite number from 0 to 1, got 2"),
     (lambda: BatchNorm(2).forward(np.ones((2, 2, 2), np.float32), statistics="bacth"),
      "statistics: expected one of batch, running, got 'bacth'"),

@@ -24,7 +24,7 @@ def test_always_answering_one_gives_a_sixth(rng):
 
 
 def test_adding_errors(rng):
-    with pytest.raises(ValueError, match="T: expected a finite number at least 2, got 1"):
+    with pytest.raises(ValueError, match="T: expected an integer of at least 2, got 1"):
         adding_problem(1, 3, rng)
 
 

@@ -60,7 +60,7 @@ def test_errors(W, b, message):
 
 
 def test_layer_errors(rng):
-    for arguments, message in [((0, 3), "inputs: expected a finite number at least 1, got 0"), ((3, 0), "outputs: expected a finite number")]:
+    for arguments, message in [((0, 3), "inputs: expected an integer of at least 1, got 0"), ((3, 0), "outputs: expected an integer of at least 1, got 0")]:
         with pytest.raises(ValueError, match=message):
             Linear(*arguments, rng)
     for call, message in [(lambda: normal(-1), "std: expected a finite number at least 0, got -1"),

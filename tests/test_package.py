@@ -1,6 +1,9 @@
 """The package as a whole: what imports what, what an import costs, what an installed copy holds."""
 import ast
+import importlib
+import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,10 +97,26 @@ def test_importing_compiles_nothing_and_needs_no_cuda(tmp_path):
     assert out.split() == ["0", "False", "False", "False", "0"]
 
 
-def test_public_names_have_docstrings_with_shapes():
-    import minindrnn
-    for name in minindrnn.__all__:
-        assert getattr(minindrnn, name).__doc__, name
+STATED = {"shapes": r"\((\d )?([A-Z]|inputs)(, (\d )?[A-Za-z]+)*,?\)", "dtype": "float(32|64)|dtype", "errors": r"\w+Error",
+          "source": "Source: .|Source of|arXiv"}
+
+
+def _page(module, name):
+    """What the help on a name says: of a layer also what it does forward, of a backward pass what stands at the
+    forward one, and the head of the file that it is in."""
+    thing = getattr(module, name)
+    things = [thing, getattr(thing, "forward", None), getattr(module, name.replace("_backward", "_forward"))]
+    return "\n".join(inspect.getdoc(each) or "" for each in things if each) + sys.modules[thing.__module__].__doc__
+
+
+@pytest.mark.parametrize("package", ["minindrnn", "minindrnn.gpu"])
+def test_public_names_state_shapes_dtypes_errors_and_source(package):
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        assert len(inspect.getdoc(getattr(module, name)).split()) >= 5, name
+        page = _page(module, name)
+        missing = [what for what, said in STATED.items() if not re.search(said, page)]
+        assert not missing, f"{name} does not state its {' and '.join(missing)}"
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="the same with and without compilation")

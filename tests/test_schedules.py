@@ -60,7 +60,7 @@ def test_its_state_is_all_there_is():
 @pytest.mark.parametrize("call, message", [
     (lambda: cosine(1.0, steps=10, warmup=0), "warmup: expected a finite number from 1 to 10, got 0"),
     (lambda: staircase(-1.0, every=10), "rate: expected a finite number at least 0, got -1"),
-    (lambda: Plateau(1.0, metric="score", patience=0), "patience: expected a finite number at least 1, got 0"),
+    (lambda: Plateau(1.0, metric="score", patience=0), "patience: expected an integer of at least 1, got 0"),
     (lambda: Plateau(1e-7, metric="score"), "rate, when training begins: expected a finite number at least 1e-06, got 1e-07"),
     (lambda: Plateau(1.0, metric="score", factor=2), "factor: expected a finite number from 0 to 1, got 2"),
 ])

@@ -7,7 +7,7 @@ Source: Li et al., arXiv 1803.04831, section 5.1.
 """
 import numpy as np
 
-from ..shapes import expect_number
+from ..shapes import expect_count
 
 
 def adding_problem(T, B, rng, dtype=np.float32):
@@ -17,8 +17,8 @@ def adding_problem(T, B, rng, dtype=np.float32):
     >>> bool(np.allclose((x[:, :, 0] * x[:, :, 1]).sum(axis=0), target[:, 0]))
     True
     """
-    expect_number("T", T, 2)
-    expect_number("B", B, 1)
+    expect_count("T", T, 2)
+    expect_count("B", B)
     half, b = T // 2, np.arange(B)
     x = np.zeros((T, B, 2), dtype)
     x[:, :, 0] = rng.random((T, B), dtype)
