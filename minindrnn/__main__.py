@@ -21,10 +21,10 @@ from .experiments import EXPERIMENTS, settings
 from .gradcheck import TOLERANCE, GradientError, check
 from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
+from .questions import EXERCISES
 from .recipe import BASELINES, Settings
 from .report import describe_memory, draw, draw_adding, draw_curve, draw_gradients
 from .runs import load_run, pictures, summary
-from .tasks import EXERCISES
 from .training import TrainingError, history, say_if_slow
 
 
@@ -197,6 +197,11 @@ def bench(arguments):
 
 def exercise(arguments):
     name, path, start = arguments.name, arguments.file, arguments.start
+    if name is None:
+        if start:
+            raise TrainingError(f"--start {start}: expected the name of an exercise before it, got none")
+        print("\n".join(f"{name:<12}{exercise.title}" for name, exercise in EXERCISES.items()))
+        return 0
     if path and start:
         raise TrainingError("expected either FILE, to check it, or --start FILE, to make it")
     if start and start.exists():
@@ -205,7 +210,7 @@ def exercise(arguments):
         if path:
             path.open().close()
             say_if_slow("compiling the kernels, once on this machine ...", partial(print, file=sys.stderr, flush=True),
-                        lambda: list(EXERCISES[name].tasks(np.random.default_rng(0), 2, 2, 2)))
+                        lambda: list(EXERCISES[name].questions(np.random.default_rng(0), 2, 2, 2)))
             print(check_file(name, path))
         elif start:
             with replacing(start, "w") as file:

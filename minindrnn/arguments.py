@@ -6,8 +6,8 @@ import numpy as np
 
 from .architectures import ARCHITECTURES
 from .bench import SECTIONS
+from .questions import EXERCISES
 from .recipe import MODELS
-from .tasks import EXERCISES
 
 TASKS = ("digits", "adding", "smnist", "pmnist", "fashion", "chars", "motion")
 
@@ -137,10 +137,9 @@ def parser():
                        help="cuda: minindrnn.gpu, sections limits, kernels, steps and peers (default cpu)")
     bench.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     exercise = commands.add_parser("exercise", help="write a backward pass yourself, and have it checked", description=(
-        "Without a file, print the functions to write. With one, run them on drawn problems and say which number of "
-        "which array is wrong first; exit code 0 if all is right, 1 if not. " + "  ".join(
-            f"{name}: {exercise.title}" for name, exercise in EXERCISES.items())))
-    exercise.add_argument("name", choices=EXERCISES, metavar="NAME", help=", ".join(EXERCISES))
+        "Without a name, list the exercises; without a file, print the functions to write. With one, run them on drawn "
+        "problems and say which number of which array is wrong first; exit code 0 if all is right, 1 if not."))
+    exercise.add_argument("name", choices=EXERCISES, nargs="?", metavar="NAME", help=", ".join(EXERCISES))
     exercise.add_argument("file", type=Path, nargs="?", metavar="FILE", help="Python file with your functions")
     exercise.add_argument("--start", type=Path, metavar="FILE", help="make a file that holds the functions to write")
     return top

@@ -14,16 +14,17 @@ import traceback
 
 import numpy as np
 
+from .questions import EXERCISES
 from .shapes import expect_choice
-from .tasks import EXERCISES
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}       # relative to the array's largest number, or to 1 if that is less
 SIZES = [(1, 1, 1), (2, 1, 1), (3, 1, 1), (1, 2, 1), (1, 1, 2), (2, 2, 2)]     # T, B, N of the first problems
 TIMES = 4                                            # each, as a relu that is silent hides mistakes
 DRAWS, SINGLE = 20, 3                                # problems of drawn sizes, of which the last ones are float32
-FEW = 4                                              # arrays of so many numbers are shown
-AXES = {"T": "time step", "B": "sequence", "N": "neuron", "M": "input", "K": "class", "G": "gate row", "C": "channel",
-        "P": "previous neuron", "2": "h or c"}
+FEW = 8                                              # arrays of so many numbers are shown: T = 2 of the LSTM
+AXES = {"T": "time step", "B": "sequence", "N": "neuron", "M": "input", "K": "class", "C": "channel",
+        "P": "previous neuron"}
+GATES, STATES = "ifgo", "hc"                         # what the axes G (four gates of N neurons) and 2 hold
 
 
 class ExerciseError(AssertionError):
@@ -72,19 +73,19 @@ def _check(name, functions, files):
     sizes = [(*size, np.float64) for size in SIZES for _ in range(TIMES)]
     sizes += [(*map(int, rng.integers(1, (8, 5, 6))), np.float64 if k < DRAWS - SINGLE else np.float32)
               for k in range(DRAWS)]
-    problems = [(task.astype(dtype), f"T, B, N = {T}, {B}, {N}, {np.dtype(dtype)}")
+    problems = [(question.astype(dtype), f"T, B, N = {T}, {B}, {N}, {np.dtype(dtype)}")
                 for k, (T, B, N, dtype) in enumerate(sizes)
-                for task in EXERCISES[name].tasks(np.random.default_rng(k), T, B, N)]
-    for number, (task, size) in enumerate(problems, 1):
-        where = f"{task.function}, problem {number} of {len(problems)}: {size}"
-        _attempt(task, functions[task.function], files, where)
+                for question in EXERCISES[name].questions(np.random.default_rng(k), T, B, N)]
+    for number, (question, size) in enumerate(problems, 1):
+        where = f"{question.function}, problem {number} of {len(problems)}: {size}"
+        _attempt(question, functions[question.function], files, where)
     return f"right: {', '.join(written)}, on {len(problems)} problems"
 
 
-def _attempt(task, function, files, where):
+def _attempt(question, function, files, where):
     """Call the function twice, and raise ExerciseError for the first thing that is wrong."""
-    arguments = [*task.arguments.values(), *([tuple(task.cache.values())] if task.cache else [])]
-    arrays = {name: value for name, value in (task.arguments | task.cache).items() if isinstance(value, np.ndarray)}
+    arguments = [*question.arguments.values(), *([tuple(question.cache.values())] if question.cache else [])]
+    arrays = {name: value for name, value in (question.arguments | question.cache).items() if isinstance(value, np.ndarray)}
     before = {name: array.copy() for name, array in arrays.items()}
     results = []
     for _ in range(2):
@@ -92,12 +93,12 @@ def _attempt(task, function, files, where):
         for name, array in arrays.items():
             if not np.array_equal(array, before[name]):
                 raise ExerciseError(f"{name} was changed in place; it belongs to the caller\n  {where}")
-        results.append(_results(task, got, where))
+        results.append(_results(question, got, where))
     seen = []
-    for (form, expected), got, again in zip(task.expected.items(), *results):
+    for (form, expected), got, again in zip(question.expected.items(), *results):
         name, _, letters = form.partition(" ")
         _expect_form(name, letters, got, expected, where)
-        wrong = _wrong(name, letters, got, expected, backwards="backward" in task.function)
+        wrong = _wrong(name, letters, got, expected, backwards="backward" in question.function)
         if wrong:
             place, said = wrong
             said += [f"right before it: {', '.join(seen)}"] if seen else []
@@ -125,9 +126,9 @@ def _guarded(files, where, work):
         raise ExerciseError(f"{place}\n  {type(error).__name__}: {error}") from None
 
 
-def _results(task, got, where):
+def _results(question, got, where):
     """What a function returned, as one array for each name."""
-    names = [form.split()[0] for form in task.expected]
+    names = [form.split()[0] for form in question.expected]
     several = isinstance(got, tuple) or isinstance(got, list) and len(names) > 1
     results = got if several else () if got is None else (got,)
     if len(results) != len(names):
@@ -147,6 +148,13 @@ def _expect_form(name, letters, got, expected, where):
         raise ExerciseError(f"{name}: expected {expected.dtype} like the arguments, got {got.dtype}\n  {where}")
 
 
+def _axis(letter, i, size):
+    """What place i of an axis is called."""
+    if letter == "G":
+        return f"gate {GATES[4 * i // size]}, neuron {i % (size // 4)}"
+    return STATES[i] if letter == "2" else f"{AXES[letter]} {i}"
+
+
 def _wrong(name, letters, got, expected, *, backwards):
     """None, or the first wrong number in the order of computation, and what else there is to say."""
     scale = np.abs(expected[np.isfinite(expected)]).max(initial=1)
@@ -156,7 +164,7 @@ def _wrong(name, letters, got, expected, *, backwards):
         return None
     timed, wrong = letters.startswith("T"), np.argwhere(~right)
     place = tuple(map(int, wrong[np.argmax(wrong[:, 0])] if timed and backwards else wrong[0]))
-    axes = ", ".join(f"{AXES[letter]} {i}" for letter, i in zip(letters, place))
+    axes = ", ".join(map(_axis, letters, place, got.shape))
     at = f"[{', '.join(map(str, place))}] ({axes})" if letters else ""
     said = [f"wrong in {len(wrong)} of {got.size} numbers of {name}"] if got.size > 1 else []
     if timed and place[0] != (len(got) - 1 if backwards else 0):

@@ -13,7 +13,7 @@ import minindrnn
 from minindrnn import starters
 from minindrnn.__main__ import main
 from minindrnn.exercises import ExerciseError, check_exercise, check_file, starter
-from minindrnn.tasks import EXERCISES
+from minindrnn.questions import EXERCISES
 
 SOLUTIONS = Path(__file__).parent.parent / "tutorials/solutions"
 
@@ -60,10 +60,10 @@ WRONG = [       # exercise, what is wrong, old, new, how the message begins
     ("rnn", "sigmoid's derivative", "(1 - h[t]**2)", "h[t] * (1 - h[t])", r"da\[0, 0, 0\]"),
     ("rnn", "dU transposed", "dU += da[t].T @ before", "dU += before.T @ da[t]", r"dU\[0, 1\] \(neuron 0, previous neuron 1\)"),
     ("rnn", "h0 forgotten in dU", "else h0", "else 0 * h0", r"dU\[0, 0\] "),
-    ("lstm", "no carry of c", "(1 - r**2) + carry_c", "(1 - r**2)", r"da\[0, 0, \d\] \(time step 0, sequence 0, gate row \d\)"),
-    ("lstm", "cell kept without its gate", "da[t] @ U, dc * f", "da[t] @ U, dc", r"ds0\[1, 0, 0\] \(h or c 1, sequence 0, neuron 0\)"),
-    ("lstm", "c[t] for c[t-1]", "dc * cell", "dc * c[t]", r"da\[0, 0, 1\] .*gate row 1"),
-    ("lstm", "i and g exchanged", "dc * g, dc * cell, dc * i", "dc * i, dc * cell, dc * g", r"da\[0, 0, 0\] .*gate row 0"),
+    ("lstm", "no carry of c", "(1 - r**2) + carry_c", "(1 - r**2)", r"da\[0, 0, \d\] \(time step 0, sequence 0, gate [ifgo], neuron \d\)"),
+    ("lstm", "cell kept without its gate", "da[t] @ U, dc * f", "da[t] @ U, dc", r"ds0\[1, 0, 0\] \(c, sequence 0, neuron 0\)"),
+    ("lstm", "c[t] for c[t-1]", "dc * cell", "dc * c[t]", r"da\[0, 0, 1\] .*gate f, neuron 0"),
+    ("lstm", "i and g exchanged", "dc * g, dc * cell, dc * i", "dc * i, dc * cell, dc * g", r"da\[0, 0, 0\] .*gate i, neuron 0"),
     ("lstm", "states exchanged", "np.stack([carry_h, carry_c])", "np.stack([carry_c, carry_h])", r"ds0\[0, 0, 0\]"),
     ("projection", "one side", "np.clip(u, -bound, bound)", "np.minimum(u, bound)", r"projected\[\d\] \(neuron \d\): got -"),
     ("projection", "the lower bound at the upper", "np.clip(u, -bound, bound)", "np.sign(u) * np.clip(abs(u), bound, bound)", r"projected\[0\]"),
@@ -204,6 +204,12 @@ def test_given_functions_are_those_of_the_package(rng):
             np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-13)
 
 
+def test_without_a_name_the_exercises_are_listed(capsys):
+    assert main(["exercise"]) == 0
+    listed = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert listed == [[name, exercise.title] for name, exercise in EXERCISES.items()]
+
+
 @pytest.mark.parametrize("text, message", [
     ("", r"expected a function indrnn_backward, got none; to see how it begins: python -m minindrnn exercise recurrence"),
     ("indrnn_backward = 3", r"expected a function indrnn_backward, got int"),
@@ -227,7 +233,7 @@ def test_slips_get_a_line(text, message, tmp_path, capsys):
 
 @pytest.mark.parametrize("arguments, message", [
     (["adam"], "argument NAME: invalid choice: 'adam'"),
-    ([], "the following arguments are required: NAME"),
+    (["--start", "mine.py"], "--start mine.py: expected the name of an exercise before it, got none"),
     (["linear", "none.py"], "none.py: cannot be read: No such file or directory"),
     (["linear", "."], ".: cannot be read: Is a directory"),
     (["linear", "--start", "none/mine.py"], "none/mine.py: cannot be written: No such file or directory"),

@@ -22,7 +22,7 @@ LEVELS = [
     {"lstm", "gru"},
     {"stacked", "residual", "dense"},
     {"optim", "schedules", "population", "checkpoint", "data"},
-    {"training", "dynamic", "gradcheck", "tasks", "recipe"},
+    {"training", "dynamic", "gradcheck", "questions", "recipe"},
     {"architectures", "classification", "characters", "gradientflow", "problems", "report", "bench", "exercises"},
     {"recognition", "arguments"},
     {"experiments"},

@@ -43,7 +43,7 @@ def test_the_numbers_of_faults():
 
 def test_the_tables_of_results_are_what_the_results_say():
     results = module("tutorials/results.py")
-    for table in (results.figure_table, results.adding_table, results.deep_table, results.digits_table, results.speed_table):
+    for table in results.TABLES:
         assert "\n".join(table()) in README, table.__name__
 
 

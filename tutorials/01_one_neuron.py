@@ -199,8 +199,9 @@ for T in (10, 100, 1000):
 #
 # `*` multiplies neuron by neuron. The neurons share the input `x` through the matrix `W`, but no neuron reads another's
 # memory; they mix in the next layer. So a layer is many of the neurons above, side by side, each with its own
-# half-life. The package computes it for `T` steps, `B` sequences and `N` neurons at once: arrays have the shape
-# `(T, B, N)`.
+# half-life. The package computes it for `T` steps, `B` sequences and `N` neurons at once: `h` has the shape
+# `(T, B, N)`. A step of the input holds `M` numbers, so `x` is `(T, B, M)` and `W` is `(N, M)`; the bias `b`, `(N,)`,
+# is a number that each neuron receives at every step.
 
 # %%
 T, B, M, N = 30, 2, 3, 5
@@ -221,10 +222,10 @@ for sequence in range(B):
 # 2. Find `u` and a bias `b` such that a neuron that receives `x[t] + b` falls to 0 in a straight line, and reaches it
 #    with its tenth step, after an impulse `x[0] = 1`. No `u` between 0 and 1 can do this alone: its powers never reach
 #    0.
-# 3. Replace relu by the identity, `h = a_t + u * h`. What does an impulse do when `u = -1`? What is the half-life of
-#    `u = -0.9`, and why does `half_life` take the absolute value?
+# 3. Leave relu out: `h[t] = a[t] + u * h[t-1]`, which is `indrnn_forward` with `activation="identity"`. What does an
+#    impulse do when `u = -1`? What is the half-life of `u = -0.9`, and why does `half_life` take the absolute value?
 #
-# Answers, checked:
+# The answers follow, checked. Try first.
 
 # %%
 impulse = np.zeros(51)

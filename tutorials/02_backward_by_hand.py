@@ -74,6 +74,8 @@ def forward(a, u, h0, act=relu):
 # > The gradient of a value is the sum, over everything that reads it, of the gradient of what the reader made, times
 # > the reader's derivative with respect to the value.
 #
+# If `v` is read twice, `p = f(v)` and `q = g(v)`, then `dv = dp * f'(v) + dq * g'(v)`: a term for each reader.
+#
 # So first list the readers. In the picture values flow along the arrows; in orange stands what flows back along each of
 # them.
 
@@ -244,6 +246,10 @@ assert np.max(np.abs(differences(tanh_loss, a, 1e-6) - da)) < 1e-8
 # the package's own tests use. It saves work: instead of one number at a time it moves a whole array along one random
 # direction `v`, and compares the change of the loss with the inner product of gradient and `v`. Two evaluations settle
 # an array of any size. Only when they disagree does it look for the worst number, and names it.
+#
+# What to check is a `Problem`: the arrays by name, a function that computes from them `y, cache`, and one that turns
+# `dy` and that cache into a gradient for each name. The faults are made in the text of `backward`: one piece of it is
+# replaced by another, and `exec` defines the function anew.
 
 # %%
 faults = {"h[t] instead of h[t-1]": ("dz * before", "dz * h[t]"), "no carry": ("dh[t] + carry", "dh[t]"),
@@ -393,7 +399,7 @@ assert indrnn_backward(zero + 1, indrnn_forward(zero, np.ones(1))[1])[0] == 0   
 # 3. Give the neuron a second memory: `z[t] = a[t] + u * h[t-1] + v * h[t-2]`, with `h[-1] = h[-2] = 0`. How many
 #    readers does `h[t]` have now? Write the backward pass and check it.
 #
-# Answers to 2 and 3, checked:
+# The answers to 2 and 3 follow, checked. Try first.
 
 # %%
 x, W, b, da = rng.normal(size=(5, 2, 3)), rng.normal(size=(4, 3)), rng.normal(size=4), rng.normal(size=(5, 2, 4))

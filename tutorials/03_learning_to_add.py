@@ -59,8 +59,9 @@ plt.show()
 # h^2_t = \mathrm{relu}(W_2 h^1_t + b_2 + u_2 * h^2_{t-1}), \quad
 # y = V h^2_{T-1} + c$$
 #
-# The second layer starts with `u` near 1, since it must carry something to the end. The first starts anywhere from 0 to
-# the bound, `2^(1/T)`. The whole network has a few hundred parameters, of which 32 are recurrent weights.
+# The number above a letter is that of the layer, not a power. The second layer starts with `u` near 1, since it must
+# carry something to the end. The first starts anywhere from 0 to the bound, `2^(1/T)`. The whole network has a few
+# hundred parameters, of which 32 are recurrent weights.
 
 # %%
 def new_network():
@@ -187,9 +188,9 @@ for n in (measuring, counting):
 
 # %% [markdown]
 # Without a mark both are silent: a bias below zero sees to that. With a mark the first one measures the value, here as
-# a line that falls, and the second one hardly looks at the value; it says that there is a mark. Between them lies a
-# product, `value * mark`, made by a network that has no products: the mark lifts the neuron to where relu lets the
-# value through.
+# a line that falls; the second one hardly looks at the value, and says that there is a mark. From these two the next
+# layer can make `value * mark`, though no neuron multiplies: the mark lifts the first one to where relu lets the value
+# through, and without it nothing passes.
 #
 # $$\mathrm{relu}(w_1 \cdot \mathrm{value} + w_2 \cdot \mathrm{mark} + b), \qquad b < 0 < w_2$$
 #

@@ -289,7 +289,7 @@ assert first["LSTM, forget bias 1"] < 1e-7 and first["LSTM, forget bias 5"] > 1e
 # 3. Instead of clipping, `train_step(..., penalty=0.1)` adds a penalty for what exceeds the bound to the loss. Train
 #    with it and draw the largest `|u|`. Is the bound kept?
 #
-# Answers to 1 and 2, checked:
+# The answers to 1 and 2 follow, checked. Try first.
 
 # %%
 print(f"1: {largest(784, 5):.6f}; {largest(100, 2) ** 784:.0f} times instead of 5")

@@ -35,8 +35,8 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 #
 # $$h^2_t = \mathrm{act}(W_2 h^1_t + b_2 + u_2 * h^2_{t-1})$$
 #
-# The gradient shows who depends on whom. Ask how one output neuron changes with all recurrent weights of the first
-# layer:
+# The number above `h` is that of its layer. The gradient shows who depends on whom. Ask how one output neuron changes
+# with all recurrent weights of the first layer:
 
 # %%
 rng = np.random.default_rng(4)
@@ -106,8 +106,8 @@ class MyResidual:
 # %% [markdown]
 # ## How do gradients pass through a dense layer?
 #
-# The output of `F` is appended to the channels of `x`, so that every later layer still sees `x` itself. With `M`
-# channels in `x`,
+# "Dense" means densely connected: the output of `F` is appended to the channels of `x` (the numbers that stand at one
+# step), so that every later layer still sees `x` itself. With `M` channels in `x`,
 #
 # $$y = [x, F(x)], \qquad dx = dy_{:M} + F'(dy_{M:})$$
 
@@ -129,7 +129,8 @@ class MyConcatenate:
 # ## Are they right?
 #
 # Put all three into one network and check it against finite differences, as in [tutorial 2](02_backward_by_hand.ipynb).
-# The package's `Chain`, `Residual` and `Concatenate` around the same layers must give the same numbers.
+# The package's `Chain`, `Residual` and `Concatenate` around the same layers must give the same numbers. A `Unit` is an
+# IndRNN layer without its `W x + b`: only the recurrence and the activation.
 
 # %%
 layers = (IndRNN(3, 4, rng, **options), Unit(4, rng, **options), Linear(4, 4, rng, dtype=np.float64),
@@ -214,17 +215,18 @@ plt.show()
 #
 # ## What does batch normalisation do?
 #
-# The IndRNNs above use it. For each channel it takes the mean and the variance over all steps and sequences, `n = T B`
-# values, and brings the channel to mean 0 and variance 1, before a scale `gamma` and a shift `beta` that are learned:
+# The IndRNNs above use it. For each channel it takes the mean `m` and the variance `v` over all steps and sequences,
+# which are `n = T B` values (here `n` counts them, and is no neuron), and brings the channel to mean 0 and variance 1,
+# before a scale `gamma` and a shift `beta` that are learned:
 #
 # $$\hat{x} = (x - m) s, \qquad s = \frac{1}{\sqrt{v + \epsilon}}, \qquad y = \gamma \hat{x} + \beta$$
 #
-# For the backward pass, list the readers of one value `x`: its own `xhat`, the mean `m`, the variance `v`. With `d` for
-# the gradient of `xhat`, `d = gamma dy`, they contribute
+# For the backward pass, list the readers of one value `x`: its own $\hat{x}$ (`xhat` in the code), the mean `m`, the
+# variance `v`. With `d` for the gradient of $\hat{x}$, `d = gamma dy`, they contribute
 #
-# * its own `xhat`: $s d$
-# * the mean, which every `xhat` subtracts: $-\frac{s}{n} \sum d$
-# * the variance, which every `xhat` is divided by: $-\frac{s}{n} \hat{x} \sum d \hat{x}$
+# * its own $\hat{x}$: $s d$
+# * the mean, which every $\hat{x}$ subtracts: $-\frac{s}{n} \sum d$
+# * the variance, which every $\hat{x}$ is divided by: $-\frac{s}{n} \hat{x} \sum d \hat{x}$
 #
 # For the last one, $dv = -\frac{1}{2} s^3 \sum d (x - m)$ and $\partial v / \partial x = \frac{2}{n} (x - m)$. The mean
 # also enters the variance, but with derivative 0. Together:
@@ -371,7 +373,7 @@ assert np.allclose(y, gamma * 7 + beta)                          # mean 0 and va
 #
 # `python -m minindrnn exercise residual FILE` and `batchnorm FILE` check your own version of what is derived here.
 #
-# Answers to 1 and 2, checked:
+# The answers to 1 and 2 follow, checked. Try first.
 
 # %%
 alpha, F, x = np.array([0.5]), IndRNN(3, 3, rng, **options), rng.normal(size=(6, 2, 3))

@@ -13,7 +13,15 @@
 # * as **PTX**, the assembly language that the CUDA compiler makes of them. The texts are in `tutorials/ptx`, written by
 #   `python tutorials/ptx/compile_kernels.py`. An interpreter in NumPy, `tests/gpu/ptx.py`, executes them.
 #
-# The last section also asks a GPU, if there is one. Nothing here is timed.
+# The last section also asks a GPU, if there is one. Nothing here is timed. Words that come up:
+#
+# | word | what it means here |
+# | --- | --- |
+# | kernel | a function that many threads run at the same time, each with a number of its own |
+# | block, warp | threads that are started together; 32 of them that take each instruction together |
+# | register | where a thread keeps a number at hand; a few dozen are cheap |
+# | column | what one thread owns: a neuron of a sequence, at all its steps |
+# | cycle | one beat of the processor's clock, less than a billionth of a second |
 
 # %%
 import os
@@ -100,7 +108,8 @@ def kernel(a, u, h0, h):
 # | `for t` | a loop | a loop: time is the one thing that cannot be done at once |
 #
 # In brackets before its arguments a kernel is told how many blocks to start, and how many threads in each. The kernel
-# to read in `gpu/recurrence.py`, `OBVIOUS`, is this one with `lengths`. All three give the same bits in the simulator.
+# to read in `gpu/recurrence.py` is this one with `lengths`: `OBVIOUS["relu"]` is the pair for relu, forward first. All
+# three give the same bits in the simulator.
 
 # %%
 rng = np.random.default_rng(0)
@@ -423,7 +432,7 @@ assert np.all(waiting > 10 * moving) and np.all(moving < waiting / AHEAD)
 #
 # Four changes, each for something seen above:
 #
-# 1. Loads of `AHEAD` steps come first, into as many registers; then as many times F1, F2 and a store.
+# 1. Loads of `AHEAD` steps, eight, come first, into as many registers; then as many times F1, F2 and a store.
 # 2. Arrays are flat. A thread's place `p` moves by `B * N` a step: one addition, no multiplication.
 # 3. `p` has 64 bits, since there may be many elements, and no sign, so nothing is tested for being negative.
 # 4. What is left of `T` by `AHEAD` is done step by step.
@@ -495,9 +504,9 @@ print(len(sums), "different sums of the same terms")
 # So nothing is added atomically. A thread sums over its own time and writes one number. A second kernel,
 # `over_sequences`, adds up the `B` numbers of a neuron from the first to the last. Same order, same bits, every time.
 #
-# **Rounding.** A float32 has 24 bits. Add a small term to a large total, and its last bits fall off: at 5000 terms of
-# about the same size, the last 12 of them. float64 would do, but it is slow on many a GPU. Kahan's sum finds what has
-# fallen off and puts it into the next term:
+# **Rounding.** A float32 has 24 bits. Add a small term to a large total, and its last bits fall off: after 5000 terms of
+# about the same size the total is some 2^12 times as large as a term, so the last 12 bits of each new one are lost.
+# float64 would do, but it is slow on many a GPU. Kahan's sum finds what has fallen off and puts it into the next term:
 
 # %%
 def add(total, lost, term):
@@ -598,7 +607,7 @@ print(said.splitlines()[-1])
 # 3. Write the backward kernel by yourself: B1 to B5, one thread, `du` of each column. Compare with
 #    `OBVIOUS["relu"][1]`.
 #
-# Answers to 1 and 3, checked:
+# The answers to 1 and 3 follow, checked. Try first.
 
 # %%
 thread = np.arange(32)

@@ -515,7 +515,7 @@ assert knows_others(exchanged) and not knows_others(lambda x: lstm.forward(x)[0]
 # 3. Take `python -m minindrnn exercise lstm --start mine.py`, solve it, and then break one line of your solution at a
 #    time. Does the checker name the array that you broke?
 #
-# Answers to 1 and 2, checked:
+# The answers to 1 and 2 follow, checked. Try first.
 
 # %%
 z = np.array([np.nan, -1.0, 2.0])
@@ -543,3 +543,6 @@ p = problem(Keeping(), np.random.default_rng(0))
 h, cache = p.forward()
 first, second = (p.backward(h, cache)["u"] for _ in range(2))
 assert not np.array_equal(first, second)                         # property: backward twice gives the same twice
+
+# %% [markdown]
+# Next: [your own sequences](08_your_own_sequences.ipynb).

@@ -42,9 +42,9 @@ os.chdir(folder.name)
 
 # %%
 rng = np.random.default_rng(0)
-parts = load_digits(rows=True).values()                                         # x (8 rows, B images, 8 columns)
+parts = load_digits(rows=True).values()             # x (8 rows, B images, 8 columns), a row a step
 images = np.concatenate([np.rint(8 * x + 8).astype(np.uint8).transpose(1, 2, 0) for x, _ in parts])
-digits = np.concatenate([labels for _, labels in parts])
+digits = np.concatenate([labels for _, labels in parts])                        # images (B, 8 columns, 8 rows)
 
 
 def without_margins(image):
@@ -259,7 +259,7 @@ assert counts.sum() == len(labels) == 180 and counts.trace() == round(180 * resu
 # 3. How short a memory does the last layer need? Use `accuracy` with limits from 0.5 to 1 and compare with the
 #    half-lives of these. Where would you expect it to break?
 #
-# The third, checked:
+# The answer to 3 follows, checked. Try first.
 
 # %%
 *_, last = after
@@ -270,3 +270,6 @@ assert np.isclose(network.bound, largest(27))
 
 os.chdir("/")
 folder.cleanup()
+
+# %% [markdown]
+# Next: [why it is fast](09_why_it_is_fast.ipynb).

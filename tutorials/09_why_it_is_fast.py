@@ -429,7 +429,7 @@ assert ours.max() < 1e-6 and naive[-1] > 20 * ours[-1]
 # 3. From which number of rows on is a product with `M = N = 128` limited by arithmetic, with the two limits of the
 #    figure? Is one step with `B = 32` beyond it?
 #
-# Answers, checked:
+# The answers follow, checked. Try first.
 
 # %%
 separate, fused = 4 + 8 + 8, 4 + 8                               # 1: statistics, normalise, recur; or two in one

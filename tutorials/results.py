@@ -11,6 +11,8 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from minindrnn.bench import STEPS
+
 HERE = Path(__file__).parent
 
 # Mean squared error of IndRNN on the adding problem, read off the curves of arXiv 1910.06251, to about 0.0004.
@@ -32,7 +34,7 @@ def smallest_so_far(rows, step):
 
 def adding_table():
     """How soon each length is learned, for all seeds, beside the paper."""
-    yield "| adding problem | step | paper, MSE | ours, MSE at that step | best so far |"
+    yield "| adding problem | update | paper, MSE | ours, MSE after it | best so far |"
     yield "| --- | --- | --- | --- | --- |"
     for T, paper in PAPER.items():
         found = list(runs(f"adding-{T}-seed*"))
@@ -43,7 +45,7 @@ def adding_table():
         first = ", ".join(str(next(row["step"] for row in rows if row["test_mse"] < GOAL[T])) for rows, _ in found)
         yield f"| T = {T} | first below {GOAL[T]} | | {first} | |"
         minutes = ", ".join(f"{result['seconds'] / 60:.1f}" for _, result in found)
-        yield f"| T = {T} | minutes for {found[0][1]['steps']} steps | | {minutes} | |"
+        yield f"| T = {T} | minutes for {found[0][1]['steps']} updates | | {minutes} | |"
 
 
 def digits_table():
@@ -68,8 +70,8 @@ PAPER_LAST = {100: {"indrnn": "about 0", "lstm": "about 0", "rnn": "0.167", "irn
 
 
 def figure_table():
-    """The four models at every length, at the last step that was done."""
-    yield "| adding problem | model | steps | test MSE | below 0.01 from step | paper, MSE about there |"
+    """The four models at every length, at the last update that was done."""
+    yield "| adding problem | model | updates | test MSE | below 0.01 from update | paper, MSE about there |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for T, paper in PAPER_LAST.items():
         for model, said in paper.items():
@@ -87,7 +89,7 @@ DEEP = {"adding-100-residual21": "residual, 21 recurrent layers", "adding-100-de
 
 def deep_table():
     """The deepest networks of the papers, by the three kinds of statistics."""
-    yield "| task | network | steps | running averages | population | test batch's own |"
+    yield "| task | network | updates | running averages | population | test batch's own |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, network in DEEP.items():
         result = json.loads((HERE / f"results/deep/{name}/result.json").read_text())
@@ -97,16 +99,63 @@ def deep_table():
         yield f"| {task} | {network} | {result['steps']} | {values} |"
 
 
-def speed_table():
-    """What `python -m minindrnn bench --json` wrote on one machine."""
-    rows = [json.loads(line) for line in (HERE / "results/bench.jsonl").read_text().splitlines()]
-    yield "| measured | median | middle half |"
+def measured():
+    """{(section, what): median with the middle half} of what `python -m minindrnn bench --json` wrote on one machine."""
+    found = {}
+    for line in (HERE / "results/bench.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        median, low, high = (f"{row[name]:.{row['digits']}f}" for name in ("median", "low", "high"))
+        found[row["section"], row["what"]] = f"{median} ({low} to {high})"
+    return found
+
+
+def parts_of(found, section, separator):
+    """The beginnings of what was measured, up to the last separator, each once."""
+    return dict.fromkeys(what.rpartition(separator)[0] for kind, what in found if kind == section and separator in what)
+
+
+def limits_table():
+    found = measured()
+    yield "| this machine | |"
+    yield "| --- | --- |"
+    for (section, what), value in found.items():
+        if section == "limits":
+            yield f"| {what} | {value} {'GFLOP/s' if 'product' in what else 'GB/s'} |"
+        elif section == "streaming":
+            yield f"| a step of time, {what} | {value} us |"
+
+
+def kernels_table():
+    """The recurrence alone, as a share of what the memory allows."""
+    found = measured()
+    yield "| recurrence, T, B, N | forward, % of the limit | backward, % of the limit |"
     yield "| --- | --- | --- |"
-    for row in rows:
-        if row["section"] in ("limits", "steps", "streaming", "peers") or "limit" in row["unit"]:
-            number = f"{{:.{row['digits']}f}}".format
-            yield (f"| {row['what']} | {number(row['median'])} {row['unit']} | "
-                   f"{number(row['low'])} to {number(row['high'])} |")
+    for shape in parts_of(found, "kernels", ", "):
+        if shape.startswith("T, B, N"):
+            ways = " | ".join(found["kernels", f"{shape}, {way}"] for way in ("forward", "backward"))
+            yield f"| {shape.removeprefix('T, B, N = ')} | {ways} |"
+
+
+def steps_table():
+    found = measured()
+    yield "| training step of | T, B | ms | over its matrix products alone |"
+    yield "| --- | --- | --- | --- |"
+    for network in parts_of(found, "steps", ": "):
+        T, B, *_ = STEPS[network]
+        yield f"| {network} | {T}, {B} | {found['steps', f'{network}: step']} | {found['steps', f'{network}: over its products']} |"
+
+
+def peers_table():
+    others = ("our LSTM", "PyTorch LSTM", "PyTorch loop", "JAX scan")
+    found = measured()
+    yield f"| T, B, M, N | IndRNN, ms | {' | '.join(f'{other}, times as long' for other in others)} |"
+    yield "| --- |" + " --- |" * (1 + len(others))
+    for shape in parts_of(found, "peers", ": "):
+        times = " | ".join(found.get(("peers", f"{shape}: {other} over ours"), "") for other in others)
+        yield f"| {shape.removeprefix('T, B, M, N = ')} | {found['peers', f'{shape}: ours']} | {times} |"
+
+
+TABLES = (figure_table, adding_table, deep_table, digits_table, limits_table, kernels_table, steps_table, peers_table)
 
 
 def draw_adding(path):
@@ -118,7 +167,7 @@ def draw_adding(path):
         axes.plot(list(paper), list(paper.values()), "ko", markersize=5, label="paper's curve")
         axes.axhline(1 / 6, color="gray", linestyle=":", label="always answering 1")
         axes.set_title(f"adding problem, T = {T}")
-        axes.set_xlabel("step")
+        axes.set_xlabel("updates")
         axes.set_yscale("log")
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("mean squared error")
@@ -127,5 +176,5 @@ def draw_adding(path):
 
 
 if __name__ == "__main__":
-    print("\n".join([*figure_table(), "", *adding_table(), "", *deep_table(), "", *digits_table(), "", *speed_table()]))
+    print("\n\n".join("\n".join(table()) for table in TABLES))
     draw_adding(HERE / "results" / "adding.png")

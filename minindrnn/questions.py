@@ -1,6 +1,6 @@
 """What the exercises ask: for each one the functions to write, and drawn calls of them with the results expected.
 
-Each function here takes a generator and sizes, and yields the tasks of one problem, in float64. What is expected comes
+Each function here takes a generator and sizes, and yields the questions of one problem, in float64. What is expected comes
 from the package's own functions; where an exercise gives the forward pass, the cache has the form of that one.
 """
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from .indrnn import IndRNN
 
 
 @dataclass
-class Task:
+class Question:
     """One call of a learner's function.
 
     arguments   {name: array, number or function}, in the order of the call
@@ -30,16 +30,16 @@ class Task:
         def converted(arrays):
             return {name: value.astype(dtype) if getattr(value, "dtype", None) == np.float64 else value
                     for name, value in arrays.items()}
-        return Task(self.function, converted(self.arguments), converted(self.expected), converted(self.cache))
+        return Question(self.function, converted(self.arguments), converted(self.expected), converted(self.cache))
 
 
 @dataclass
 class Exercise:
-    """What it is about, the functions of `starters` given and to write, and  rng, T, B, N -> tasks."""
+    """What it is about, the functions of `starters` given and to write, and  rng, T, B, N -> questions."""
     title: str
     given: tuple
     written: tuple
-    tasks: object
+    questions: object
 
 
 def _normal(rng, *shapes):
@@ -51,7 +51,7 @@ def _recurrence(rng, T, B, N):
     u = rng.uniform(-1.2, 1.2, N)
     h, cache = recurrence.indrnn_forward(a + 1, u, h0)
     da, du, dh0 = recurrence.indrnn_backward(dh, cache)
-    yield Task("indrnn_backward", {"dh": dh}, {"da TBN": da, "du N": du, "dh0 BN": dh0}, {"u": u, "h0": h0, "h": h})
+    yield Question("indrnn_backward", {"dh": dh}, {"da TBN": da, "du N": du, "dh0 BN": dh0}, {"u": u, "h0": h0, "h": h})
 
 
 def _linear(rng, T, B, N):
@@ -59,8 +59,8 @@ def _linear(rng, T, B, N):
     x, W, b, dy = _normal(rng, (T, B, M), (N, M), N, (T, B, N))
     y, cache = linear.linear_forward(x, W, b)
     dx, dW, db = linear.linear_backward(dy, cache)
-    yield Task("linear_forward", {"x": x, "W": W, "b": b}, {"y TBN": y})
-    yield Task("linear_backward", {"dy": dy}, {"dx TBM": dx, "dW NM": dW, "db N": db}, {"x": x, "W": W})
+    yield Question("linear_forward", {"x": x, "W": W, "b": b}, {"y TBN": y})
+    yield Question("linear_backward", {"dy": dy}, {"dx TBM": dx, "dW NM": dW, "db N": db}, {"x": x, "W": W})
 
 
 def _batchnorm(rng, T, B, N):
@@ -70,8 +70,8 @@ def _batchnorm(rng, T, B, N):
     y, cache = batchnorm.batchnorm_forward(x + 3, gamma, beta, np.zeros((1, N)), np.ones((1, N)), eps=0.1)
     dx, dgamma, dbeta = batchnorm.batchnorm_backward(dy, cache)
     _, mean, s, *_ = cache
-    yield Task("batchnorm_forward", {"x": x + 3, "gamma": gamma, "beta": beta, "eps": 0.1}, {"y TBC": y})
-    yield Task("batchnorm_backward", {"dy": dy}, {"dx TBC": dx, "dgamma C": dgamma, "dbeta C": dbeta},
+    yield Question("batchnorm_forward", {"x": x + 3, "gamma": gamma, "beta": beta, "eps": 0.1}, {"y TBC": y})
+    yield Question("batchnorm_backward", {"dy": dy}, {"dx TBC": dx, "dgamma C": dgamma, "dbeta C": dbeta},
                {"xhat": (x + 3 - mean) * s, "s": s[0], "gamma": gamma})
 
 
@@ -79,31 +79,31 @@ def _softmax(rng, T, B, N):
     K = N + 1
     y, target = rng.choice([1, 3, 1000]) * rng.normal(size=(B, K)), rng.integers(0, K, B)
     loss, dy = losses.cross_entropy(y, target)
-    yield Task("cross_entropy", {"y": y, "target": target}, {"loss": np.array(loss), "dy BK": dy})
+    yield Question("cross_entropy", {"y": y, "target": target}, {"loss": np.array(loss), "dy BK": dy})
 
 
 def _rnn(rng, T, B, N):
     a, U, h0, dh = _normal(rng, (T, B, N), (N, N), (B, N), (T, B, N))
     h, cache = rnn.rnn_forward(a, U, h0)
     da, dU, dh0 = rnn.rnn_backward(dh, cache)
-    yield Task("rnn_backward", {"dh": dh}, {"da TBN": da, "dU NP": dU, "dh0 BN": dh0}, {"U": U, "h0": h0, "h": h})
+    yield Question("rnn_backward", {"dh": dh}, {"da TBN": da, "dU NP": dU, "dh0 BN": dh0}, {"U": U, "h0": h0, "h": h})
 
 
 def _lstm(rng, T, B, N):
     a, U, s0, dh = _normal(rng, (T, B, 4 * N), (4 * N, N), (2, B, N), (T, B, N))
     _, cache = lstm.lstm_forward(a, U, s0)
     da, dU, ds0 = lstm.lstm_backward(dh, cache)
-    yield Task("lstm_backward", {"dh": dh}, {"da TBG": da, "dU GP": dU, "ds0 2BN": ds0},
+    yield Question("lstm_backward", {"dh": dh}, {"da TBG": da, "dU GP": dU, "ds0 2BN": ds0},
                dict(zip(("U", "s0", "gates", "h", "c"), cache)))
 
 
 def _projection(rng, T, B, N):
     u, gamma = rng.uniform(-2, 2, N), rng.uniform(1, 10)
     bound, special = memory.largest(T, gamma), np.array([0.0, 0.5, -0.9, 1.0, -1.0, 1.5])
-    yield Task("largest", {"T": T, "gamma": gamma}, {"bound": np.array(bound)})
-    yield Task("project", {"u": u, "bound": bound}, {"projected N": np.clip(u, -bound, bound)})
-    yield Task("half_life", {"u": special}, {"t N": memory.half_life(special)})
-    yield Task("half_life", {"u": u}, {"t N": memory.half_life(u)})
+    yield Question("largest", {"T": T, "gamma": gamma}, {"bound": np.array(bound)})
+    yield Question("project", {"u": u, "bound": bound}, {"projected N": np.clip(u, -bound, bound)})
+    yield Question("half_life", {"u": special}, {"t N": memory.half_life(special)})
+    yield Question("half_life", {"u": u}, {"t N": memory.half_life(u)})
 
 
 def _residual(rng, T, B, N):
@@ -121,8 +121,8 @@ def _residual(rng, T, B, N):
             return F.backward(np.array(dy, np.float64, order="C"), cache)[0].astype(dy.dtype)
 
         channels = {"M": N} if kind == "concatenate" else {}
-        yield Task(f"{kind}_forward", {"x": x, "F": forward}, {"y TBC": y})
-        yield Task(f"{kind}_backward", {"dy": dy} | channels | {"F_backward": backward}, {"dx TBC": dx})
+        yield Question(f"{kind}_forward", {"x": x, "F": forward}, {"y TBC": y})
+        yield Question(f"{kind}_backward", {"dy": dy} | channels | {"F_backward": backward}, {"dx TBC": dx})
 
 
 EXERCISES = {
