@@ -11,13 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 
 import numpy as np
 
 from .activations import KIND
+from .blocks import AtLastStep, Chain
 from .compiled import kernel
-from .linear import linear_forward
-from .losses import cross_entropy
+from .data.adding import adding_problem
+from .linear import Linear, linear_forward
+from .losses import cross_entropy, mean_squared_error
 from .lstm import LSTM
 from .optim import Adam
 from .peers import PEERS
@@ -199,6 +202,26 @@ def peers():
                 yield row(f"{size}: {name} over ours", seconds[name] / seconds["ours"], "x", 1)
 
 
+def batches():
+    """A training batch of the adding problem, its data included: what arXiv 1910.06251 measures in figure 2."""
+    for T in (256, 512, 1024):
+        rng = np.random.default_rng(0)
+        networks = {f"IndRNN, {layers} layer{'s' if layers > 1 else ''}": StackedIndRNN(2, 128, layers, 1, rng, steps=T)
+                    for layers in (1, 2)}
+        networks["LSTM"] = Chain([LSTM(2, 128, rng), AtLastStep(Linear(128, 1, rng))])
+
+        def batch(network, optimiser):
+            x, target = adding_problem(T, 32, rng)
+            train_step(network, mean_squared_error, optimiser, x, target, 1e-4, bound=network.bound)
+
+        seconds = interleaved({name: partial(batch, network, Adam(network.parameters))
+                               for name, network in networks.items()}, untimed=1)
+        for name in networks:
+            yield row(f"T = {T}: {name}", 1e3 * seconds[name], "ms", 1)
+            if name != "LSTM":
+                yield row(f"T = {T}: LSTM over {name}", seconds["LSTM"] / seconds[name], "x", 1)
+
+
 def streaming():
     """One step of one sequence, as in use."""
     rng = np.random.default_rng(0)
@@ -212,7 +235,7 @@ def streaming():
 
 
 SECTIONS = {"limits": limits, "kernels": kernels, "steps": steps, "streaming": streaming, "growth": growth,
-            "peers": peers}
+            "peers": peers, "batches": batches}
 
 
 def first_call():

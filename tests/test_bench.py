@@ -78,7 +78,7 @@ def test_a_section_that_is_not_there(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["bench", "gpu"])
     assert caught.value.code == 2
-    assert "expected some of the sections limits, kernels, steps, streaming, growth, peers, got gpu" in capsys.readouterr().err
+    assert "expected some of the sections limits, kernels, steps, streaming, growth, peers, batches, got gpu" in capsys.readouterr().err
 
 
 def test_the_step_that_is_timed_learns():

@@ -66,6 +66,12 @@ def test_what_is_said_of_the_four_models():
     assert 0.03 < min(last) < 0.035 and 0.155 < max(last) < 0.16
 
 
+def test_what_is_said_of_speed():
+    found = {row["what"]: row["median"] for row in map(json.loads, (ROOT / "tutorials/results/bench.jsonl").read_text().splitlines())}
+    over = {layers: [found[f"T = {T}: LSTM over IndRNN, {layers}"] for T in (256, 512, 1024)] for layers in ("1 layer", "2 layers")}
+    assert min(over["1 layer"]) > 10 > max(over["2 layers"])
+
+
 def test_there_are_two_commands_that_set_up_everything():
     commands = re.findall(r"^python3 -m venv \.venv && \.venv/bin/pip install .*$", README, re.M)
     assert [re.search(r"-m (minindrnn train digits|pytest)", command).group(1) for command in commands] == ["minindrnn train digits", "pytest"]

@@ -155,7 +155,23 @@ def peers_table():
         yield f"| {shape.removeprefix('T, B, M, N = ')} | {found['peers', f'{shape}: ours']} | {times} |"
 
 
-TABLES = (figure_table, adding_table, deep_table, digits_table, limits_table, kernels_table, steps_table, peers_table)
+# How many times as long as IndRNN's of 1 and 2 layers a training batch of cuDNN's LSTM takes: arXiv 1910.06251, figure 2.
+PAPER_BATCH = {256: (4.3, 2.9), 512: (7.6, 4.8), 1024: (12.9, 8.0)}
+
+
+def batches_table():
+    """A training batch of the adding problem, one LSTM layer over one and two of IndRNN."""
+    found = measured()
+    yield ("| T | IndRNN, 1 layer, ms | IndRNN, 2 layers, ms | LSTM, ms | LSTM over 1 layer | over 2 layers "
+           "| the paper's, on a GPU |")
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    names = ("IndRNN, 1 layer", "IndRNN, 2 layers", "LSTM", "LSTM over IndRNN, 1 layer", "LSTM over IndRNN, 2 layers")
+    for T, (one, two) in PAPER_BATCH.items():
+        yield f"| {T} | {' | '.join(found['batches', f'T = {T}: {name}'] for name in names)} | {one}, {two} |"
+
+
+TABLES = (figure_table, adding_table, deep_table, digits_table, limits_table, kernels_table, steps_table,
+          peers_table, batches_table)
 
 
 def draw_adding(path):
