@@ -183,7 +183,8 @@ def forward_and_backward(layer, x, dy):
 
 
 def peers():
-    """Others over ours, forward and backward: our LSTM, and PyTorch's and JAX's where they are installed."""
+    """Others over ours, forward and backward: our LSTM, PyTorch's and JAX's where they are installed, and what nobody
+    can do without, the matrix products."""
     for T, B, M, N, layers in ((784, 32, 1, 128, 1), (784, 32, 128, 128, 1), (5000, 50, 2, 128, 1),
                                (784, 32, 1, 128, 6), (50, 128, 512, 512, 1)):
         rng = np.random.default_rng(0)
@@ -193,6 +194,7 @@ def peers():
         functions = {"ours": forward_and_backward(network, x, dy)}
         if layers == 1:
             functions["our LSTM"] = forward_and_backward(LSTM(M, N, rng), x, dy)
+        functions["the products alone"] = products(T, B, M, N, layers)
         functions |= {name: peer(x, dy, layers) for name, peer in PEERS.items() if T < 5000 or "loop" not in name}
         seconds = interleaved(functions, rounds=5, untimed=1)
         size = f"T, B, M, N = {T}, {B}, {M}, {N}, {layers} layer{'s' if layers > 1 else ''}"

@@ -78,7 +78,12 @@ def linear_backward(dy, cache):
 def products(dy, x):
     """The sum over all rows of dy (R, N) times x (R, M), (N, M): some thousand rows in one matrix product of their own
     type, and the products added up in float64."""
-    return sum((dy[i:i + ROWS].T @ x[i:i + ROWS]).astype(np.float64) for i in range(0, len(dy), ROWS))
+    shape = dy.shape[1], x.shape[1]
+    total, part = empty(shape, np.float64), empty(shape, dy.dtype)
+    total[:] = 0
+    for low in range(0, len(dy), ROWS):
+        total += np.matmul(dy[low:low + ROWS].T, x[low:low + ROWS], out=part)
+    return total
 
 
 # How W starts: functions from the number of inputs to what `drawn` takes.

@@ -54,8 +54,9 @@ def test_the_products_are_those_of_the_step(monkeypatch):
 @pytest.mark.parametrize("options, arrays_of_a_step", [({}, 6 + 2), (dict(norm="after", dropout=0.1), 2 * 6 + 1)])
 def test_the_memory_of_a_step_is_used_again_by_the_next(options, arrays_of_a_step, monkeypatch):
     """L arrays of T, B, N and two gradients; with batch normalisation 2 L - 1 and two, as nobody needs the last layer's y
-    but for its last step. Nothing is added after the first step."""
-    monkeypatch.setattr(arrays, "LARGE", 1000)
+    but for its last step. Beside these stands one of N, N in which products are
+    added up. Nothing is added after the first step."""
+    monkeypatch.setattr(arrays, "LARGE", 2000)
     arrays.release()
     T, B, N = 20, 4, 16
     step = training(T, B, 1, N, 6, options)
@@ -64,7 +65,7 @@ def test_the_memory_of_a_step_is_used_again_by_the_next(options, arrays_of_a_ste
     for _ in range(20):
         step()
     assert sorted(piece.size for piece in arrays._pieces) == sizes
-    assert sizes.count(T * B * N * 4 + 64) == arrays_of_a_step and len(sizes) == arrays_of_a_step
+    assert sizes == [N * N * 8 + 64] + [T * B * N * 4 + 64] * arrays_of_a_step
     arrays.release()
 
 

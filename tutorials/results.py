@@ -1,8 +1,11 @@
 """Reads results/ and writes what the README shows of it: the tables (printed) and adding.png.
 
-    python tutorials/results.py
+    python tutorials/results.py               the tables
+    python tutorials/results.py RUN ...       keep finished runs, too
 """
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -11,6 +14,7 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from minindrnn import checkpoint
 from minindrnn.bench import STEPS
 
 HERE = Path(__file__).parent
@@ -19,6 +23,21 @@ HERE = Path(__file__).parent
 PAPER = {100: {500: 0.163, 1000: 0.065, 2000: 0.005, 3000: 0.0013},
          1000: {500: 0.161, 1000: 0.069, 2000: 0.023, 3000: 0.011, 5000: 0.008}}
 GOAL = {100: 0.005, 1000: 0.01}
+
+
+def keep(run):
+    """Copy a run's settings, metrics and result and, if `report` was asked for it, its pictures and what `predict` and
+    `report` need of a small checkpoint: all but the optimiser."""
+    folder = HERE / "results" / run.name
+    folder.mkdir(exist_ok=True)
+    pictures = sorted(run.glob("*.png")) if (run / "memory.png").exists() else []
+    for path in [run / "config.json", run / "metrics.jsonl", run / "result.json", *pictures]:
+        shutil.copy(path, folder)
+    arrays, facts = checkpoint.load(run / "checkpoint.npz")
+    learned = {name: array for name, array in arrays.items() if name.startswith(("parameter.", "buffer."))}
+    if pictures and sum(array.nbytes for array in learned.values()) < 1e6:
+        checkpoint.save(folder / "checkpoint.npz", learned, facts)
+    print(f"kept: {folder}")
 
 
 def runs(pattern):
@@ -146,7 +165,7 @@ def steps_table():
 
 
 def peers_table():
-    others = ("our LSTM", "PyTorch LSTM", "PyTorch loop", "JAX scan")
+    others = ("our LSTM", "PyTorch LSTM", "PyTorch loop", "JAX scan", "the products alone")
     found = measured()
     yield f"| T, B, M, N | IndRNN, ms | {' | '.join(f'{other}, times as long' for other in others)} |"
     yield "| --- |" + " --- |" * (1 + len(others))
@@ -192,5 +211,7 @@ def draw_adding(path):
 
 
 if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        keep(Path(argument))
     print("\n\n".join("\n".join(table()) for table in TABLES))
     draw_adding(HERE / "results" / "adding.png")
