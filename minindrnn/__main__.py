@@ -39,6 +39,8 @@ def train(arguments):
     for option in ("norm", "dropout", "gamma", "penalty"):
         if arguments.model in BASELINES and getattr(arguments, option) is not None:
             raise TrainingError(f"--{option} is for indrnn, residual and dense, not for {arguments.model}")
+    if isinstance(arguments.layers, list) and arguments.model != "dense":
+        raise TrainingError(f"--layers: expected one number for {arguments.model}, got {arguments.layers}")
     if name == "chars" and arguments.gamma is not None:
         raise TrainingError("--gamma is not for chars: there |u| is at most 0.99, as the states go on for ever")
     given = {key: value for key, value in vars(arguments).items() if key in Settings.__dataclass_fields__}

@@ -34,6 +34,11 @@ def number(convert, low, high=float("inf")):
     return parse
 
 
+def layers(text):
+    """An argparse type: how many layers, or a list of numbers, one for each block."""
+    return [number(int, 1)(part) for part in text.split(",")] if "," in text else number(int, 1)(text)
+
+
 def task(name):
     """An argparse type: a task, or a file of one's own."""
     if name not in TASKS and not name.endswith(".npz"):
@@ -63,15 +68,16 @@ def parser():
         help="batch normalisation over time, before or after the recurrence (default none)")
     add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit (default 0)")
     add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
-    add("--length", type=number(int, 2), metavar="T", help="adding, chars: steps of a sequence or segment (default "
-        "100); motion: of a window (default 200, 4 seconds)")
+    add("--length", type=number(int, 2), metavar="T", help="adding, chars: steps of a sequence or segment (default 100, "
+        "50); motion: of a window (default 200, 4 seconds)")
     add("--whole", action="store_true", help="motion: whole recordings, up to 2618 steps, instead of windows")
     add("--fold", type=number(int, 0, 4), metavar="F", help="motion: which two of ten people are the test (default 0)")
     add("--data", metavar="PATH", help="where the files of smnist, pmnist, fashion or motion lie (default "
         "$MININDRNN_DATA/NAME, else the cache, which is filled from the network); chars: a text file (default "
         "Shakespeare)")
-    add("--layers", type=number(int, 1), metavar="L",
-        help="indrnn and baselines: layers; residual: blocks of two; dense: layers in each of three blocks")
+    add("--layers", type=layers, metavar="L",
+        help="indrnn and baselines: layers; residual: blocks of two; dense: layers in each of three blocks, or as many "
+             "blocks as there are numbers, 8,6,4")
     add("--hidden", type=number(int, 1), metavar="N",
         help="neurons of a layer; dense: growth rate, channels that each layer adds, best far below 128")
     add("--steps", type=number(int, 1), metavar="S", help="updates of the parameters")

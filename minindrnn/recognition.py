@@ -92,7 +92,7 @@ class Motion(Standardised):
         if model in BASELINES:
             return usual | dict(layers=1)
         deep = {"indrnn": dict(layers=4), "residual": dict(layers=3), "dense": dict(layers=3, hidden=12)}[model]
-        return usual | dict(norm="after", dropout=0.2, decay=1e-4) | deep
+        return usual | dict(norm="after", dropout=0.1, decay=1e-4) | deep
 
     def load(self):
         return load_motion(self.settings.fold, self.settings.length, self.settings.data or None)

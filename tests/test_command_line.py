@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from minindrnn.__main__ import main
-from minindrnn.recipe import MODELS
+from minindrnn.layer import leaves
 from minindrnn.problems import PROBLEMS
+from minindrnn.recipe import MODELS
+from minindrnn.runs import load_run
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
 TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2"]
@@ -28,6 +30,8 @@ def refused(arguments, capsys):
     (["trian"], "argument COMMAND: invalid choice: 'trian'"),
     (["train", "mnist"], "argument TASK: expected one of digits, adding, smnist, pmnist, fashion, chars, motion, or FILE.npz, got 'mnist'"),
     (["train", "digits", "--layers", "0"], "argument --layers: expected a whole number of at least 1, got '0'"),
+    (["train", "digits", "--model", "dense", "--layers", "2,0"], "argument --layers: expected a whole number of at least 1, got '0'"),
+    (["train", "digits", "--layers", "8,6"], "--layers: expected one number for indrnn, got [8, 6]"),
     (["train", "digits", "--hidden", "many"], "argument --hidden: expected a whole number of at least 1, got 'many'"),
     (["train", "digits", "--steps", "1.5"], "argument --steps: expected a whole number of at least 1, got '1.5'"),
     (["train", "digits", "--rate", "nan"], "argument --rate: expected a number from 0 to 1, got 'nan'"),
@@ -166,6 +170,15 @@ def test_every_model_trains_and_tells_what_it_learned(tmp_path, capsys):
         assert main(["train", "digits", "--rows", "--model", model, "--layers", "1", "--hidden", "4", "--steps", "4", "--out", out]) == 0
         said = capsys.readouterr().out
         assert "test accuracy" in said and ("recurrent weights" in said) == (model in ("indrnn", "residual", "dense"))
+
+
+@compiled
+def test_the_blocks_of_a_dense_network(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", "digits", "--rows", "--model", "dense", "--layers", "2,1", "--hidden", "4", "--steps", "2", "--out", str(out)]) == 0
+    _, network, _ = load_run(out)
+    widths = [leaf.value.size for path, leaf in leaves(network.parameters) if leaf.role == "recurrent"]
+    assert widths == [24, 16, 4, 16, 4, 16, 16, 4, 10]          # 6 k; 2 x (4 k, k); transition to half; (4 k, k); to half
 
 
 @compiled

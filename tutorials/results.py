@@ -81,6 +81,67 @@ def digits_table():
         yield f"| {name} | {options} | {accuracies} | {np.mean([result['seconds'] for result in found]) / 60:.1f} |"
 
 
+# Test error in percent: arXiv 1910.06251, tables 1 and 2; what it says of LSTM is from others.
+PAPER_ERROR = {"smnist-plain": "1.0", "smnist-residual": "0.61, 12 layers", "smnist-dense": "0.52", "smnist-lstm": "1.8",
+               "smnist-rnn": "not trained", "pmnist-plain": "4.0", "pmnist-residual": "2.98, 12 layers",
+               "pmnist-dense": "2.8", "pmnist-lstm": "12"}
+
+
+def pixels_table():
+    """MNIST pixel by pixel: the error on 10 000 test images, by the three kinds of statistics."""
+    yield "| task | network | updates | minutes | running averages | population | test batch's own | paper |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for name, paper in PAPER_ERROR.items():
+        for _, result in runs(name):
+            errors = (f"{100 * (1 - result[metric]):.2f}%" if (metric := "test_accuracy" + way) in result else ""
+                      for way in ("", "_population", "_batch"))
+            task, network = name.split("-")
+            yield (f"| {task} | {NAMES.get(network, network)} | {result['steps']} | {result['seconds'] / 60:.0f} "
+                   f"| {' | '.join(errors)} | {paper}{'%' if paper[0].isdigit() else ''} |")
+
+
+# Validation accuracy after so many epochs of 1700 updates in the authors' log, by running averages.
+AUTHORS_EPOCHS = {1: 0.777, 2: 0.851, 5: 0.940, 10: 0.962, 20: 0.974, 50: 0.983}
+
+
+def epochs_table():
+    (rows, _), = runs("smnist-plain")
+    ours = {row["step"] // 1700: row["validation_accuracy"] for row in rows}
+    yield f"| epochs of 1700 updates | {' | '.join(str(epoch) for epoch in AUTHORS_EPOCHS if epoch in ours)} |"
+    yield "| --- |" + " --- |" * sum(epoch in ours for epoch in AUTHORS_EPOCHS)
+    yield f"| ours | {' | '.join(f'{ours[epoch]:.3f}' for epoch in AUTHORS_EPOCHS if epoch in ours)} |"
+    yield f"| the authors' log | {' | '.join(f'{said:.3f}' for epoch, said in AUTHORS_EPOCHS.items() if epoch in ours)} |"
+
+
+def motion_table():
+    """Accuracy on people never seen, fold by fold: windows of 4 seconds, and whole recordings."""
+    yield "| motion | fold 0 | 1 | 2 | 3 | 4 | mean | by the test batch's own |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for kind, infix in (("windows", ""), ("recordings", "whole-")):
+        for model in ("plain", "residual", "dense", "lstm", "rnn"):
+            found = [result for _, result in runs(f"motion-{infix}{model}-fold*")]
+            if len(found) == 5:
+                own = np.mean([result.get("test_accuracy_batch", np.nan) for result in found])
+                yield _motion_row(f"{kind}, {NAMES.get(model, model)}", [result["test_accuracy"] for result in found],
+                                  "" if np.isnan(own) else f"{own:.1%}")
+        statistics = json.loads((HERE / "results/motion-statistics.json").read_text())[kind]
+        yield _motion_row(f"{kind}, logistic regression", statistics, "")
+
+
+def _motion_row(name, accuracies, own):
+    return f"| {name} | {' | '.join(f'{value:.1%}' for value in accuracies)} | {np.mean(accuracies):.1%} | {own} |"
+
+
+def characters_table():
+    """Bits a character on the last 5 % of Shakespeare, after the same number of characters."""
+    yield "| characters | updates | minutes | test, bits a character |"
+    yield "| --- | --- | --- | --- |"
+    for model in ("plain", "residual", "dense", "lstm"):
+        for _, result in runs(f"chars-{model}"):
+            yield (f"| {NAMES.get(model, model)} | {result['steps']} | {result['seconds'] / 60:.0f} "
+                   f"| {result['test_bits']:.3f} |")
+
+
 # Mean squared error after so many steps, read off the same figure: IRNN, LSTM, RNN where the paper shows them.
 PAPER_LAST = {100: {"indrnn": "about 0", "lstm": "about 0", "rnn": "0.167", "irnn": "about 0"},
               500: {"indrnn": "0.001", "lstm": "falls at 5500", "rnn": "0.167", "irnn": "above 0.08"},
