@@ -14,6 +14,7 @@ from .arguments import parser
 from .bench import SECTIONS, line
 from .bench import bench as measure
 from .checkpoint import CheckpointError, replacing
+from .console import say_if_slow
 from .data.adding import adding_problem
 from .data.files import DataError
 from .exercises import ExerciseError, check_file, starter
@@ -23,9 +24,9 @@ from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
 from .questions import EXERCISES
 from .recipe import BASELINES, Settings
+from .readback import load_run, pictures, summary
 from .report import describe_memory, draw, draw_adding, draw_curve, draw_gradients
-from .runs import load_run, pictures, summary
-from .training import TrainingError, history, say_if_slow
+from .run import TrainingError, history
 
 
 def train(arguments):

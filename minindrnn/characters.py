@@ -22,7 +22,7 @@ from .losses import cross_entropy
 from .optim import Adam
 from .recipe import BASELINES, BATCH, NETWORK, noise, schedule
 from .residual import residual_layers
-from .training import Run
+from .run import Run
 
 BOUND = 0.99             # of |u|, as the states go on for ever
 BEGIN = -0.5, 0.5        # where u starts: the last few characters matter most, and long memories in all of many layers

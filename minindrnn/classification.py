@@ -13,7 +13,7 @@ from .data.own import load_input
 from .losses import cross_entropy
 from .optim import Adam
 from .recipe import BATCH, NETWORK, build, by_all_statistics, noise, schedule, small
-from .training import Run
+from .run import Run
 
 TOGETHER = 80_000        # steps of all sequences that are evaluated at once
 

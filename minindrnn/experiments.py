@@ -16,7 +16,7 @@ from .recipe import (BASELINES, BATCH, EVALUATION, NETWORK, Settings, build, by_
                      schedule, small)
 from .recognition import Digits, DigitsByRows, Fashion, Motion, Own, PermutedMNIST, SequentialMNIST
 from .schedules import staircase
-from .training import Run
+from .run import Run
 
 
 class Adding:

@@ -6,7 +6,7 @@ import numpy as np
 from . import checkpoint
 from .layer import leaves
 from .memory import half_life
-from .training import history
+from .run import history
 
 BLUE, ORANGE = "#006BA4", "#C85200"         # told apart by everybody
 COLOURS = {"indrnn": "C0", "lstm": "C1", "rnn": "C2", "irnn": "C3", "gru": "C4", "residual": "C5", "dense": "C6"}

@@ -9,8 +9,8 @@ import pytest
 from minindrnn.__main__ import main
 from minindrnn.layer import leaves
 from minindrnn.problems import PROBLEMS
+from minindrnn.readback import load_run
 from minindrnn.recipe import MODELS
-from minindrnn.runs import load_run
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
 TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2"]

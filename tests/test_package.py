@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LEVELS = [
-    {"shapes", "compiled", "arrays", "peers", "starters"},
+    {"shapes", "compiled", "arrays", "peers", "starters", "console"},
     {"exponential", "layer"},
     {"activations"},
     {"memory", "linear", "recurrence", "batchnorm", "layernorm", "dropout", "embedding", "differences", "losses", "blocks",
@@ -23,10 +23,11 @@ LEVELS = [
     {"stacked", "residual", "dense"},
     {"optim", "schedules", "population", "checkpoint", "data"},
     {"training", "dynamic", "gradcheck", "questions", "recipe"},
-    {"architectures", "classification", "characters", "gradientflow", "problems", "report", "bench", "exercises"},
+    {"run", "architectures", "gradientflow", "problems", "bench", "exercises"},
+    {"classification", "characters", "report"},
     {"recognition", "arguments"},
     {"experiments"},
-    {"runs"},
+    {"readback"},
     {"__init__"},
     {"gpu"},
     {"__main__"},
@@ -62,7 +63,7 @@ def test_imports_run_one_way():
             assert rank[name] < rank[path.stem], f"{path.name} imports {name}, which stands above or beside it"
         assert not any(getattr(node, "module", "") and node.module.startswith("gpu") for node in ast.parse(path.read_text()).body), \
             f"{path.name}: import gpu where it is asked for"
-    training = set(imports(ROOT / "minindrnn/training.py"))
+    training = {name for file in ("training", "run") for name in imports(ROOT / f"minindrnn/{file}.py")}
     assert not training & {"indrnn", "stacked", "linear", "recurrence"}, "training knows only what a layer is"
 
 

@@ -13,9 +13,9 @@ from minindrnn.__main__ import main
 from minindrnn.classification import Classification
 from minindrnn.data.digits import load_digits
 from minindrnn.experiments import EXPERIMENTS, settings
+from minindrnn.readback import initial, load_run, recurrent_weights
 from minindrnn.recipe import SPLIT
 from minindrnn.recognition import Digits, Motion, Own, PermutedMNIST
-from minindrnn.runs import initial, load_run, recurrent_weights
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
 TINY = ["--hidden", "6", "--layers", "2", "--batch", "8", "--rate", "0.01"]

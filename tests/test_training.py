@@ -9,12 +9,14 @@ import time
 import numpy as np
 import pytest
 
+from minindrnn.console import Interruption, say_if_slow
 from minindrnn.experiments import EXPERIMENTS, Adding
 from minindrnn.layer import leaves
 from minindrnn.memory import penalty
 from minindrnn.recipe import Settings
 from minindrnn.recognition import Digits
-from minindrnn.training import Interruption, TrainingError, history, say_if_slow, train_step
+from minindrnn.run import TrainingError, history
+from minindrnn.training import train_step
 
 SMALL = Settings(task="digits-rows", layers=2, hidden=6, steps=45, batch=8, rate=3e-3, seed=1, gamma=2.0, penalty=0.0, length=100)
 

@@ -23,7 +23,7 @@ from minindrnn.__main__ import main
 from minindrnn.data.digits import load_digits
 from minindrnn.memory import half_life, largest
 from minindrnn.recognition import Own
-from minindrnn.runs import initial, load_run, recurrent_weights
+from minindrnn.readback import initial, load_run, recurrent_weights
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "figure.constrained_layout.use": True})

@@ -395,7 +395,7 @@ def arrays(folder):
 @pytest.mark.parametrize("more", [["--model", "indrnn"], ["--model", "residual", "--plateau", "1"], ["--penalty", "0.1"]], ids=" ".join)
 def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, tmp_path, more, capsys):
     from minindrnn.__main__ import main
-    from minindrnn.training import history
+    from minindrnn.run import history
     for name, parts in {"cpu": ["cpu"], "cuda": ["cuda"], "both": ["cuda", "cpu", "cuda"]}.items():
         if name == "both" and "--plateau" in more:
             continue                                           # its number of steps is fixed
@@ -437,7 +437,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, tmp_path):
 @simulated
 def test_what_is_not_finite_stops_the_run_and_keeps_the_checkpoint(gpu, tmp_path):
     from minindrnn.experiments import Adding, settings
-    from minindrnn.training import TrainingError
+    from minindrnn.run import TrainingError
     made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=4)).run(tmp_path / "run")
     made.twin = gpu.training.Twin(made.network, made.loss, made.optimiser)
     made.start()

@@ -12,7 +12,7 @@ from .experiments import EXPERIMENTS, settings
 from .layer import leaves
 from .recipe import NETWORK
 from .report import draw_confusion, draw_curve, draw_memory
-from .training import arrays_of, history
+from .run import arrays_of, history
 
 
 def load_run(folder):
