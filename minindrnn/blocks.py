@@ -9,7 +9,7 @@ F'(dy) is the backward pass of F. Source of the two middle ones for IndRNN: arXi
 """
 import numpy as np
 
-from .arrays import empty
+from .arrays import empty, empty_like
 from .layer import Layer
 from .shapes import expect_lengths, without_padding
 
@@ -97,12 +97,12 @@ class Residual(Around):
         y, cache = self.layer.forward(x, state, lengths=lengths, **how)
         if y.shape != x.shape:
             raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
-        return without_padding(x + y, lengths, overwrite=True), (cache, lengths)
+        return without_padding(np.add(x, y, out=empty_like(x)), lengths, overwrite=True), (cache, lengths)
 
     def backward(self, dy, cache, **how):
         cache, lengths = cache
         dx, grads = self.layer.backward(dy, cache)
-        return without_padding(dy + dx, lengths, overwrite=True), grads
+        return without_padding(np.add(dy, dx, out=empty_like(dy)), lengths, overwrite=True), grads
 
     def step(self, x, state=None, *, start=0):
         y, state = self.layer.step(x, state, start=start)
@@ -113,13 +113,17 @@ class Concatenate(Around):
     """x (T, B, M)  ->  y = [x, F(x)] (T, B, M + N): the channels of F(x) behind those of x."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
+        T, B, M = x.shape
         y, cache = self.layer.forward(x, state, lengths=lengths, **how)
-        return without_padding(np.concatenate([x, y], axis=2), lengths, overwrite=True), (cache, x.shape[2], lengths)
+        both = np.concatenate([x, y], axis=2, out=empty((T, B, M + y.shape[2]), x.dtype))
+        return without_padding(both, lengths, overwrite=True), (cache, M, lengths)
 
     def backward(self, dy, cache, **how):
         cache, M, lengths = cache
-        dx, grads = self.layer.backward(dy[:, :, M:].copy(), cache, overwrite=True)
-        return without_padding(dy[:, :, :M] + dx, lengths, overwrite=True), grads
+        past, own = dy[:, :, :M], empty((*dy.shape[:2], dy.shape[2] - M), dy.dtype)
+        own[:] = dy[:, :, M:]
+        dx, grads = self.layer.backward(own, cache, overwrite=True)
+        return without_padding(np.add(past, dx, out=empty_like(dx)), lengths, overwrite=True), grads
 
     def step(self, x, state=None, *, start=0):
         y, state = self.layer.step(x, state, start=start)
