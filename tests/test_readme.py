@@ -4,7 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import test_mutants
+
+from minindrnn.readback import load_run
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -64,6 +67,18 @@ def test_what_is_said_of_the_four_models():
     assert min(step for step, mse in longest.items() if mse < 0.1) == 4500 and max(longest) == 13_500
     last = [mse for step, mse in longest.items() if step >= 9500]
     assert 0.02 < min(last) < 0.025 and 0.155 < max(last) < 0.16
+
+
+def test_what_is_said_of_motion():
+    def accuracies(model):
+        return [json.loads((ROOT / f"tutorials/results/motion-{model}-fold{fold}/result.json").read_text())["test_accuracy"]
+                for fold in range(5)]
+    plain, lstm, rnn = (np.mean(accuracies(model)) for model in ("plain", "lstm", "rnn"))
+    statistics = np.mean(json.loads((ROOT / "tutorials/results/motion-statistics.json").read_text())["windows"])
+    assert plain > lstm + 0.02 > rnn + 0.15 and abs(plain - statistics) < 0.01
+    assert np.ptp(accuracies("plain")) > 0.1
+    experiment, _, steps = load_run(ROOT / "tutorials/results/motion-plain-fold2")
+    assert experiment.settings.fold == 2 and steps == 2000
 
 
 def test_what_is_said_of_speed():

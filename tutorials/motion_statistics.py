@@ -35,7 +35,8 @@ def accuracy(fold, window=200):
         loss, dy = cross_entropy((X - mean) / deviation @ W.T, labels)
         return loss + np.sum(W**2) / (2 * len(X)), (dy.T @ ((X - mean) / deviation) + W / len(X)).ravel()
 
-    W = minimize(objective, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 5000}).x.reshape(shape)
+    flat = minimize(objective, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 5000}).x
+    W = flat.reshape(shape)
     X, labels = parts["test"]
     return float(np.mean(((X - mean) / deviation @ W.T).argmax(axis=1) == labels))
 

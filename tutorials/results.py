@@ -81,38 +81,6 @@ def digits_table():
         yield f"| {name} | {options} | {accuracies} | {np.mean([result['seconds'] for result in found]) / 60:.1f} |"
 
 
-# Test error in percent: arXiv 1910.06251, tables 1 and 2; what it says of LSTM is from others.
-PAPER_ERROR = {"smnist-plain": "1.0", "smnist-residual": "0.61, 12 layers", "smnist-dense": "0.52", "smnist-lstm": "1.8",
-               "smnist-rnn": "not trained", "pmnist-plain": "4.0", "pmnist-residual": "2.98, 12 layers",
-               "pmnist-dense": "2.8", "pmnist-lstm": "12"}
-
-
-def pixels_table():
-    """MNIST pixel by pixel: the error on 10 000 test images, by the three kinds of statistics."""
-    yield "| task | network | updates | minutes | running averages | population | test batch's own | paper |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
-    for name, paper in PAPER_ERROR.items():
-        for _, result in runs(name):
-            errors = (f"{100 * (1 - result[metric]):.2f}%" if (metric := "test_accuracy" + way) in result else ""
-                      for way in ("", "_population", "_batch"))
-            task, network = name.split("-")
-            yield (f"| {task} | {NAMES.get(network, network)} | {result['steps']} | {result['seconds'] / 60:.0f} "
-                   f"| {' | '.join(errors)} | {paper}{'%' if paper[0].isdigit() else ''} |")
-
-
-# Validation accuracy after so many epochs of 1700 updates in the authors' log, by running averages.
-AUTHORS_EPOCHS = {1: 0.777, 2: 0.851, 5: 0.940, 10: 0.962, 20: 0.974, 50: 0.983}
-
-
-def epochs_table():
-    (rows, _), = runs("smnist-plain")
-    ours = {row["step"] // 1700: row["validation_accuracy"] for row in rows}
-    yield f"| epochs of 1700 updates | {' | '.join(str(epoch) for epoch in AUTHORS_EPOCHS if epoch in ours)} |"
-    yield "| --- |" + " --- |" * sum(epoch in ours for epoch in AUTHORS_EPOCHS)
-    yield f"| ours | {' | '.join(f'{ours[epoch]:.3f}' for epoch in AUTHORS_EPOCHS if epoch in ours)} |"
-    yield f"| the authors' log | {' | '.join(f'{said:.3f}' for epoch, said in AUTHORS_EPOCHS.items() if epoch in ours)} |"
-
-
 def motion_table():
     """Accuracy on people never seen, fold by fold: windows of 4 seconds, and whole recordings."""
     yield "| motion | fold 0 | 1 | 2 | 3 | 4 | mean | by the test batch's own |"
@@ -122,7 +90,7 @@ def motion_table():
             found = [result for _, result in runs(f"motion-{infix}{model}-fold*")]
             if len(found) == 5:
                 own = np.mean([result.get("test_accuracy_batch", np.nan) for result in found])
-                yield _motion_row(f"{kind}, {NAMES.get(model, model)}", [result["test_accuracy"] for result in found],
+                yield _motion_row(f"{kind}, {NAMES[model]}", [result["test_accuracy"] for result in found],
                                   "" if np.isnan(own) else f"{own:.1%}")
         statistics = json.loads((HERE / "results/motion-statistics.json").read_text())[kind]
         yield _motion_row(f"{kind}, logistic regression", statistics, "")
@@ -130,16 +98,6 @@ def motion_table():
 
 def _motion_row(name, accuracies, own):
     return f"| {name} | {' | '.join(f'{value:.1%}' for value in accuracies)} | {np.mean(accuracies):.1%} | {own} |"
-
-
-def characters_table():
-    """Bits a character on the last 5 % of Shakespeare, after the same number of characters."""
-    yield "| characters | updates | minutes | test, bits a character |"
-    yield "| --- | --- | --- | --- |"
-    for model in ("plain", "residual", "dense", "lstm"):
-        for _, result in runs(f"chars-{model}"):
-            yield (f"| {NAMES.get(model, model)} | {result['steps']} | {result['seconds'] / 60:.0f} "
-                   f"| {result['test_bits']:.3f} |")
 
 
 # Mean squared error after so many steps, read off the same figure: IRNN, LSTM, RNN where the paper shows them.
@@ -162,7 +120,8 @@ def figure_table():
             yield f"| T = {T} | {NAMES[model]} | {last['step']} | {last['test_mse']:.5f} | {below} | {said} |"
 
 
-NAMES = {"indrnn": "IndRNN", "lstm": "LSTM", "rnn": "RNN, tanh", "irnn": "IRNN"}
+NAMES = {"indrnn": "IndRNN", "plain": "IndRNN, plain", "residual": "IndRNN, residual", "dense": "IndRNN, dense",
+         "lstm": "LSTM", "rnn": "RNN, tanh", "irnn": "IRNN"}
 DEEP = {"adding-100-residual21": "residual, 21 recurrent layers", "adding-100-dense40": "dense, 40 recurrent layers",
         "digits-residual21": "residual, 21 recurrent layers", "digits-dense40": "dense, 40 recurrent layers"}
 
@@ -222,7 +181,8 @@ def steps_table():
     yield "| --- | --- | --- | --- |"
     for network in parts_of(found, "steps", ": "):
         T, B, *_ = STEPS[network]
-        yield f"| {network} | {T}, {B} | {found['steps', f'{network}: step']} | {found['steps', f'{network}: over its products']} |"
+        step, ratio = (found["steps", f"{network}: {what}"] for what in ("step", "over its products"))
+        yield f"| {network} | {T}, {B} | {step} | {ratio} |"
 
 
 def peers_table():
@@ -235,7 +195,8 @@ def peers_table():
         yield f"| {shape.removeprefix('T, B, M, N = ')} | {found['peers', f'{shape}: ours']} | {times} |"
 
 
-# How many times as long as IndRNN's of 1 and 2 layers a training batch of cuDNN's LSTM takes: arXiv 1910.06251, figure 2.
+# A training batch of cuDNN's LSTM takes so many times as long as one of IndRNN of 1 and 2 layers: arXiv 1910.06251,
+# figure 2.
 PAPER_BATCH = {256: (4.3, 2.9), 512: (7.6, 4.8), 1024: (12.9, 8.0)}
 
 
@@ -250,8 +211,8 @@ def batches_table():
         yield f"| {T} | {' | '.join(found['batches', f'T = {T}: {name}'] for name in names)} | {one}, {two} |"
 
 
-TABLES = (figure_table, adding_table, deep_table, digits_table, limits_table, kernels_table, steps_table,
-          peers_table, batches_table)
+TABLES = (figure_table, adding_table, deep_table, digits_table, motion_table, limits_table, kernels_table,
+          steps_table, peers_table, batches_table)
 
 
 def draw_adding(path):
