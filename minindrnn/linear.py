@@ -14,13 +14,13 @@ Cache: x, W and the lengths. Source: Li et al., arXiv 1803.04831, equation 4 (th
 import numpy as np
 
 from .arrays import empty
-from .compiled import kernel
+from .compiled import kernel, reordered
 from .layer import Layer, Parameter, drawn
 from .shapes import expect, expect_count, expect_number, without_padding
 
 NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
 ROWS = 4096      # dW: rows per float32 product; the products are added up in float64
-TERMS = 256      # db, and dW if M is narrow: rows added up in float32, before float64
+TERMS = 256      # db, and dW if M is narrow: rows added up in their own type, before float64
 
 
 def linear_forward(x, W, b=None, *, lengths=None):
@@ -43,7 +43,7 @@ def linear_forward(x, W, b=None, *, lengths=None):
     y = empty((T, B, len(W)), x.dtype)
     if M <= NARROW:
         bias = np.zeros(len(W), W.dtype) if b is None else b
-        broadcast(x.reshape(T * B, M), np.ascontiguousarray(W.T), bias, y.reshape(T * B, -1))   # F1
+        narrow_forward(x.reshape(T * B, M), W.T.copy(), bias, y.reshape(T * B, -1))          # F1
     else:
         np.matmul(x.reshape(T * B, M), W.T, out=y.reshape(T * B, -1))
         if b is not None:
@@ -62,16 +62,15 @@ def linear_backward(dy, cache):
     dy = without_padding(dy, lengths)
     rows, x = dy.reshape(T * B, -1), x.reshape(T * B, M)
     dW, db = np.zeros((M, len(W))), np.zeros(len(W))
+    dx = empty((T, B, M), x.dtype)
     if M <= NARROW:
-        dx = np.stack([rows @ column for column in W.T.copy()], axis=1).reshape(T, B, M)     # B1
-        sums(rows, x, dW, db)                                                                # B2, B3
+        narrow_backward(rows, x, W.T.copy(), dx.reshape(T * B, M), dW, db)                   # B1, B2, B3
         dW = dW.T
     else:
-        dx = empty((T, B, M), x.dtype)
         np.matmul(rows, W, out=dx.reshape(T * B, M))                                         # B1
         dW = products(rows, x)                                                               # B2
         if b is not None:
-            sums(rows, x[:, :0], np.zeros((0, len(W))), db)                                  # B3
+            narrow_backward(rows, x[:, :0], W.T[:0], x[:, :0], dW[:0], db)                   # B3
     return dx, np.ascontiguousarray(dW, W.dtype), None if b is None else db.astype(W.dtype)
 
 
@@ -139,7 +138,7 @@ class Linear(Layer):
 # Kernels; a row is one step of one sequence.
 
 @kernel
-def broadcast(x, W, b, y):
+def narrow_forward(x, W, b, y):
     """x (R, M), W (M, N), b (N,) -> y (R, N), for small M: one multiple of a row of W for each input."""
     R, M = x.shape
     for r in range(R):
@@ -150,29 +149,23 @@ def broadcast(x, W, b, y):
                 y[r, n] += W[m, n] * x[r, m]
 
 
-@kernel
-def sums(dy, x, dW, db):
-    """dy (R, N), x (R, M) -> dW (M, N), db (N,) in float64, in one pass over dy, for small M.
-    db is the dW of one more input that is always 1. Four rows a pass, so that a sum is loaded once for all of them."""
+@reordered
+def narrow_backward(dy, x, W, dx, dW, db):
+    """dy (R, N), x (R, M), W (M, N) -> dx (R, M), and dW (M, N), db (N,) in float64, for small M, in one pass over dy.
+    db is the dW of one more input that is always 1."""
     R, M = x.shape
     N = db.size
     part = np.zeros((M + 1, N), dy.dtype)
     for low in range(0, R, TERMS):
-        high = min(low + TERMS, R)
-        fours = low + (high - low) // 4 * 4
-        for r in range(low, fours, 4):
+        for r in range(low, min(low + TERMS, R)):
             for m in range(M):
-                x0, x1, x2, x3 = x[r, m], x[r + 1, m], x[r + 2, m], x[r + 3, m]
+                total = part.dtype.type(0)
                 for n in range(N):
-                    part[m, n] += x0 * dy[r, n] + x1 * dy[r + 1, n] + x2 * dy[r + 2, n] + x3 * dy[r + 3, n]   # B2
+                    part[m, n] += x[r, m] * dy[r, n]                                         # B2
+                    total += W[m, n] * dy[r, n]
+                dx[r, m] = total                                                             # B1
             for n in range(N):
-                part[M, n] += dy[r, n] + dy[r + 1, n] + dy[r + 2, n] + dy[r + 3, n]          # B3
-        for r in range(fours, high):
-            for m in range(M):
-                for n in range(N):
-                    part[m, n] += x[r, m] * dy[r, n]
-            for n in range(N):
-                part[M, n] += dy[r, n]
+                part[M, n] += dy[r, n]                                                       # B3
         for n in range(N):
             for m in range(M):
                 dW[m, n] += part[m, n]
