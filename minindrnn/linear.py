@@ -19,7 +19,7 @@ from .layer import Layer, Parameter, drawn
 from .shapes import expect, expect_count, expect_number, without_padding
 
 NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
-ROWS = 4096      # dW: rows per float32 product; the products are added up in float64
+ROWS = 8192      # dW: rows per float32 product; the products are added up in float64
 TERMS = 256      # db, and dW if M is narrow: rows added up in their own type, before float64
 
 
