@@ -120,10 +120,10 @@ class Concatenate(Around):
 
     def backward(self, dy, cache, **how):
         cache, M, lengths = cache
-        past, own = dy[:, :, :M], empty((*dy.shape[:2], dy.shape[2] - M), dy.dtype)
-        own[:] = dy[:, :, M:]
-        dx, grads = self.layer.backward(own, cache, overwrite=True)
-        return without_padding(np.add(past, dx, out=empty_like(dx)), lengths, overwrite=True), grads
+        dskip, dF = dy[:, :, :M], empty((*dy.shape[:2], dy.shape[2] - M), dy.dtype)
+        dF[:] = dy[:, :, M:]
+        dx, grads = self.layer.backward(dF, cache, overwrite=True)
+        return without_padding(np.add(dskip, dx, out=empty_like(dx)), lengths, overwrite=True), grads
 
     def step(self, x, state=None, *, start=0):
         y, state = self.layer.step(x, state, start=start)

@@ -12,7 +12,7 @@ from .data.files import DataError
 from .data.own import load_input
 from .losses import cross_entropy
 from .optim import Adam
-from .recipe import BATCH, NETWORK, build, by_all_statistics, noise, schedule, small
+from .recipe import BATCH, NETWORK, build, by_all_statistics, noise, schedule, weights
 from .run import Run
 
 TOGETHER = 80_000        # steps of all sequences that are evaluated at once
@@ -42,7 +42,7 @@ class Classification:
 
     def network(self, rng):
         s = self.settings
-        return build(s, self.M, self.K, self.T, rng, **{"W": small(s, 0.02)} | self.starts)
+        return build(s, self.M, self.K, self.T, rng, **{"W": weights(s, 0.02)} | self.starts)
 
     def run(self, folder):
         s = self.settings

@@ -13,7 +13,7 @@ from .data.own import load_input
 from .losses import mean_squared_error
 from .optim import Adam
 from .recipe import (BASELINES, BATCH, EVALUATION, NETWORK, Settings, build, by_all_statistics, noise, parts, predict,
-                     schedule, small)
+                     schedule, weights)
 from .recognition import Digits, DigitsByRows, Fashion, Motion, Own, PermutedMNIST, SequentialMNIST
 from .schedules import staircase
 from .run import Run
@@ -38,7 +38,7 @@ class Adding:
     def network(self, rng):
         s = self.settings
         # The authors' script starts W at 0.001, no more than five of Adam's first steps.
-        return build(s, 2, 1, self.T, rng, W=small(s, 0.01))
+        return build(s, 2, 1, self.T, rng, W=weights(s, 0.01))
 
     def run(self, folder):
         s = self.settings

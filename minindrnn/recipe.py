@@ -63,7 +63,7 @@ def build(s, inputs, outputs, T, rng, W, readout=scaled()):
     return StackedIndRNN(inputs, s.hidden, s.layers, outputs, rng, W=W, **options)
 
 
-def small(s, std):
+def weights(s, std):
     """Where W starts: normal, of that deviation, in stacks of relu units where nothing but W sets the scale; elsewhere
     1 / sqrt(inputs)."""
     plain = s.model in ("indrnn", "irnn") and s.norm == "none"

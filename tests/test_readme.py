@@ -71,15 +71,15 @@ def test_what_is_said_of_the_four_models():
 
 def test_what_is_said_of_motion():
     def accuracies(model):
-        return [json.loads((ROOT / f"tutorials/results/motion-{model}-fold{fold}/result.json").read_text())["test_accuracy"]
+        return [json.loads((ROOT / f"tutorials/results/motion/{model}-fold{fold}/result.json").read_text())["test_accuracy"]
                 for fold in range(5)]
     plain, lstm, rnn = (np.mean(accuracies(model)) for model in ("plain", "lstm", "rnn"))
-    statistics = np.mean(json.loads((ROOT / "tutorials/results/motion-statistics.json").read_text())["windows"])
+    statistics = np.mean(json.loads((ROOT / "tutorials/results/motion/statistics.json").read_text())["windows"])
     assert plain > lstm + 0.02 > rnn + 0.15 and abs(plain - statistics) < 0.01
     assert np.ptp(accuracies("plain")) > 0.1
-    whole = json.loads((ROOT / "tutorials/results/motion-statistics.json").read_text())["recordings"]
+    whole = json.loads((ROOT / "tutorials/results/motion/statistics.json").read_text())["recordings"]
     assert np.mean(whole) > np.mean(accuracies("whole-plain"))
-    experiment, _, steps = load_run(ROOT / "tutorials/results/motion-plain-fold2")
+    experiment, _, steps = load_run(ROOT / "tutorials/results/motion/plain-fold2")
     assert experiment.settings.fold == 2 and steps == 2000
 
 

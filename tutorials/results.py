@@ -1,4 +1,4 @@
-"""Reads results/ and writes what the README shows of it: the tables (printed) and adding.png.
+"""Reads results/ and writes what the README shows of it: the tables (printed) and adding/adding.png.
 
     python tutorials/results.py               the tables
     python tutorials/results.py RUN ...       keep finished runs, too
@@ -26,10 +26,10 @@ GOAL = {100: 0.005, 1000: 0.01}
 
 
 def keep(run):
-    """Copy a run's settings, metrics and result and, if `report` was asked for it, its pictures and what `predict` and
-    `report` need of a small checkpoint: all but the optimiser."""
-    folder = HERE / "results" / run.name
-    folder.mkdir(exist_ok=True)
+    """Copy into results/TASK/REST, of a run TASK-REST, its settings, metrics and result and, if `report` was asked for
+    it, its pictures and what `predict` and `report` need of a small checkpoint: all but the optimiser."""
+    folder = HERE / "results" / run.name.replace("-", "/", 1)
+    folder.mkdir(parents=True, exist_ok=True)
     pictures = sorted(run.glob("*.png")) if (run / "memory.png").exists() else []
     for path in [run / "config.json", run / "metrics.jsonl", run / "result.json", *pictures]:
         shutil.copy(path, folder)
@@ -56,7 +56,7 @@ def adding_table():
     yield "| adding problem | update | paper, MSE | ours, MSE after it | best so far |"
     yield "| --- | --- | --- | --- | --- |"
     for T, paper in PAPER.items():
-        found = list(runs(f"adding-{T}-seed*"))
+        found = list(runs(f"adding/{T}-seed*"))
         for step, mse in paper.items():
             at = ", ".join(f"{next(row['test_mse'] for row in rows if row['step'] == step):.4f}" for rows, _ in found)
             best = ", ".join(f"{smallest_so_far(rows, step):.4f}" for rows, _ in found)
@@ -71,11 +71,11 @@ def digits_table():
     yield "| digits | options of `train digits` | test accuracy, seeds 0, 1, 2 | minutes |"
     yield "| --- | --- | --- | --- |"
     for name, options, pattern in (
-            ("pixel by pixel, T = 64", "", "digits-seed*"),
-            ("the same, batch normalisation", "`--norm after`", "digits-norm-seed*"),
+            ("pixel by pixel, T = 64", "", "digits/seed*"),
+            ("the same, batch normalisation", "`--norm after`", "digits/norm-seed*"),
             ("residual, 7 recurrent layers", "`--model residual --layers 3 --norm after --steps 3000`",
-             "digits-residual-seed*"),
-            ("row by row, T = 8", "`--rows`", "digits-rows-seed*")):
+             "digits/residual-seed*"),
+            ("row by row, T = 8", "`--rows`", "digits/rows-seed*")):
         found = [result for _, result in runs(pattern)]
         accuracies = ", ".join(f"{result['test_accuracy']:.1%}" for result in found)
         yield f"| {name} | {options} | {accuracies} | {np.mean([result['seconds'] for result in found]) / 60:.1f} |"
@@ -87,12 +87,12 @@ def motion_table():
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for kind, infix in (("windows", ""), ("recordings", "whole-")):
         for model in ("plain", "residual", "dense", "lstm", "rnn"):
-            found = [result for _, result in runs(f"motion-{infix}{model}-fold*")]
+            found = [result for _, result in runs(f"motion/{infix}{model}-fold*")]
             if len(found) == 5:
                 own = np.mean([result.get("test_accuracy_batch", np.nan) for result in found])
                 yield _motion_row(f"{kind}, {NAMES[model]}", [result["test_accuracy"] for result in found],
                                   "" if np.isnan(own) else f"{own:.1%}")
-        statistics = json.loads((HERE / "results/motion-statistics.json").read_text())[kind]
+        statistics = json.loads((HERE / "results/motion/statistics.json").read_text())[kind]
         yield _motion_row(f"{kind}, logistic regression", statistics, "")
 
 
@@ -105,7 +105,7 @@ def characters_table():
     yield "| characters | updates | minutes | test, bits a character |"
     yield "| --- | --- | --- | --- |"
     for model in ("plain", "residual", "dense", "lstm"):
-        for _, result in runs(f"chars-{model}"):
+        for _, result in runs(f"chars/{model}"):
             yield (f"| {NAMES[model]} | {result['steps']} | {result['seconds'] / 60:.0f} "
                    f"| {result['test_bits']:.3f} |")
 
@@ -228,7 +228,7 @@ TABLES = (figure_table, adding_table, deep_table, digits_table, motion_table, ch
 def draw_adding(path):
     figure, panels = plt.subplots(1, len(PAPER), figsize=(9, 3.2), layout="constrained", sharey=True)
     for axes, (T, paper) in zip(panels, PAPER.items()):
-        for seed, (rows, _) in enumerate(runs(f"adding-{T}-seed*")):
+        for seed, (rows, _) in enumerate(runs(f"adding/{T}-seed*")):
             steps, mse = zip(*((row["step"], row["test_mse"]) for row in rows))
             axes.plot(steps, mse, linewidth=1, label=f"seed {seed}")
         axes.plot(list(paper), list(paper.values()), "ko", markersize=5, label="paper's curve")
@@ -246,4 +246,4 @@ if __name__ == "__main__":
     for argument in sys.argv[1:]:
         keep(Path(argument))
     print("\n\n".join("\n".join(table()) for table in TABLES))
-    draw_adding(HERE / "results" / "adding.png")
+    draw_adding(HERE / "results/adding/adding.png")
