@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import test_mutants
 
-from minindrnn.readback import load_run
+from minindrnn.readback import initial, load_run, recurrent_weights
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -81,6 +81,15 @@ def test_what_is_said_of_motion():
     assert np.mean(whole) > np.mean(accuracies("whole-plain"))
     experiment, _, steps = load_run(ROOT / "tutorials/results/motion/plain-fold2")
     assert experiment.settings.fold == 2 and steps == 2000
+
+
+def test_what_is_said_of_pixels():
+    rows = [json.loads(line) for line in (ROOT / "tutorials/results/smnist/plain/metrics.jsonl").read_text().splitlines()]
+    accuracy = {row["step"] / 1700: row["validation_accuracy"] for row in rows}
+    assert round(accuracy[3], 3) == 0.543 and round(accuracy[6], 3) == 0.603 and round(max(accuracy), 1) == 17.6
+    experiment, network, _ = load_run(ROOT / "tutorials/results/smnist/plain")
+    before, now = ([np.mean(np.abs(u) > 0.9) for u in recurrent_weights(of).values()] for of in (initial(experiment), network))
+    assert before[-1] == 1 and all(np.diff(now) > 0)
 
 
 def test_what_is_said_of_speed():

@@ -81,6 +81,39 @@ def digits_table():
         yield f"| {name} | {options} | {accuracies} | {np.mean([result['seconds'] for result in found]) / 60:.1f} |"
 
 
+# Test error: arXiv 1910.06251, tables 1 and 2; what it says of LSTM is from others.
+PAPER_ERROR = {"smnist/plain": "1.0%", "smnist/residual": "0.61%, 12 layers", "smnist/dense": "0.52%",
+               "smnist/lstm": "1.8%", "smnist/rnn": "", "pmnist/plain": "4.0%", "pmnist/residual": "2.98%, 12 layers",
+               "pmnist/dense": "2.8%", "pmnist/lstm": "12%"}
+
+
+def pixels_table():
+    """MNIST pixel by pixel: the error on 10 000 test images, by the three kinds of statistics."""
+    yield "| MNIST | network | updates | minutes | running averages | population | test batch's own | paper |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for name, paper in PAPER_ERROR.items():
+        for _, result in runs(name):
+            errors = (f"{1 - result[metric]:.2%}" if (metric := "test_accuracy" + way) in result else ""
+                      for way in ("", "_population", "_batch"))
+            task, network = name.split("/")
+            yield (f"| {task} | {NAMES[network]} | {result['steps']} | {result['seconds'] / 60:.0f} "
+                   f"| {' | '.join(errors)} | {paper} |")
+
+
+# Validation accuracy after so many epochs of 1700 updates in the authors' log, by running averages.
+AUTHORS_EPOCHS = {1: 0.777, 2: 0.851, 5: 0.940, 10: 0.962}
+
+
+def epochs_table():
+    """Validation accuracy in the first epochs."""
+    (rows, _), = runs("smnist/plain")
+    ours = {row["step"] // 1700: row["validation_accuracy"] for row in rows if row["step"] % 1700 == 0}
+    yield f"| epochs of 1700 updates | {' | '.join(map(str, AUTHORS_EPOCHS))} |"
+    yield "| --- |" + " --- |" * len(AUTHORS_EPOCHS)
+    yield f"| ours | {' | '.join(f'{ours[epoch]:.3f}' for epoch in AUTHORS_EPOCHS)} |"
+    yield f"| the authors' log | {' | '.join(f'{said:.3f}' for said in AUTHORS_EPOCHS.values())} |"
+
+
 def motion_table():
     """Accuracy on people never seen, fold by fold: windows of 4 seconds, and whole recordings."""
     yield "| motion | fold 0 | 1 | 2 | 3 | 4 | mean | by the test batch's own |"
@@ -221,8 +254,8 @@ def batches_table():
         yield f"| {T} | {' | '.join(found['batches', f'T = {T}: {name}'] for name in names)} | {one}, {two} |"
 
 
-TABLES = (figure_table, adding_table, deep_table, digits_table, motion_table, characters_table, limits_table,
-          kernels_table, steps_table, peers_table, batches_table)
+TABLES = (figure_table, adding_table, deep_table, digits_table, pixels_table, epochs_table, motion_table,
+          characters_table, limits_table, kernels_table, steps_table, peers_table, batches_table)
 
 
 def draw_adding(path):
