@@ -19,6 +19,7 @@ from .activations import KIND
 from .blocks import AtLastStep, Chain
 from .compiled import kernel
 from .data.adding import adding_problem
+from .indrnn import IndRNN
 from .linear import Linear, linear_forward
 from .losses import cross_entropy, mean_squared_error
 from .lstm import LSTM
@@ -128,6 +129,12 @@ def kernels():
         x, W, b = np.ones((T, B, M), np.float32), np.ones((N, M), np.float32), np.zeros(N, np.float32)
         seconds = interleaved({"ours": lambda: linear_forward(x, W, b), "product": lambda: x.reshape(-1, M) @ W.T + b})
         yield row(f"affine map of {M} inputs, broadcast over matrix product", seconds["ours"] / seconds["product"], "x")
+        bare = recurrence(T, B, N, "float32")
+        layer, dy = IndRNN(M, N, np.random.default_rng(0), u=(0.0, 0.5)), np.ones((T, B, N), np.float32)
+        seconds = interleaved({"layer": forward_and_backward(layer, x, dy, overwrite=True),
+                               "forward": bare["forward"], "backward": bare["backward"]})
+        alone = seconds["forward"] + seconds["backward"]
+        yield row(f"layer of {M} inputs over its recurrence alone", seconds["layer"] / alone, "x")
     cold, cached = first_call()
     yield row("import, first forward and backward, compiling", cold, "s", 1)
     yield row("import, first forward and backward, from the disk", cached, "s", 1)
@@ -175,10 +182,10 @@ def growth():
         yield row(f"T, B, N = {T}, {B}, {N}, {layers} layers: step / T", 1e6 * seconds / T, "us", 1)
 
 
-def forward_and_backward(layer, x, dy):
+def forward_and_backward(layer, x, dy, **how):
     def run():
         _, cache = layer.forward(x)
-        layer.backward(dy, cache)
+        layer.backward(dy, cache, **how)
     return run
 
 

@@ -100,8 +100,8 @@ class Run:
         config = facts.get("config", {})
         for name in sorted(config.keys() | self.config.keys(), key=lambda name: (name != "task", name)):
             if config.get(name) != self.config.get(name):
-                raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)}, "
-                                    f"not {self.config.get(name)}")
+                raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)!r}, "
+                                    f"not {self.config.get(name)!r}")
         if facts.get("seen", self.seen) != self.seen:
             raise TrainingError(f"{self.folder}: the data is not that which the run was started with")
         checkpoint.restore(path, arrays, self.arrays())

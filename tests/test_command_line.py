@@ -79,7 +79,7 @@ def test_a_run_is_never_overwritten(tmp_path, capsys):
     other = [*TINY, "--out", folder, "--resume", "--hidden", "5"]
     assert f"{folder}: was started with hidden = 4, not 5" in refused(other, capsys)
     other = [*TINY, "--out", folder, "--resume", "--model", "residual"]
-    assert f"{folder}: was started with model = indrnn, not residual" in refused(other, capsys)
+    assert f"{folder}: was started with model = 'indrnn', not 'residual'" in refused(other, capsys)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert main([*TINY, "--out", str(folder), "--resume"]) == 0
 

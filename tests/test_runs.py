@@ -136,7 +136,7 @@ def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys):
     finally:
         (own / "mine.npz").unlink()
     digits = ["train", "digits", "--rows", *TINY, "--steps", "150", "--out", tmp_path / "run", "--resume"]
-    assert f"{tmp_path / 'run'}: was started with task = own, not digits-rows" in refused(digits, capsys)
+    assert f"{tmp_path / 'run'}: was started with task = 'own', not 'digits-rows'" in refused(digits, capsys)
 
 
 def pictures(folder):
