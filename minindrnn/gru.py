@@ -23,6 +23,7 @@ Cache: U, h0, gates, pn, h (and the lengths). Source: Cho et al., arXiv 1406.107
 import numpy as np
 
 from .activations import ONE, SIGMOID, TANH, activate
+from .arrays import empty
 from .compiled import kernel
 from .linear import products
 from .rnn import RNN, expect_gates
@@ -43,12 +44,12 @@ def gru_forward(a, U, h0=None, *, lengths=None):
     T, B, N = expect_gates(3, a, U)
     h0 = np.zeros((B, N), a.dtype) if h0 is None else h0
     expect("h0", h0, "BN", like=("h", np.empty((T, B, N), a.dtype), "TBN"))
-    gates = np.array(without_padding(a, lengths))
-    h, pn = np.empty((2, T, B, N), a.dtype)
+    a, gates = without_padding(a, lengths), empty(a.shape, a.dtype)
+    h, pn = empty((2, T, B, N), a.dtype)
     before, product = h0, np.empty((B, 3 * N), a.dtype)
     for t in range(T):
         np.matmul(before, U.T, out=product)                                            # F1
-        advance(gates[t], product, before, pn[t], h[t])                                # F2, F3
+        advance(a[t], product, before, gates[t], pn[t], h[t])                          # F2, F3
         before = h[t]
     h = without_padding(h, lengths, overwrite=True)
     return h, (U, h0, gates, pn, h, lengths)
@@ -59,7 +60,7 @@ def gru_backward(dh, cache):
     U, h0, gates, pn, h, lengths = cache
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
     T, B, N = h.shape
-    dh, (da, dp) = without_padding(dh, lengths), np.empty((2, T, B, 3 * N), h.dtype)
+    dh, (da, dp) = without_padding(dh, lengths), empty((2, T, B, 3 * N), h.dtype)
     carry, product = np.zeros_like(h0), np.zeros_like(h0)
     for t in reversed(range(T)):
         retreat(dh[t], gates[t], pn[t], h[t - 1] if t else h0, carry, da[t], dp[t])    # B1 to B5
@@ -84,18 +85,19 @@ class GRU(RNN):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels: one step, all sequences. A loop for each function, as two of them in one would not vectorise.
+# Kernels: one step, all sequences. Many short loops, as one that reads and writes more arrays would not vectorise.
 
 @kernel
-def advance(gates, product, before, pn, h):
-    """gates (B, 3 N) hold a[t] and receive r, z, n."""
+def advance(a, product, before, gates, pn, h):
+    """a, product, gates (B, 3 N): gates receives r, z, n."""
     B, N = h.shape
     for b in range(B):
         for k in range(2 * N):
-            gates[b, k] = activate(SIGMOID, gates[b, k] + product[b, k])               # F2: r, z
+            gates[b, k] = activate(SIGMOID, a[b, k] + product[b, k])                   # F2: r, z
         for n in range(N):
             pn[b, n] = product[b, 2 * N + n]
-            gates[b, 2 * N + n] = activate(TANH, gates[b, 2 * N + n] + gates[b, n] * pn[b, n])   # F2: n
+        for n in range(N):
+            gates[b, 2 * N + n] = activate(TANH, a[b, 2 * N + n] + gates[b, n] * pn[b, n])     # F2: n
         for n in range(N):
             candidate = gates[b, 2 * N + n]
             h[b, n] = candidate + gates[b, N + n] * (before[b, n] - candidate)         # F3
@@ -107,11 +109,16 @@ def retreat(dh, gates, pn, before, carry, da, dp):
     B, N = dh.shape
     for b in range(B):
         for n in range(N):
-            r, z, candidate = gates[b, n], gates[b, N + n], gates[b, 2 * N + n]
-            d = dh[b, n] + carry[b, n]                                                 # B1
-            dn = d * (ONE - z) * (ONE - candidate * candidate)                         # B2
-            dz = d * (before[b, n] - candidate) * (z * (ONE - z))
-            dr = dn * pn[b, n] * (r * (ONE - r))                                       # B3
-            da[b, n], da[b, N + n], da[b, 2 * N + n] = dr, dz, dn                      # B4
-            dp[b, n], dp[b, N + n], dp[b, 2 * N + n] = dr, dz, dn * r
-            carry[b, n] = d * z                                                        # B5
+            carry[b, n] += dh[b, n]                                                    # B1
+        for n in range(N):
+            z, candidate = gates[b, N + n], gates[b, 2 * N + n]
+            da[b, 2 * N + n] = carry[b, n] * (ONE - z) * (ONE - candidate * candidate)         # B2
+            da[b, N + n] = carry[b, n] * (before[b, n] - candidate) * (z * (ONE - z))
+        for n in range(N):
+            r = gates[b, n]
+            da[b, n] = da[b, 2 * N + n] * pn[b, n] * (r * (ONE - r))                   # B3
+            dp[b, 2 * N + n] = da[b, 2 * N + n] * r                                    # B4
+        for k in range(2 * N):
+            dp[b, k] = da[b, k]
+        for n in range(N):
+            carry[b, n] *= gates[b, N + n]                                             # B5

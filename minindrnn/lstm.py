@@ -25,6 +25,7 @@ Source: Hochreiter and Schmidhuber, Neural Computation 9(8), 1997; forget gate: 
 import numpy as np
 
 from .activations import ONE, SIGMOID, TANH, activate
+from .arrays import empty
 from .compiled import kernel
 from .linear import products
 from .rnn import RNN, expect_gates
@@ -45,12 +46,12 @@ def lstm_forward(a, U, s0=None, *, lengths=None):
     T, B, N = expect_gates(4, a, U)
     s0 = np.zeros((2, B, N), a.dtype) if s0 is None else s0
     expect("s0", s0, "2BN", like=("h", np.empty((T, B, N), a.dtype), "TBN"))
-    gates = np.array(without_padding(a, lengths))
-    h, c = np.empty((2, T, B, N), a.dtype)
+    a, gates = without_padding(a, lengths), empty(a.shape, a.dtype)
+    h, c = empty((2, T, B, N), a.dtype)
     (before, cell), product = s0, np.empty((B, 4 * N), a.dtype)
     for t in range(T):
         np.matmul(before, U.T, out=product)                                            # F1
-        advance(gates[t], product, cell, c[t], h[t])                                   # F1 to F4
+        advance(a[t], product, cell, gates[t], c[t], h[t])                             # F1 to F4
         before, cell = h[t], c[t]
     h, c = (without_padding(state, lengths, overwrite=True) for state in (h, c))
     return h, (U, s0, gates, h, c, lengths)
@@ -61,7 +62,7 @@ def lstm_backward(dh, cache):
     U, s0, gates, h, c, lengths = cache
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
     T, B, N = h.shape
-    dh, da, ds0 = without_padding(dh, lengths), np.empty_like(gates), np.zeros_like(s0)
+    dh, da, ds0 = without_padding(dh, lengths), empty(gates.shape, gates.dtype), np.zeros_like(s0)
     carry_h, carry_c = ds0                                                             # B8: what is left of them
     for t in reversed(range(T)):
         retreat(dh[t], gates[t], c[t - 1] if t else s0[1], c[t], carry_h, carry_c, da[t])   # B1 to B6
@@ -89,36 +90,41 @@ class LSTM(RNN):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels: one step, all sequences. A loop for each function, as two of them in one would not vectorise.
+# Kernels: one step, all sequences. Many short loops, as one that reads and writes more arrays would not vectorise.
 
 @kernel
-def advance(gates, product, before, c, h):
-    """gates (B, 4 N) hold a[t] and receive i, f, g, o; before is c[t-1]."""
+def advance(a, product, before, gates, c, h):
+    """a, product, gates (B, 4 N): gates receives i, f, g, o; before is c[t-1]."""
     B, N = c.shape
     for b in range(B):
         for k in range(2 * N):
-            gates[b, k] = activate(SIGMOID, gates[b, k] + product[b, k])               # F1, F2: i, f
-        for k in range(2 * N, 3 * N):
-            gates[b, k] = activate(TANH, gates[b, k] + product[b, k])                  # g
-        for k in range(3 * N, 4 * N):
-            gates[b, k] = activate(SIGMOID, gates[b, k] + product[b, k])               # o
+            gates[b, k] = activate(SIGMOID, a[b, k] + product[b, k])                   # F1, F2: i, f
         for n in range(N):
-            c[b, n] = gates[b, N + n] * before[b, n] + gates[b, n] * gates[b, 2 * N + n]   # F3
+            gates[b, 2 * N + n] = activate(TANH, a[b, 2 * N + n] + product[b, 2 * N + n])      # g
+        for n in range(N):
+            gates[b, 3 * N + n] = activate(SIGMOID, a[b, 3 * N + n] + product[b, 3 * N + n])   # o
+        for n in range(N):
+            c[b, n] = gates[b, N + n] * before[b, n] + gates[b, n] * gates[b, 2 * N + n]       # F3
         for n in range(N):
             h[b, n] = gates[b, 3 * N + n] * activate(TANH, c[b, n])                    # F4
 
 
 @kernel
 def retreat(dh, gates, before, c, carry_h, carry_c, dz):
-    """dz (B, 4 N) receives the gradients of zi, zf, zg, zo; carry_c goes one step back."""
+    """dz (B, 4 N) receives the gradients of zi, zf, zg, zo; carry_h becomes dh, carry_c goes one step back."""
     B, N = c.shape
     for b in range(B):
         for n in range(N):
-            i, f, g, o = gates[b, n], gates[b, N + n], gates[b, 2 * N + n], gates[b, 3 * N + n]
-            d, r = dh[b, n] + carry_h[b, n], activate(TANH, c[b, n])                   # B1
-            dc = d * o * (ONE - r * r) + carry_c[b, n]                                 # B2
-            dz[b, 3 * N + n] = d * r * (o * (ONE - o))                                 # B3, B5
-            dz[b, n] = dc * g * (i * (ONE - i))                                        # B4, B5
-            dz[b, N + n] = dc * before[b, n] * (f * (ONE - f))
-            dz[b, 2 * N + n] = dc * i * (ONE - g * g)
-            carry_c[b, n] = dc * f                                                     # B6
+            carry_h[b, n] += dh[b, n]                                                  # B1
+        for n in range(N):
+            o, r = gates[b, 3 * N + n], activate(TANH, c[b, n])
+            carry_c[b, n] += carry_h[b, n] * o * (ONE - r * r)                         # B2: now dc
+            dz[b, 3 * N + n] = carry_h[b, n] * r * (o * (ONE - o))                     # B3, B5
+        for n in range(N):
+            i, g = gates[b, n], gates[b, 2 * N + n]
+            dz[b, n] = carry_c[b, n] * g * (i * (ONE - i))                             # B4, B5
+            dz[b, 2 * N + n] = carry_c[b, n] * i * (ONE - g * g)
+        for n in range(N):
+            f = gates[b, N + n]
+            dz[b, N + n] = carry_c[b, n] * before[b, n] * (f * (ONE - f))
+            carry_c[b, n] *= f                                                         # B6

@@ -21,6 +21,7 @@ Cache: U, h0, h (and the lengths). Source: arXiv 1803.04831, equation 1; IRNN: L
 import numpy as np
 
 from .activations import KIND, activate, differentiate
+from .arrays import empty
 from .compiled import kernel
 from .layer import Layer, Parameter, drawn
 from .linear import Linear, products, scaled
@@ -47,11 +48,11 @@ def rnn_forward(a, U, h0=None, *, activation="tanh", lengths=None):
     expect("U", U, "NN", like)
     expect("h0", h0, "BN", like)
     expect_choice("activation", activation, KIND)
-    h = np.array(without_padding(a, lengths))
+    a, h = without_padding(a, lengths), empty(a.shape, a.dtype)
     before, product = h0, np.empty_like(h0)
     for t in range(T):
         np.matmul(before, U.T, out=product)                                # F1
-        KERNELS[activation][0](h[t], product)                              # F1, F2
+        KERNELS[activation][0](a[t], product, h[t])                        # F1, F2
         before = h[t]
     h = without_padding(h, lengths, overwrite=True)
     return h, (U, h0, h, activation, lengths)
@@ -62,9 +63,9 @@ def rnn_backward(dh, cache):
     U, h0, h, activation, lengths = cache
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
     T, _, N = h.shape
-    da, carry = np.array(without_padding(dh, lengths)), np.zeros_like(h0)
+    dh, da, carry = without_padding(dh, lengths), empty(h.shape, h.dtype), np.zeros_like(h0)
     for t in reversed(range(T)):
-        KERNELS[activation][1](da[t], carry, h[t])                         # B1, B3
+        KERNELS[activation][1](dh[t], carry, h[t], da[t])                  # B1, B3
         np.matmul(da[t], U, out=carry)                                     # B2
     dU = products(da[1:].reshape(-1, N), h[:-1].reshape(-1, N)) + da[0].T @ h0
     return da, dU.astype(U.dtype), carry                                   # B4, B5
@@ -124,18 +125,18 @@ def expect_gates(gates, a, U):
 
 def _compile(kind):
     @kernel
-    def advance(h, product):
-        """The rows h (B, N) hold a[t] and receive h[t]; product is U h[t-1]."""
+    def advance(a, product, h):
+        """h (B, N) receives h[t]; a is a[t], product is U h[t-1]."""
         for b in range(h.shape[0]):
             for n in range(h.shape[1]):
-                h[b, n] = activate(kind, h[b, n] + product[b, n])          # F1, F2
+                h[b, n] = activate(kind, a[b, n] + product[b, n])          # F1, F2
 
     @kernel
-    def retreat(dz, carry, h):
-        """The rows dz hold dh[t] and receive dz[t]."""
+    def retreat(dh, carry, h, dz):
+        """dz (B, N) receives dz[t]."""
         for b in range(h.shape[0]):
             for n in range(h.shape[1]):
-                dz[b, n] = differentiate(kind, dz[b, n] + carry[b, n], h[b, n])   # B1
+                dz[b, n] = differentiate(kind, dh[b, n] + carry[b, n], h[b, n])   # B1
 
     return advance, retreat
 
