@@ -11,6 +11,7 @@ Cache: tokens, mask, M (and the lengths). Source: Gal and Ghahramani, arXiv 1512
 """
 import numpy as np
 
+from .compiled import kernel
 from .layer import Layer, Parameter, drawn
 from .shapes import expect, expect_count, expect_lengths, expect_number, without_padding
 
@@ -48,9 +49,9 @@ def embedding_backward(dx, cache):
     tokens, mask, M, lengths = cache
     expect("dx", dx, "TBM", like=("x", np.empty((*tokens.shape, M), mask.dtype), "TBM"))
     seen, place = np.unique(tokens, return_inverse=True)
-    total = np.zeros((len(seen), dx.shape[2]))
-    np.add.at(total, place.ravel(), without_padding(dx, lengths).reshape(-1, dx.shape[2]))
-    dE = np.zeros((len(mask), dx.shape[2]), dx.dtype)
+    total = np.zeros((len(seen), M))
+    add_rows(without_padding(dx, lengths).reshape(-1, M), place.ravel(), total)
+    dE = np.zeros((len(mask), M), dx.dtype)
     dE[seen] = mask[seen, np.newaxis] * total                                            # B1
     return dE
 
@@ -77,3 +78,14 @@ class Embedding(Layer):
     def backward(self, dy, cache, **how):
         """The gradient of the tokens is None: there is none."""
         return None, {"E": embedding_backward(dy, cache)}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernel
+
+@kernel
+def add_rows(dx, place, total):
+    """Add row r of dx (R, M) to row place[r] of total."""
+    for r in range(place.size):
+        for m in range(dx.shape[1]):
+            total[place[r], m] += dx[r, m]                                               # B1

@@ -1,4 +1,8 @@
 """RNN, LSTM, GRU: the obvious NumPy truth, SymPy, and what they share with IndRNN."""
+import inspect
+import re
+
+import numba
 import numpy as np
 import pytest
 import sympy
@@ -8,8 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference import ACT
 from strategies import seeds
 
-from minindrnn import GRU, LSTM, RNN, indrnn_backward, indrnn_forward
+from minindrnn import GRU, LSTM, RNN, gru, indrnn_backward, indrnn_forward, lstm
 from minindrnn.activations import KIND
+from minindrnn.compiled import OPTIONS
 from minindrnn.gru import gru_backward, gru_forward
 from minindrnn.layer import leaves
 from minindrnn.lstm import lstm_backward, lstm_forward
@@ -209,3 +214,16 @@ def test_backward_twice_is_the_same_and_inputs_are_left_alone(gates, forward, ba
     _, grads = network.backward(y, cache)
     for path, parameter, grad in leaves(network.parameters, grads):
         assert grad.shape == parameter.value.shape and grad.dtype == np.float32, path
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="looks at what the compiler made")
+@pytest.mark.parametrize("kernel, axes", [
+    (lstm.advance, "4 4 1 4 1 1"), (lstm.retreat, "1 4 1 1 1 1 4"),
+    (gru.advance, "3 3 1 3 1 1"), (gru.retreat, "1 3 1 1 1 3 3")])
+def test_every_loop_of_a_step_is_vectorised(kernel, axes):
+    """They were not, silently, for as long as one loop read and wrote too many arrays."""
+    compiled = numba.njit(**OPTIONS | dict(cache=False, fastmath={"contract", "nsz"}))(kernel.py_func)
+    compiled(*(np.zeros((2, 8 * int(width)), np.float32) for width in axes.split()))
+    code, = compiled.inspect_llvm().values()
+    loops = len(re.findall("for [nk] in", inspect.getsource(kernel.py_func)))
+    assert len(re.findall(r"^vector\.body\S*:", code, re.MULTILINE)) >= loops
