@@ -78,7 +78,8 @@ def test_what_is_said_of_motion():
     statistics = np.mean(json.loads((ROOT / "tutorials/results/motion/statistics.json").read_text())["windows"])
     assert plain > lstm + 0.02 > rnn + 0.15 and abs(plain - statistics) < 0.01
     assert np.ptp(accuracies("plain")) > 0.1
-    whole = json.loads((ROOT / "tutorials/results/motion/statistics.json").read_text())["recordings"]
+    whole, lengths = (json.loads((ROOT / "tutorials/results/motion/statistics.json").read_text())[name] for name in ("recordings", "lengths"))
+    assert {len(fold) for fold in lengths} == {84} and max(map(max, lengths)) == 2618
     assert np.mean(whole) > np.mean(accuracies("whole-plain")) > np.mean(accuracies("whole-lstm"))
     experiment, _, steps = load_run(ROOT / "tutorials/results/motion/plain-fold2")
     assert experiment.settings.fold == 2 and steps == 2000
