@@ -90,6 +90,8 @@ def test_what_is_said_of_pixels():
     accuracy = {row["step"] / 1700: row["validation_accuracy"] for row in rows}
     assert round(accuracy[3], 3) == 0.543 and round(accuracy[6], 3) == 0.603 and round(max(accuracy), 1) == 17.6
     experiment, network, _ = load_run(ROOT / "tutorials/results/smnist/plain")
+    rnn = json.loads((ROOT / "tutorials/results/smnist/rnn/result.json").read_text())
+    assert rnn["test_accuracy"] == 0.1135                   # of 10 000 images 1135 are ones
     before, now = ([np.mean(np.abs(u) > 0.9) for u in recurrent_weights(of).values()] for of in (initial(experiment), network))
     assert before[-1] == 1 and all(np.diff(now) > 0)
 
