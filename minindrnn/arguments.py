@@ -73,8 +73,8 @@ def parser():
     add("--whole", action="store_true", help="motion: whole recordings, up to 2618 steps, instead of windows")
     add("--fold", type=number(int, 0, 4), metavar="F", help="motion: which two of ten people are the test (default 0)")
     add("--data", metavar="PATH", help="where the files of smnist, pmnist, fashion or motion lie (default "
-        "$MININDRNN_DATA/NAME, else the cache, which is filled from the network); chars: a text file (default "
-        "Shakespeare)")
+        "$MININDRNN_DATA/NAME, else the cache, which is filled from the network); chars: a text file, or a "
+        "folder with ptb.char.train.txt, .valid.txt, .test.txt (default Shakespeare)")
     add("--layers", type=layers, metavar="L",
         help="indrnn and baselines: layers; residual: blocks of two; dense: layers in each of three blocks, or as many "
              "blocks as there are numbers, 8,6,4")

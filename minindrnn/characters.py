@@ -53,10 +53,11 @@ class Characters:
             return
         self.parts, self.symbols = load_text(settings.data or None)
         shortest = settings.batch * self.T + 1
-        if len(self.parts["train"]) < shortest or len(self.parts["validation"]) < 2:
-            raise DataError(f"{settings.data}: too short: for batches of {settings.batch} x {self.T} the first 90 % must "
-                            f"have {shortest} characters, got {len(self.parts['train'])}; try a smaller --batch or "
-                            "--length")
+        lengths = [len(part) for part in self.parts.values()]
+        if lengths[0] < shortest or min(lengths) < 2:
+            raise DataError(f"{settings.data or 'Shakespeare'}: too short: for batches of {settings.batch} x {self.T} "
+                            f"expected {shortest} characters for training, and two each for validation and test, got "
+                            f"{lengths}; try a smaller --batch or --length")
         self.segments = (len(self.parts["train"]) - 1) // shortest
 
     def network(self, rng):

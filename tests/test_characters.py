@@ -98,6 +98,16 @@ def test_text_in_any_language(tmp_path):
     assert "".join(symbols[token] for part in parts.values() for token in part) == "зима\r\n雪\r\n" * 10
 
 
+def test_penn_treebank_comes_in_three_files(tmp_path):
+    for ending, text in (("train", " n o _ i t\n w a s _ n ' t\n"), ("valid", " < u n k >\n"), ("test", " b l a c k\n")):
+        with pytest.raises(DataError, match=f"ptb.char.{ending}.txt: cannot be read: No such file"):
+            load_text(tmp_path)
+        (tmp_path / f"ptb.char.{ending}.txt").write_text(text)
+    parts, symbols = load_text(tmp_path)
+    read = {name: "".join(symbols[token] for token in part) for name, part in parts.items()}
+    assert read == {"train": "no it\nwas n't\n", "validation": "<unk>\n", "test": "black\n"}
+
+
 @pytest.mark.parametrize("contents, message", [
     (b"", "expected text of at least two different symbols, got 0"), (b"aaaa", "at least two different symbols, got 1"),
     (b"ab\xff", "expected text in UTF-8, got byte 0xff at 2")])
@@ -108,5 +118,5 @@ def test_what_is_no_text(tmp_path, contents, message):
 
 
 def test_too_short_a_text(tmp_path):
-    with pytest.raises(DataError, match="too short: for batches of 3 x 10 the first 90 % must have 31 characters, got 27"):
+    with pytest.raises(DataError, match=r"too short: for batches of 3 x 10 expected 31 characters for training, .* got \[27, 1, 2\]"):
         task(tmp_path, "ab" * 15)
