@@ -24,7 +24,7 @@ from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
 from .questions import EXERCISES
 from .recipe import BASELINES, Settings
-from .readback import load_run, pictures, summary
+from .readback import learning_on, load_run, pictures, summary
 from .report import describe_memory, draw, draw_adding, draw_curve, draw_gradients
 from .run import TrainingError, history
 
@@ -82,10 +82,17 @@ def predict(arguments):
 
 def report(arguments):
     experiment, network, steps = load_run(arguments.run)
+    if arguments.dynamic and experiment.settings.task != "chars":
+        raise TrainingError(f"--dynamic is for chars, not for {experiment.settings.task}")
+    found = learning_on(experiment, network) if arguments.dynamic else None
     for said in (*summary(arguments.run, experiment, steps), *describe_memory(network, network.bound)):
         print(said)
     out = arguments.out or arguments.run
     out.mkdir(parents=True, exist_ok=True)
+    if found:
+        with replacing(out / "dynamic.json", "w") as file:
+            file.write(json.dumps(found) + "\n")
+        print(f"test {found['test_bits']:.3f} bits a character if it goes on learning, at a rate of {found['rate']:g}")
     for name, picture, *what in pictures(arguments.run, experiment, network):
         draw(picture, *what, out / name) if picture else print(f"no {name}: {what[0]}")
     return 0

@@ -110,6 +110,8 @@ def parser():
         "Sum up a run, finished or not, and draw its learning curve, the memory of its layers, and its confusion."))
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")
     report.add_argument("--out", type=Path, metavar="DIR", help="folder of the pictures (default RUN)")
+    report.add_argument("--dynamic", action="store_true", help="chars: also test it while it goes on learning from "
+                        "what it has read, which takes minutes, and write dynamic.json")
     figure = commands.add_parser("figure", help="IndRNN beside RNN, IRNN and LSTM on the adding problem", description=(
         "Train every model on the adding problem at every length, with the papers' settings, and draw all learning "
         "curves in one figure. Ctrl-C stops and saves; the same command goes on, and passes over what is done."))

@@ -10,11 +10,13 @@ from dataclasses import asdict
 
 import numpy as np
 from scipy.special import softmax
+from tqdm import tqdm
 
 from .blocks import Chain
 from .data.files import DataError
 from .data.text import load_text
 from .dense import dense_layers
+from .dynamic import evaluate_dynamically, mean_squares
 from .indrnn import IndRNN
 from .languagemodel import LanguageModel
 from .linear import kaiming, scaled
@@ -29,6 +31,8 @@ BEGIN = -0.5, 0.5        # where u starts: the last few characters matter most, 
                          # leave nothing of them
 ANEW = 0.1               # probability that a segment starts from nothing
 STREAMS = 50             # places from which a text is read in an evaluation; fewer, if they were not 10 segments apart
+SEEN = 500               # dynamic evaluation: segments that the squares of gradients, and then the rate, are taken from
+SLOWEST, DECAY = 5e-5, 0.002        # its lowest rate, and how strongly it draws back
 
 
 class Characters:
@@ -121,6 +125,28 @@ class Characters:
             if (piece >= 0).any():
                 nats += cross_entropy(y, piece)[0] * np.count_nonzero(piece >= 0)
         return {f"{part}_bits": float(nats / math.log(2) / (len(text) - 1))}
+
+    def evaluate_dynamically(self, network):
+        """{"test_bits", "rate"}: the same for the test part, read in one piece by a network that goes on learning (see
+        `dynamic`), and the rate at which it does: doubled for as long as that helps where the validation part begins.
+        """
+        def bits(part, rate, count=None):
+            pieces = self.segments_of(part, count)
+            asked = tqdm(pieces, f"{part}, rate {rate:g}", leave=False, dynamic_ncols=True)
+            nats = evaluate_dynamically(network, cross_entropy, asked, squares, rate=rate, decay=DECAY)
+            return float(np.average(nats, weights=[len(x) for x, _ in pieces]) / math.log(2))
+
+        squares = mean_squares(network, cross_entropy, self.segments_of("train", SEEN))
+        rate, best = SLOWEST, bits("validation", SLOWEST, SEEN)
+        while (faster := bits("validation", 2 * rate, SEEN)) < best:
+            rate, best = 2 * rate, faster
+        return {"test_bits": bits("test", rate), "rate": rate}
+
+    def segments_of(self, part, count=None):
+        """The first so many segments of a part of the text, or all: tokens (T, 1), those one further on."""
+        tokens, target = self.parts[part][:-1, np.newaxis], self.parts[part][1:, np.newaxis]
+        return [(tokens[start:start + self.T], target[start:start + self.T])
+                for start in range(0, len(tokens), self.T)[:count]]
 
     def result(self, network):
         """{name: number} for result.json. Of batch normalisation only the running averages: a text has no batch."""

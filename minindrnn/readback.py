@@ -91,5 +91,13 @@ def pictures(folder, experiment, network):
             yield "confusion.png", None, error
 
 
+def learning_on(experiment, network):
+    """What `Characters.evaluate_dynamically` finds. DataError if the text is not there, or is another one."""
+    whole = type(experiment)(experiment.settings)
+    if whole.symbols != experiment.symbols:
+        raise DataError("the text is not that which the run was started with")
+    return whole.evaluate_dynamically(network)
+
+
 def words(name):
     return name.replace("_", " ")

@@ -7,6 +7,7 @@ import pytest
 from minindrnn.data.files import DataError
 from minindrnn.data.text import load_text
 from minindrnn.experiments import EXPERIMENTS, settings
+from minindrnn.layer import leaves
 
 TEXT = "".join(chr(97 + k % 7) for k in np.random.default_rng(0).integers(0, 7, 1500))
 
@@ -90,6 +91,26 @@ def test_a_network_learns_a_rhyme(tmp_path, model):
     with pytest.raises(DataError, match="expected at least one character to go on from, got none"):
         made.sample(run.network, "", 3, 1.0, np.random.default_rng(0))
     assert any("bits a character" in line for line in made.report(run.network, made.result(run.network)))
+
+
+def test_a_network_that_goes_on_learning_says_more(tmp_path):
+    """It has learned another rhyme than that of the other parts."""
+    made = task(tmp_path, "abcbadb" * 1800 + "acbdabd" * 200, steps=60, batch=8, rate=2e-2, hidden=24)
+    for part in made.parts:
+        pieces = made.segments_of(part)
+        read, asked = (np.concatenate(arrays)[:, 0] for arrays in zip(*pieces))
+        np.testing.assert_array_equal(read, made.parts[part][:-1])
+        np.testing.assert_array_equal(asked, made.parts[part][1:])
+        assert len(made.segments_of(part, 2)) == 2
+    run = made.run(tmp_path / "run")
+    run.start()
+    assert run.train()
+    network = run.network
+    kept = [parameter.value.copy() for _, parameter in leaves(network.parameters)]
+    found = made.evaluate_dynamically(network)
+    assert found["test_bits"] < made.evaluate(network, part="test")["test_bits"] / 2 and found["rate"] > 5e-5
+    for copy, (path, parameter) in zip(kept, leaves(network.parameters)):
+        np.testing.assert_array_equal(parameter.value, copy, path)
 
 
 def test_text_in_any_language(tmp_path):

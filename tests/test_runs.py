@@ -228,7 +228,14 @@ def test_a_text_is_gone_on_with(tmp_path, capsys):
     text.write_text("abcab\n" * 100)
     assert main(["train", "chars", "--data", str(text), "--length", "5", "--layers", "1", "--hidden", "6", "--batch", "2",
                  "--steps", "3", "--out", str(run)]) == 0
+    capsys.readouterr()
+    assert main(["report", str(run), "--dynamic", "--out", str(tmp_path / "out")]) == 0
+    found = json.loads((tmp_path / "out/dynamic.json").read_text())
+    assert f"test {found['test_bits']:.3f} bits a character if it goes on learning, at a rate of" in capsys.readouterr().out
+    text.write_text("abca\n" * 100 + "d")
+    assert "the text is not that which the run was started with" in refused(["report", run, "--dynamic"], capsys)
     text.unlink()
+    assert "text.txt: cannot be read" in refused(["report", run, "--dynamic"], capsys)
     said = []
     for options in ([], ["--sample", "30"], ["--sample", "30", "--seed", "1"], ["--sample", "30", "--temperature", "0.001"]):
         capsys.readouterr()
