@@ -26,12 +26,12 @@ GOAL = {100: 0.005, 1000: 0.01}
 
 
 def keep(run):
-    """Copy into results/TASK/REST, of a run TASK-REST, its settings, metrics and result and, if `report` was asked for
+    """Copy into results/TASK/REST, of a run TASK-REST, its settings, metrics and results and, if `report` was asked for
     it, its pictures and what `predict` and `report` need of a small checkpoint: all but the optimiser."""
     folder = HERE / "results" / run.name.replace("-", "/", 1)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = sorted(run.glob("*.png")) if (run / "memory.png").exists() else []
-    for path in [run / "config.json", run / "metrics.jsonl", run / "result.json", *pictures]:
+    for path in [run / "config.json", run / "metrics.jsonl", run / "result.json", *run.glob("dynamic.json"), *pictures]:
         shutil.copy(path, folder)
     arrays, facts = checkpoint.load(run / "checkpoint.npz")
     learned = {name: array for name, array in arrays.items() if name.startswith(("parameter.", "buffer."))}
@@ -134,15 +134,16 @@ def _motion_row(name, accuracies, own):
 
 
 def characters_table():
-    """Bits a character on the last 5 % of Shakespeare, after the same number of updates."""
-    yield "| characters | updates | minutes | test, bits a character |"
-    yield "| --- | --- | --- | --- |"
+    """Bits a character on the last 5 % of Shakespeare, as the networks are and while they go on learning."""
+    yield "| characters | updates | minutes | test, bits a character | learning on |"
+    yield "| --- | --- | --- | --- | --- |"
     for model in ("plain", "residual", "dense", "lstm", "long"):
         for _, result in runs(f"chars/{model}"):
+            dynamic = json.loads((HERE / f"results/chars/{model}/dynamic.json").read_text())
             yield (f"| {NAMES[model]} | {result['steps']} | {result['seconds'] / 60:.0f} "
-                   f"| {result['test_bits']:.3f} |")
+                   f"| {result['test_bits']:.3f} | {dynamic['test_bits']:.3f} |")
     orders = json.loads((HERE / "results/chars/statistics.json").read_text())
-    yield f"| n-gram of order {len(orders)} | | | {orders[-1]:.3f} |"
+    yield f"| n-gram of order {len(orders)} | | | {orders[-1]:.3f} | |"
 
 
 # Mean squared error after so many steps, read off the same figure: IRNN, LSTM, RNN where the paper shows them.
