@@ -100,6 +100,9 @@ def test_what_is_said_of_speed():
     found = {row["what"]: row["median"] for row in map(json.loads, (ROOT / "tutorials/results/bench.jsonl").read_text().splitlines())}
     over = {layers: [found[f"T = {T}: LSTM over IndRNN, {layers}"] for T in (256, 512, 1024)] for layers in ("1 layer", "2 layers")}
     assert min(over["1 layer"]) > 10 > max(over["2 layers"])
+    for shape in ("784, 32, 1, 128", "784, 32, 128, 128", "5000, 50, 2, 128"):
+        name = f"T, B, M, N = {shape}, 1 layer"
+        assert found[f"{name}: our LSTM over ours"] < 0.8 * found[f"{name}: PyTorch LSTM over ours"]
 
 
 def test_there_are_two_commands_that_set_up_everything():
