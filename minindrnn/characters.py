@@ -128,7 +128,8 @@ class Characters:
 
     def evaluate_dynamically(self, network):
         """{"test_bits", "rate"}: the same for the test part, read in one piece by a network that goes on learning (see
-        `dynamic`), and the rate at which it does: doubled for as long as that helps where the validation part begins.
+        `dynamic`), and the rate at which it does: doubled for as long as that helps where the validation part begins,
+        and halved if it says less about the test part, which is longer, than one who knows nothing.
         """
         def bits(part, rate, count=None):
             pieces = self.segments_of(part, count)
@@ -140,7 +141,9 @@ class Characters:
         rate, best = SLOWEST, bits("validation", SLOWEST, SEEN)
         while (faster := bits("validation", 2 * rate, SEEN)) < best:
             rate, best = 2 * rate, faster
-        return {"test_bits": bits("test", rate), "rate": rate}
+        while not (found := bits("test", rate)) < math.log2(len(self.symbols)) and rate > SLOWEST:
+            rate /= 2
+        return {"test_bits": found, "rate": rate}
 
     def segments_of(self, part, count=None):
         """The first so many segments of a part of the text, or all: tokens (T, 1), those one further on."""

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 
+from minindrnn import characters
 from minindrnn.data.files import DataError
 from minindrnn.data.text import load_text
 from minindrnn.experiments import EXPERIMENTS, settings
@@ -111,6 +112,21 @@ def test_a_network_that_goes_on_learning_says_more(tmp_path):
     assert found["test_bits"] < made.evaluate(network, part="test")["test_bits"] / 2 and found["rate"] > 5e-5
     for copy, (path, parameter) in zip(kept, leaves(network.parameters)):
         np.testing.assert_array_equal(parameter.value, copy, path)
+
+
+def test_a_rate_that_is_too_high_for_the_whole_test_is_halved(tmp_path, monkeypatch):
+    made = task(tmp_path, TEXT * 100)
+    asked = []
+
+    def evaluate(network, loss, pieces, squares, rate, decay):
+        n = len(list(pieces))
+        asked.append((n, rate))
+        return [abs(rate - 4e-4) if n == 500 else 0.5 if rate < 3e-4 else np.nan if rate < 5e-4 else np.inf] * n
+
+    monkeypatch.setattr(characters, "evaluate_dynamically", evaluate)
+    found = made.evaluate_dynamically(made.network(np.random.default_rng(0)))
+    assert found == {"test_bits": pytest.approx(0.5 / math.log(2)), "rate": 2e-4}
+    assert asked == [(500, 5e-5), (500, 1e-4), (500, 2e-4), (500, 4e-4), (500, 8e-4), (750, 4e-4), (750, 2e-4)]
 
 
 def test_text_in_any_language(tmp_path):
