@@ -87,6 +87,7 @@ def test_an_input_that_does_not_fit_is_refused(own, tmp_path, capsys):
         np.save(path, X)
         assert refused(["predict", run, path], capsys) == f"python -m minindrnn predict: {path}: {message}"
     assert "--seed is for chars, not for own" in refused(["predict", run, path, "--seed", "1"], capsys)
+    assert "--dynamic is for chars, not for own" in refused(["report", run, "--dynamic"], capsys)
     path.write_bytes(b"text")
     assert f"{path}: not a whole .npy file of plain arrays" in refused(["predict", run, path], capsys)
     assert f"{path}x: no such file" in refused(["predict", run, f"{path}x"], capsys)
