@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import test_mutants
 
+from minindrnn.experiments import EXPERIMENTS, settings
 from minindrnn.readback import initial, load_run, recurrent_weights
 
 ROOT = Path(__file__).parent.parent
@@ -94,6 +95,16 @@ def test_what_is_said_of_pixels():
     assert rnn["test_accuracy"] == 0.1135                   # of 10 000 images 1135 are ones
     before, now = ([np.mean(np.abs(u) > 0.9) for u in recurrent_weights(of).values()] for of in (initial(experiment), network))
     assert before[-1] == 1 and all(np.diff(now) > 0)
+
+
+def test_what_is_said_of_characters():
+    def found(model, name):
+        return json.loads((ROOT / f"tutorials/results/chars/{model}/{name}.json").read_text())
+    for model, layers in (("plain", 6), ("residual", 21), ("dense", 39)):
+        experiment = EXPERIMENTS["chars"](settings(**found(model, "config")), {"symbols": "x" * 84})
+        assert len(recurrent_weights(initial(experiment))) == layers
+    plain, long = found("plain", "result"), found("long", "result")
+    assert long["steps"] == 3 * plain["steps"] and 0 < plain["test_bits"] - long["test_bits"] < 0.02
 
 
 def test_what_is_said_of_speed():
