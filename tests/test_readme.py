@@ -62,7 +62,7 @@ def test_what_is_said_of_the_four_models():
     for T in (500, 1000):
         assert first(T, "indrnn") < 2000 and 3.5 < first(T, "lstm") / first(T, "indrnn") < 4.5
         assert all(min(row["test_mse"] for row in rows(T, model)) > 0.15 for model in ("rnn", "irnn"))
-    assert [rows(100, model)[-1]["step"] for model in ("indrnn", "irnn", "rnn", "lstm")] == [60_300, 60_300, 60_300, 25_000]
+    assert all(rows(100, model)[-1]["step"] == 60_300 for model in ("indrnn", "irnn", "rnn", "lstm"))
     assert rows(1000, "indrnn")[-1]["step"] == 60_300
     assert rows(100, "irnn")[-1]["test_mse"] < 1e-4
     longest = {row["step"]: row["test_mse"] for row in rows(5000, "indrnn")}
