@@ -11,11 +11,12 @@ from functools import cache
 import numpy as np
 from numba import cuda
 
-from minindrnn.bench import STEPS, interleaved, row, wall
+from minindrnn.bench import STEPS
 from minindrnn.losses import cross_entropy
 from minindrnn.optim import Adam
 from minindrnn.peers import cudnn_lstm
 from minindrnn.stacked import StackedIndRNN
+from minindrnn.timing import interleaved, row, wall
 
 from .device import Workspace
 from .linear import linear_backward, linear_forward

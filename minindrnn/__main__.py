@@ -11,7 +11,7 @@ import numpy as np
 from .architectures import build
 from .architectures import describe as describe_network
 from .arguments import parser
-from .bench import SECTIONS, line
+from .bench import SECTIONS
 from .bench import bench as measure
 from .checkpoint import CheckpointError, replacing
 from .console import say_if_slow
@@ -27,6 +27,7 @@ from .recipe import BASELINES, Settings
 from .readback import learning_on, load_run, pictures, summary
 from .report import describe_memory, draw, draw_adding, draw_curve, draw_gradients
 from .run import TrainingError, history
+from .timing import line
 
 
 def train(arguments):

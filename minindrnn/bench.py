@@ -2,15 +2,12 @@
 
 The recurrence moves bytes and computes little, so its limit is the memory: forward reads a and writes h (2 streams),
 backward reads dh and h and writes da (3 streams). A whole step is mostly matrix products; its limit is the time of the
-same products alone. Limits are measured in turn with what they limit, round by round, in an order drawn anew; each
-timed call of a kernel follows two untimed ones, so that both find in the caches what they leave there themselves. A
-ratio is the median over the rounds, with the middle half of them in brackets: the noise of the machine.
+same products alone. Limits are measured in turn with what they limit (see `timing`).
 """
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from functools import partial
 
 import numpy as np
@@ -27,6 +24,7 @@ from .optim import Adam
 from .peers import PEERS
 from .recurrence import BACKWARD, FORWARD, PAGE
 from .stacked import StackedIndRNN
+from .timing import interleaved, row
 from .training import train_step
 
 # T, B, N and type. Arrays of 784, 32, 128 are 13 MB, and stay in many a processor's last cache; the longer ones do not.
@@ -54,35 +52,6 @@ def two_streams(x):
 def three_streams(x, y):
     for i in range(x.size):
         x[i] += np.float32(1e-9) * y[i]
-
-
-def wall(function):
-    """Seconds of one call."""
-    began = time.perf_counter()
-    function()
-    return time.perf_counter() - began
-
-
-def interleaved(functions, rounds=25, untimed=2, clock=wall):
-    """{name: seconds (rounds,)}, one timed call of each function a round, in an order drawn anew."""
-    seconds, rng = {name: np.empty(rounds) for name in functions}, np.random.default_rng(0)
-    for r in range(rounds):
-        for name in rng.permutation(list(functions)):
-            for _ in range(untimed if r else 2):
-                functions[name]()
-            seconds[name][r] = clock(functions[name])
-    return seconds
-
-
-def spread(values):
-    """The median with the quartiles, as {"median", "low", "high"}."""
-    low, median, high = (float(value) for value in np.percentile(values, [25, 50, 75]))
-    return {"median": median, "low": low, "high": high}
-
-
-def row(what, values, unit, digits=2):
-    """One line of a report: what was measured, {"median", "low", "high"} and the unit."""
-    return {"what": what, "unit": unit, "digits": digits} | spread(np.atleast_1d(values))
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -264,10 +233,3 @@ def bench(names, sections=SECTIONS):
     for name in names:
         for measured in sections[name]():
             yield name, measured
-
-
-def line(measured):
-    """A row as text."""
-    number = f"{{:.{measured['digits']}f}}".format
-    noise = "" if measured["low"] == measured["high"] else f"({number(measured['low'])} to {number(measured['high'])})"
-    return f"  {measured['what']:<62} {number(measured['median']):>9} {measured['unit']:<13} {noise}"

@@ -6,8 +6,9 @@ import pytest
 
 from minindrnn import arrays, bench
 from minindrnn.__main__ import main
-from minindrnn.bench import interleaved, line, products, row, training
+from minindrnn.bench import products, training
 from minindrnn.peers import PEERS
+from minindrnn.timing import interleaved, line, row
 
 SMALL = dict(ACTIVATIONS=(3, 2, 4), NARROW=(3, 2, 4), SIZES=[(5, 2, 3, "float32")], GROWTH=[(4, 2, 3, 1)], first_call=lambda: (2.0, 1.0),
              STEPS={"small": (4, 2, 5, 3, 2, {}), "normalised": (4, 2, 5, 3, 1, dict(norm="after", dropout=0.1))})

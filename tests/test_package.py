@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LEVELS = [
-    {"shapes", "compiled", "arrays", "peers", "starters", "console"},
+    {"shapes", "compiled", "arrays", "peers", "starters", "console", "timing"},
     {"exponential", "layer"},
     {"activations"},
     {"memory", "linear", "recurrence", "batchnorm", "layernorm", "dropout", "embedding", "differences", "losses", "blocks",

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minindrnn
-from minindrnn import bench, indrnn_backward, indrnn_forward, linear_forward, recurrence
+from minindrnn import bench, indrnn_backward, indrnn_forward, linear_forward, recurrence, timing
 from minindrnn.activations import IDENTITY
 
 plt.style.use("tableau-colorblind10")
@@ -171,11 +171,11 @@ assert all(measured[f"T, B, N = 5000, 50, 128, float32, {name}"] > 80 for name i
 
 # %%
 T, B, N = 100, 32, 128
-seconds = bench.interleaved(bench.recurrence(T, B, N, "float32"), rounds=5)
-rows = [bench.row(name, 1e9 * times / (T * B * N), "ns an element") for name, times in seconds.items()]
+seconds = timing.interleaved(bench.recurrence(T, B, N, "float32"), rounds=5)
+rows = [timing.row(name, 1e9 * times / (T * B * N), "ns an element") for name, times in seconds.items()]
 assert {row["what"] for row in rows} == {"two streams", "forward", "three streams", "backward"}
 assert all(row["median"] > 0 for row in rows)
-# for row in rows: print(bench.line(row))                        # take away the first # to see your numbers
+# for row in rows: print(timing.line(row))                       # take away the first # to see your numbers
 
 # %% [markdown]
 # ## What is a whole training step made of?

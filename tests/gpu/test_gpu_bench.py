@@ -13,7 +13,7 @@ from minindrnn.__main__ import main
 SIMULATED = """
 import sys
 import simulator
-from minindrnn import bench
+from minindrnn import timing
 from minindrnn.__main__ import main
 from minindrnn.gpu import bench as device
 
@@ -21,8 +21,8 @@ simulator.make_small("minindrnn.gpu")
 device.SIZES, device.COPIED, device.BLOCKS, device.BLOCK = {"small": (9, 2, 3)}, 64, 2, 4
 device.LAYERS, device.STEPS = [(4, 2, 2, 3)], {"small": (4, 2, 2, 3, 1, dict(norm="after", dropout=0.1))}
 device.seconds(lambda: None)                                   # bogus: the simulator has no clock
-device.seconds = bench.wall
-original = bench.interleaved
+device.seconds = timing.wall
+original = timing.interleaved
 device.interleaved = lambda functions, clock, **options: original(functions, 2, 0, clock)
 sys.exit(main(["bench", "--device", "cuda", "--json"]))
 """
