@@ -1,11 +1,13 @@
 """The words of the command line: which commands there are, what each takes, and what is answered to wrong ones."""
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from .architectures import ARCHITECTURES
 from .bench import SECTIONS
+from .experiments import settings
 from .questions import EXERCISES
 from .recipe import MODELS
 
@@ -46,16 +48,23 @@ def task(name):
     return name
 
 
+def usual(words):
+    """A line: the options of a task that are not given, for the plain network."""
+    chosen = asdict(settings({"digits --rows": "digits-rows", "FILE.npz": "own"}.get(words, words)))
+    options = (f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
+               for name, value in chosen.items() if name not in ("task", "model") and value not in (0, "", "none"))
+    return f"  {words:<15}{' '.join(options)}"
+
+
 def parser():
     top = Parser(prog="python -m minindrnn",
                  description="Independently recurrent networks: train one, check its gradients, time its kernels.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    train = commands.add_parser("train", help="train a network on a task", description=(
-        "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never "
-        "stopped. Defaults: digits 3 layers, 6000 steps of 32, rate 0.003; by rows 4000 steps of 16, rate 0.005; "
-        "adding  2 layers (baselines 1), 60300 steps of 32, rate 0.0002 (rnn, lstm, gru 0.002; irnn from T = 500 on "
-        "0.00001), T = 100; smnist, pmnist, fashion  the papers' settings, see config.json of a run; "
-        "128 neurons a layer, the dense network 16."))
+    train = commands.add_parser(
+        "train", help="train a network on a task", formatter_class=argparse.RawDescriptionHelpFormatter, description=(
+            "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never stopped."),
+        epilog="what is not given is, for the plain network (for any other, see config.json of its run):\n"
+               + "\n".join(map(usual, ("digits --rows", *TASKS, "FILE.npz"))))
     add = train.add_argument
     add("task", type=task, metavar="TASK",
         help="digits: read an image of 8 x 8 pixels and name the digit; adding: add two marked numbers of a long "
@@ -65,11 +74,11 @@ def parser():
     add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
         help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
     add("--norm", choices=["none", "before", "after"],
-        help="batch normalisation over time, before or after the recurrence (default none)")
-    add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit (default 0)")
+        help="batch normalisation, before or after the recurrence; over time, of chars for each step")
+    add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit")
     add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
-    add("--length", type=number(int, 2), metavar="T", help="adding, chars: steps of a sequence or segment (default 100, "
-        "50); motion: of a window (default 200, 4 seconds)")
+    add("--length", type=number(int, 2), metavar="T", help="adding, chars: steps of a sequence or segment; motion: of "
+        "a window, 50 a second")
     add("--whole", action="store_true", help="motion: whole recordings, up to 2618 steps, instead of windows")
     add("--fold", type=number(int, 0, 4), metavar="F", help="motion: which two of ten people are the test (default 0)")
     add("--data", metavar="PATH", help="where the files of smnist, pmnist, fashion or motion lie (default "
@@ -83,10 +92,10 @@ def parser():
     add("--steps", type=number(int, 1), metavar="S", help="updates of the parameters")
     add("--batch", type=number(int, 1), metavar="B", help="sequences of an update")
     add("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam")
-    add("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within G^(1/T) (default 2)")
-    add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only (default 0)")
+    add("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within G^(1/T)")
+    add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only")
     add("--plateau", type=number(int, 0), metavar="P",
-        help="instead of the task's schedule (default 0: that one): after more than P evaluations that were not the "
+        help="0: the schedule of the task; else after more than P evaluations that were not the "
              "best, go back to the best, divide the rate by 10 and halve P; until the rate is below 1e-6")
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")

@@ -28,7 +28,8 @@ class Adding:
     @staticmethod
     def defaults(model, length):
         rate = {"rnn": 2e-3, "lstm": 2e-3, "gru": 2e-3, "irnn": 2e-4 if length < 500 else 1e-5}.get(model, 2e-4)
-        return dict(layers=1 if model in BASELINES else 2, hidden=128, steps=60_300, batch=32, rate=rate)
+        return dict(layers=1 if model in BASELINES else 2, hidden=16 if model == "dense" else 128, steps=60_300, batch=32,
+                    rate=rate)
 
     def __init__(self, settings, seen=None):
         self.settings = settings

@@ -244,8 +244,9 @@ assert np.max(np.abs(differences(tanh_loss, a, 1e-6) - da)) < 1e-8
 #
 # A check that cannot fail proves nothing, so break the backward pass on purpose. `minindrnn.check` is the check that
 # the package's own tests use. It saves work: instead of one number at a time it moves a whole array along one random
-# direction `v`, and compares the change of the loss with the inner product of gradient and `v`. Two evaluations settle
-# an array of any size. Only when they disagree does it look for the worst number, and names it.
+# direction `v`, by eps and by -eps, and compares the change of the loss, divided by 2 eps, with the inner product of
+# gradient and `v`. Two evaluations settle an array of any size. Only when they disagree does it look for the worst
+# number, and names it.
 #
 # What to check is a `Problem`: the arrays by name, a function that computes from them `y, cache`, and one that turns
 # `dy` and that cache into a gradient for each name. The faults are made in the text of `backward`: one piece of it is

@@ -172,15 +172,15 @@ assert bounded[0][-100:].mean() < 0.02 and free[0][-100:].mean() > 5 * bounded[0
 assert np.isclose(bounded[1].max(), largest(T)) and free[1].max() > 1.02
 
 # %% [markdown]
-# The bounded network learns to add. The other one lets weights grow by a few percent, and that is enough: its loss
-# leaps up again and again, and what was learned is lost.
+# The bounded network learns to add. The other one lets weights grow by 5 to 15 %, and that is enough: its loss leaps up
+# again and again, and what was learned is lost.
 #
 # ## Could one bound a matrix in the same way?
 #
 # In a traditional RNN every neuron reads all others, `h[t] = act(a[t] + U h[t-1])`, and a gradient goes back through a
 # product of matrices:
 #
-# $$\frac{\partial h_{T-1}}{\partial a_t} = \prod_{k=t+1}^{T-1} U^\top \mathrm{diag}(\mathrm{act}'_k)$$
+# $$\frac{\partial h_{T-1}}{\partial h_t} = \prod_{k=t+1}^{T-1} U^\top \mathrm{diag}(\mathrm{act}'_k)$$
 #
 # Its growth is decided by the eigenvalues of `U` (and by more than that, as the matrices at different steps differ). In
 # an IndRNN, `U` is diagonal and its eigenvalues are the weights themselves. In general they are not. Two matrices with
@@ -197,9 +197,9 @@ assert np.isclose(np.abs(np.linalg.eigvals(np.abs(signs))).max(), 8)
 assert np.abs(np.linalg.eigvals(signs)).max() < 1.2
 
 # %% [markdown]
-# So a bound on the entries says nothing about the gradient. And small changes of the entries, all at once, add up.
-# Start where gradients are perfect, at `U = 1` and `u = 1` (the former, with relu, is called IRNN). Change every weight
-# by about 0.02, as a few updates would:
+# So a bound `b` on the entries says little: the largest eigenvalue may be anything up to `N b`, here 8. And small
+# changes of the entries, all at once, add up. Start where gradients are perfect, at `U = 1` and `u = 1` (the former,
+# with relu, is called IRNN). Change every weight by about 0.02, as a few updates would:
 
 # %%
 steps = 200

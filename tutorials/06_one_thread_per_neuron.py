@@ -504,8 +504,8 @@ print(len(sums), "different sums of the same terms")
 # So nothing is added atomically. A thread sums over its own time and writes one number. A second kernel,
 # `over_sequences`, adds up the `B` numbers of a neuron from the first to the last. Same order, same bits, every time.
 #
-# **Rounding.** A float32 has 24 bits. Add a small term to a large total, and its last bits fall off: after 5000 terms of
-# about the same size the total is some 2^12 times as large as a term, so the last 12 bits of each new one are lost.
+# **Rounding.** A float32 keeps 24 bits. Add a small term to a large total, and its last bits fall off: after 5000 terms
+# of about the same size the total is some 2^12 times as large as a term, so the last 12 bits of each new one are lost.
 # float64 would do, but it is slow on many a GPU. Kahan's sum finds what has fallen off and puts it into the next term:
 
 # %%

@@ -4,8 +4,8 @@
 # From raw arrays to a network that is used: write a file, train, predict, and find out what the network remembers, and
 # where. All of it works the same with your data; what to change is said at the end.
 #
-# You need [tutorial 4](04_why_u_is_bounded.ipynb), where half-lives come from. Nothing is downloaded: the sequences
-# are made out of the handwritten digits in the package.
+# You need [tutorial 1](01_one_neuron.ipynb), where half-lives come from, and [tutorial 4](04_why_u_is_bounded.ipynb),
+# for the bound. Nothing is downloaded: the sequences are made out of the handwritten digits in the package.
 
 # %%
 import io
@@ -183,7 +183,7 @@ for name in list(after)[:2]:
 # %% [markdown]
 # The layers have divided the work. Half of the neurons of the first two forget within a column or two: they look for
 # strokes. Where u is 1 or more nothing is forgotten at all, and most of the last layer is there: it started like
-# that, on purpose (tutorial 4), and training left it so. And as in the paper's picture some neurons of the first layers
+# that, on purpose (tutorial 3), and training left it so. And as in the paper's picture some neurons of the first layers
 # have moved to the bound, where few were before.
 #
 # That is what the weights say. Is it true? Shorten the memory of one layer, all else as it is, so that no neuron in it

@@ -155,7 +155,7 @@ PAPER_LAST = {100: {"indrnn": "about 0", "lstm": "about 0", "rnn": "0.167", "irn
 
 def figure_table():
     """The four models at every length, at the last update that was done."""
-    yield "| adding problem | model | updates | test MSE | below 0.01 from update | paper, MSE about there |"
+    yield "| adding problem | model | updates | test MSE | first below 0.01 at | paper, MSE about there |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for T, paper in PAPER_LAST.items():
         for model, said in paper.items():
