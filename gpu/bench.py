@@ -1,7 +1,7 @@
 """How fast the kernels are on a GPU, beside its memory: the sections of `python -m minindrnn bench --device cuda`.
 
-Arrays are on the device and stay there. A time is what passes on the device between two events around one call; a long
-copy goes ahead of the first, so that the host has handed over the call before the device comes to it, and the call
+Arrays are on the device and stay there. A time is what passes on the device between two events around one call; long
+copies go ahead of the first, so that the host has handed over the call before the device comes to it, and the call
 finds in the caches what a long copy leaves there. Limits are measured in turn with what they limit, as on the CPU.
 
 Not yet run on a GPU: in the simulator the arithmetic is right and times mean nothing.
@@ -25,7 +25,7 @@ from .training import Twin
 
 SIZES = {"adding": (5000, 50, 128), "MNIST": (784, 32, 128), "NTU": (20, 128, 512), "PTB": (50, 128, 2000)}
 LAYERS = [(784, 32, 1, 128), (784, 32, 128, 128), (5000, 50, 2, 128), (50, 128, 512, 512)]   # T, B, M, N
-COPIED = 1 << 28                     # bytes of the long copy, read and written
+COPIED, COPIES = 1 << 28, 16         # bytes of a long copy, read and written; all of them take some milliseconds
 BLOCK, BLOCKS = 256, 132 * 16        # of the streams: more threads than a large GPU runs at once
 
 
@@ -50,7 +50,8 @@ def long_copy():
 def seconds(function):
     """What one call takes on the device."""
     begin, end = cuda.event(), cuda.event()
-    long_copy()()
+    for _ in range(COPIES):
+        long_copy()()
     begin.record()
     function()
     end.record()
@@ -84,11 +85,11 @@ def recurrence(T, B, N):
     a1, dh1, h1, da1, h01, du1, dh01 = (array.ravel() for array in (a, dh, h, da, h0, du, dh0))
     (forward, backward), (forward1, backward1) = OBVIOUS["relu"], TUNED["relu", dtype]
     return {"two streams": lambda: two_streams[BLOCKS, BLOCK](a1, h1),
-            "forward, obvious": lambda: launch(forward, a, u, h0, steps, h),
-            "forward, tuned": lambda: launch(forward1, a1, u, h01, steps, h1),
+            "forward, obvious": lambda: launch(forward, (a, u, h0, steps), (h,)),
+            "forward, tuned": lambda: launch(forward1, (a1, u, h01, steps), (h1,)),
             "three streams": lambda: three_streams[BLOCKS, BLOCK](dh1, h1, da1),
-            "backward, obvious": lambda: launch(backward, dh, u, h0, h, steps, da, du, dh0),
-            "backward, tuned": lambda: launch(backward1, dh1, u, h01, h1, steps, da1, du1, dh01)}
+            "backward, obvious": lambda: launch(backward, (dh, u, h0, h, steps), (da, du, dh0)),
+            "backward, tuned": lambda: launch(backward1, (dh1, u, h01, h1, steps), (da1, du1, dh01))}
 
 
 def kernels():

@@ -1,8 +1,9 @@
 """Arrays on the device, the stream, and the launch of a kernel.
 
 What a kernel sees is a Numba device array or, where the caller has one, a NumPy array, which Numba copies to the device
-and back. Arrays of other libraries are seen through their `__cuda_array_interface__`, without a copy; a CPU tensor of
-PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that their memory is its own.
+and, unless it is only `read`, back. Arrays of other libraries are seen through their `__cuda_array_interface__`, without
+a copy; a CPU tensor of PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that
+their memory is its own.
 """
 import sys
 import warnings
@@ -10,6 +11,7 @@ from collections import Counter, defaultdict
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 from numba import cuda
@@ -102,6 +104,11 @@ def seen(array):
     return array.numpy() if _library(array) == "torch" else array
 
 
+def read(array):
+    """An array that a kernel only reads: one of the host is not copied back."""
+    return cuda.In(array) if isinstance(array, np.ndarray) else array
+
+
 def described(array):
     """What stands for an array on the device in `minindrnn.shapes.expect`: a NumPy array of the same shape, dtype and
     strides, never to be read. Anything else stands for itself."""
@@ -130,18 +137,25 @@ def empty(shape, dtype):
 class Workspace:
     """Arrays of a step of training, used again by the next step, as making one holds up the whole device.
 
-    Within the context `empty` hands out each of them once. What a step wrote there is lost in the next.
+    Within the context `empty` hands out each of them once. What a step wrote there is lost in the next. Each has room
+    for a power of two, so that steps of many lengths share them.
     """
 
     def __init__(self):
         self.pieces, self.taken = defaultdict(list), Counter()
 
     def take(self, shape, dtype):
-        pieces, taken = self.pieces[shape, dtype], self.taken[shape, dtype]
-        self.taken[shape, dtype] += 1
+        size, dtype = prod(shape), np.dtype(dtype)
+        kind = dtype, (size - 1).bit_length()
+        pieces, taken = self.pieces[kind], self.taken[kind]
+        self.taken[kind] += 1
         if taken == len(pieces):
-            pieces.append(cuda.device_array(shape, dtype))
-        return pieces[taken]
+            flat = cuda.device_array(2**kind[1], dtype)
+            pieces.append([flat, flat])
+        flat, last = pieces[taken]
+        if last.shape != shape:                                    # a view takes its time: the last one is kept
+            pieces[taken][1] = last = flat[:size].reshape(shape)
+        return last
 
     def __enter__(self):
         self.taken.clear()
@@ -173,12 +187,18 @@ def steps_of(lengths, T, B, given):
 
 @lru_cache(maxsize=16)                       # so that a step of training copies nothing
 def _filled(value, shape, dtype, gpu):
-    return cuda.to_device(np.full(shape, value, dtype))
+    return _kept(np.full(shape, value, dtype))
 
 
 @lru_cache(maxsize=16)
 def _steps(steps, gpu):
-    return cuda.to_device(np.frombuffer(steps, np.int64))
+    return _kept(np.frombuffer(steps, np.int64))
+
+
+def _kept(array):
+    there = cuda.to_device(array)
+    cuda.synchronize()                       # as the streams that will read it do not wait for the copy
+    return there
 
 
 def _gpu():

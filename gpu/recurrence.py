@@ -21,7 +21,7 @@ from minindrnn.activations import KIND
 from minindrnn.shapes import FLOATS, expect, expect_choice
 
 from . import device
-from .device import described, new, on, seen, threads_of_a_block
+from .device import described, new, on, read, seen, threads_of_a_block
 
 AHEAD = 8          # steps whose loads are issued together
 # Exact in both types, where a Python float would turn float32 into float64; in the simulator it is the other way round.
@@ -50,7 +50,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=Non
         steps = device.steps_of(lengths, T, B, a)
         result = new(a, given)
         h = seen(result)
-        launch(TUNED[activation, a.dtype][0], a.ravel(), u, h0.ravel(), steps, h.ravel())
+        launch(TUNED[activation, a.dtype][0], (a.ravel(), u, h0.ravel(), steps), (h.ravel(),))
         return result, (u, h0, h, activation, steps)
 
 
@@ -62,8 +62,8 @@ def indrnn_backward(dh, cache, *, stream=None):
         results = [new(array, given) for array in (dh, u, h0)]
         da, du, dh0 = map(seen, results)
         columns = new(h0, dh)                                               # du of each sequence
-        launch(TUNED[activation, dh.dtype][1], dh.ravel(), u, h0.ravel(), h.ravel(), steps, da.ravel(),
-               columns.ravel(), dh0.ravel())
+        launch(TUNED[activation, dh.dtype][1], (dh.ravel(), u, h0.ravel(), h.ravel(), steps),
+               (da.ravel(), columns.ravel(), dh0.ravel()))
         if isinstance(columns, np.ndarray):
             du[...] = columns.sum(axis=0, dtype=np.float64)
         else:
@@ -71,9 +71,10 @@ def indrnn_backward(dh, cache, *, stream=None):
         return tuple(results)
 
 
-def launch(kernel, a, u, h0, *arrays):
-    """Run a kernel with a thread for every number in h0."""
-    device.launch(kernel, h0.size, threads_of_a_block(h0.size), a, u, h0, *arrays)
+def launch(kernel, inputs, outputs):
+    """Run a kernel with a thread for every number in h0, the third input."""
+    columns = inputs[2].size
+    device.launch(kernel, columns, threads_of_a_block(columns), *map(read, inputs), *outputs)
 
 
 # ---------------------------------------------------------------------------------------------------------

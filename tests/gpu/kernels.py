@@ -118,11 +118,13 @@ def recurrence(form, old="", new=""):
     axes = {place(row.of(module, dtype)): [int(kind[1]) for kind in row.types.split()]
             for row in KERNELS if row.module == "recurrence" for dtype in FLOATS}
 
-    def shaped(kernel, a, u, h0, *arrays):
+    def shaped(kernel, inputs, outputs):
         """The arrays with the axes that the obvious kernels know them by."""
+        a, u, h0, *_ = inputs
         shape = a.size // h0.size, h0.size // u.size, u.size
-        launch(kernel, *(array.reshape(shape[-count:]) if count > 1 else array
-                         for array, count in zip((a, u, h0, *arrays), axes[place(kernel)], strict=True)))
+        arrays = [array.reshape(shape[-count:]) if count > 1 else array
+                  for array, count in zip((*inputs, *outputs), axes[place(kernel)], strict=True)]
+        launch(kernel, arrays[:len(inputs)], arrays[len(inputs):])
 
     if form == "OBVIOUS":
         module.launch = shaped
@@ -141,7 +143,7 @@ class Interpreter:
             self.types.add((place(kernel), *map(typeof, row.arguments(dtype))))
 
     def launch(self, kernel, grid, block, arrays):
-        arrays = [array.host if isinstance(array, DeviceArray) else array for array in arrays]
+        arrays = [array.host if isinstance(array, DeviceArray) else getattr(array, "value", array) for array in arrays]
         arguments = dict(zip(inspect.signature(kernel.py_func).parameters, arrays, strict=True))
         key = kernel, *((array.dtype, array.ndim) if isinstance(array, np.ndarray) else type(array) for array in arrays)
         if key not in self.texts:
@@ -152,6 +154,7 @@ class Interpreter:
 
     def install(self):
         """From now on, in this process, kernel[grid, block](...) comes here, and device arrays are DeviceArrays."""
+        importlib.import_module("minindrnn.gpu.linear").CUBLAS = False
         kind = type(minindrnn.gpu.recurrence.over_sequences)
         kind.__getitem__ = lambda kernel, launch: lambda *arrays: self.launch(kernel, *launch[:2], arrays)
         cuda.is_available, cuda.synchronize = lambda: True, lambda: None

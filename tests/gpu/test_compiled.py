@@ -304,7 +304,7 @@ def processes(request, tmp_path_factory):
     if reason := compiler.missing():
         pytest.skip(reason)
     names = [item.callspec.params["tier"] for item in request.session.items
-             if item.originalname == "test_compiled_kernels"]
+             if getattr(item, "originalname", None) == "test_compiled_kernels"]
     files = {name: open(tmp_path_factory.mktemp(name) / "said", "w+") for name in names}
     begun = {name: (subprocess.Popen([sys.executable, __file__, name], stdout=file, stderr=subprocess.STDOUT), file)
              for name, file in files.items()}

@@ -23,7 +23,7 @@ import minindrnn
 import minindrnn.gpu
 from minindrnn.gpu import device
 from minindrnn.gpu.device import NoGPU
-from minindrnn.gpu.recurrence import over_sequences
+from minindrnn.gpu.recurrence import OBVIOUS, TUNED, launch, over_sequences
 
 simulated = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 simulator = pytest.mark.skipif(not simulated, reason="in the simulator's process")
@@ -121,6 +121,27 @@ def test_arrays_on_the_device_are_used_where_they_are(kind, dtype, lengths, wait
 
 
 @simulator
+def test_arrays_of_the_host_are_only_read():
+    arrays, lengths = problem(np.float64), np.array([11, 1, 7])
+    for array in (*arrays, lengths):
+        array.flags.writeable = False
+    for got, wanted in zip(results(minindrnn.gpu, *arrays, lengths=lengths), results(minindrnn, *arrays, lengths=lengths)):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+@simulator
+@pytest.mark.parametrize("see, kernels", [(np.asarray, OBVIOUS["relu"]), (np.ravel, TUNED["relu", np.dtype(np.float32)])])
+def test_du_keeps_its_digits_over_many_steps(see, kernels):
+    T, u, steps = 20_000, np.array([0.5], np.float32), np.array([20_000])
+    a, dh, da = np.full((T, 1, 1), 0.3, np.float32), np.ones((T, 1, 1), np.float32), np.zeros((T, 1, 1), np.float32)
+    h0, du, dh0 = np.zeros((3, 1, 1), np.float32)
+    h, _ = minindrnn.indrnn_forward(a, u)
+    launch(kernels[1], (see(dh), u, see(h0), see(h), steps), (see(da), see(du), see(dh0)))
+    _, exact, _ = minindrnn.indrnn_backward(dh.astype(float), minindrnn.indrnn_forward(a.astype(float), u.astype(float))[1])
+    np.testing.assert_allclose(du[0], exact, rtol=2e-7)
+
+
+@simulator
 def test_du_keeps_its_digits_over_many_sequences():
     columns, du = np.full((30_000, 2), 0.1, np.float32), np.zeros(2, np.float32)
     device.launch(over_sequences, 2, 32, columns, du)
@@ -158,13 +179,13 @@ def test_errors_are_those_of_numpy_arrays(change, error, message, kind, waited):
     (0, 1, 1, 0, []),
 ])
 def test_kernels_run_on_the_stream_of_their_arrays(given, of_a, of_u, runs_on, waits_for, waited, monkeypatch):
-    launches = []
-    launch = device.launch
+    launches, kind = [], type(over_sequences)
+    configured = kind.__getitem__
 
-    def noted(*arguments):
-        launches.append(int(device._stream.get()))
-        launch(*arguments)
-    monkeypatch.setattr(device, "launch", noted)
+    def noted(kernel, configuration):
+        launches.append(int(configuration[2]))
+        return configured(kernel, configuration)
+    monkeypatch.setattr(kind, "__getitem__", noted)
     a, u, _, dh = problem(np.float64)
     _, cache = minindrnn.gpu.indrnn_forward(Foreign(a, of_a), Foreign(u, of_u), stream=given)
     assert launches == [runs_on] and waited == waits_for and device._stream.get() == 0

@@ -34,11 +34,8 @@ for T, B, N in ((1, 1, 1), (7, 2, 3), (8, 1, 5), (9, 3, 2), (17, 2, 2), (26, 1, 
         for flat, (onward, back) in ((False, OBVIOUS[name]), (True, (forward, backward))):
             h, da, du, dh0 = (np.zeros_like(array) for array in (a, a, h0, h0))
             see = (lambda array: array.reshape(-1)) if flat else (lambda array: array)
-            launch(onward, see(a), u, see(h0), steps, see(h))
-            if flat:
-                launch(back, see(dh), u, see(h0), see(h), steps, see(da), see(du), see(dh0))
-            else:
-                launch(back, dh, u, h0, h, steps, da, du, dh0)
+            launch(onward, (see(a), u, see(h0), steps), (see(h),))
+            launch(back, (see(dh), u, see(h0), see(h), steps), (see(da), see(du), see(dh0)))
             results.append((h, da, du, dh0))
         for one, two in zip(*results):
             assert np.array_equal(one, two), (T, B, N, name, dtype)
