@@ -1,8 +1,8 @@
 """Arrays on the device, the stream, and the launch of a kernel.
 
 What a kernel sees is a Numba device array or, where the caller has one, a NumPy array, which Numba copies to the device
-and, unless it is only `read`, back. Arrays of other libraries are seen through their `__cuda_array_interface__`, without
-a copy; a CPU tensor of PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that
+and, unless it is only `read`, back. Arrays of other libraries are seen through their `__cuda_array_interface__`, not
+copied; a CPU tensor of PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that
 their memory is its own.
 """
 import sys
@@ -146,11 +146,11 @@ class Workspace:
 
     def take(self, shape, dtype):
         size, dtype = prod(shape), np.dtype(dtype)
-        kind = dtype, (size - 1).bit_length()
+        kind = dtype, 1 << (size - 1).bit_length()
         pieces, taken = self.pieces[kind], self.taken[kind]
         self.taken[kind] += 1
         if taken == len(pieces):
-            flat = cuda.device_array(2**kind[1], dtype)
+            flat = cuda.device_array(kind[1], dtype)
             pieces.append([flat, flat])
         flat, last = pieces[taken]
         if last.shape != shape:                                    # a view takes its time: the last one is kept

@@ -34,7 +34,8 @@ def train(arguments):
     name = arguments.task
     for option, tasks in (("rows", ["digits"]), ("length", ["adding", "chars", "motion"]), ("whole", ["motion"]),
                           ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "chars", "motion"])):
-        if getattr(arguments, option) not in (None, False) and name not in tasks:
+        given = getattr(arguments, option)
+        if given is not None and given is not False and name not in tasks:
             raise TrainingError(f"--{option} is for {', '.join(tasks)}, not for {name}")
     if arguments.whole and arguments.length:
         raise TrainingError("expected either --whole or --length, got both")
@@ -49,6 +50,8 @@ def train(arguments):
     own = name.endswith(".npz")
     chosen = settings(**given | {"task": "own" if own else "digits-rows" if arguments.rows else name}
                       | ({"data": name} if own else {}) | ({"length": 0} if arguments.whole else {}))
+    if chosen.plateau and chosen.rate < 1e-6:
+        raise TrainingError(f"--rate: expected at least 1e-06, where --plateau ends, got {chosen.rate:g}")
     label = Path(name).stem if own else f"adding-{chosen.length}" if name == "adding" else chosen.task
     folder = arguments.out or Path("runs") / label
     experiment = EXPERIMENTS[chosen.task](chosen)
@@ -148,6 +151,8 @@ def figure(arguments):
 
 
 def gradients(arguments):
+    if arguments.out.is_dir():
+        raise TrainingError(f"{arguments.out}: expected the name of a picture, got a folder")
     if not arguments.out.parent.is_dir():
         raise TrainingError(f"{arguments.out}: cannot be written: there is no folder {arguments.out.parent}")
     rng = np.random.default_rng(arguments.seed)
@@ -249,7 +254,8 @@ def main(argv=None):
     except MemoryError as error:
         top.exit(2, f"{top.prog} {arguments.command}: this does not fit into memory: {error}\n")
     except OSError as error:
-        top.exit(2, f"{top.prog} {arguments.command}: {error.filename}: cannot be written: {error.strerror}\n")
+        top.exit(2, f"{top.prog} {arguments.command}: {error.filename or 'the output'}: cannot be written: "
+                    f"{error.strerror}\n")
     except (GradientError, ExerciseError) as error:
         top.exit(1, f"{top.prog} {arguments.command}: {error}\n")
     except KeyboardInterrupt as error:

@@ -3,8 +3,6 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from .architectures import ARCHITECTURES
 from .bench import SECTIONS
 from .experiments import settings
@@ -28,7 +26,7 @@ def number(convert, low, high=float("inf")):
             value = convert(text)
         except ValueError:
             value = None
-        if value is None or not (low <= value <= high and np.isfinite(value)):
+        if value is None or not (low <= value <= high and value < float("inf")):
             kind = "a whole number" if convert is int else "a number"
             limits = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"
             raise argparse.ArgumentTypeError(f"expected {kind} {limits}, got {text!r}")
@@ -92,7 +90,7 @@ def parser():
     add("--steps", type=number(int, 1), metavar="S", help="updates of the parameters")
     add("--batch", type=number(int, 1), metavar="B", help="sequences of an update")
     add("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam")
-    add("--gamma", type=number(float, 1), metavar="G", help="recurrent weights stay within G^(1/T)")
+    add("--gamma", type=number(float, 1, 1000), metavar="G", help="recurrent weights stay within G^(1/T)")
     add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only")
     add("--plateau", type=number(int, 0), metavar="P",
         help="0: the schedule of the task; else after more than P evaluations that were not the "

@@ -62,7 +62,7 @@ class Characters:
             raise DataError(f"{settings.data or 'Shakespeare'}: too short: for batches of {settings.batch} x {self.T} "
                             f"expected {shortest} characters for training, and two each for validation and test, got "
                             f"{lengths}; try a smaller --batch or --length")
-        self.segments = (len(self.parts["train"]) - 1) // shortest
+        self.segments = max(1, (len(self.parts["train"]) - 1) // shortest)
 
     def network(self, rng):
         s, V = self.settings, len(self.symbols)
@@ -159,7 +159,8 @@ class Characters:
         """Lines that tell what was learned; result as for result.json."""
         yield f"test {result['test_bits']:.3f} bits a character over {len(self.parts['test'])} characters"
         yield "what it says when it starts from nothing:"
-        for line in self.sample(network, "\n", 400, 0.7, np.random.default_rng(self.settings.seed)).split("\n"):
+        first = "\n" if "\n" in self.symbols else self.symbols[0]
+        for line in self.sample(network, first, 400, 0.7, np.random.default_rng(self.settings.seed)).split("\n"):
             yield f"  | {line}"
 
     def predict(self, network, text, sample=400, temperature=0.7, seed=0):

@@ -34,7 +34,8 @@ def load(path):
         version = facts.pop("minindrnn")
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, AttributeError,
+            TypeError, RuntimeError):
         raise CheckpointError(f"{path}: not a whole minindrnn checkpoint (cut short, or another program's)") from None
     if version != FORMAT:
         raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, got {version}")
@@ -67,12 +68,18 @@ class replacing:
         self.file = open(self.temporary, self.mode)
         return self.file
 
-    def __exit__(self, kind, *_):
-        if kind is None:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-        self.file.close()
-        if kind is None:
-            os.replace(self.temporary, self.path)
-        else:
-            self.temporary.unlink()
+    def __exit__(self, kind, error, _):
+        try:
+            with self.file:
+                if kind is None:
+                    self.file.flush()
+                    os.fsync(self.file.fileno())
+            if kind is None:
+                os.replace(self.temporary, self.path)
+        except OSError as failed:
+            error = failed
+            raise
+        finally:
+            self.temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                error.filename = str(self.path)            # what the caller knows it by

@@ -141,7 +141,7 @@ def _results(question, got, where):
 def _expect_form(name, letters, got, expected, where):
     wanted = f"({', '.join(letters)}{',' * (len(letters) == 1)}) = {expected.shape}" if letters else "a number"
     if not isinstance(got, np.ndarray):
-        raise ExerciseError(f"{name}: expected an array {wanted}, got {type(got).__name__}\n  {where}")
+        raise ExerciseError(f"{name}: expected {'an array ' * bool(letters)}{wanted}, got {type(got).__name__}\n  {where}")
     if got.shape != expected.shape:
         raise ExerciseError(f"{name}: expected {wanted}, got {got.shape}\n  {where}")
     if letters and got.dtype != expected.dtype:

@@ -45,6 +45,8 @@ def check(problem, rng):
     """
     y, cache = problem.forward()
     y = np.asarray(y)
+    if not np.isfinite(y).all():
+        raise GradientError(f"forward: expected finite numbers, got {y[~np.isfinite(y)][0]}")
     w = rng.normal(size=y.shape)
     grads = problem.backward(w, cache)
     errors = {}

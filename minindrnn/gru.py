@@ -73,7 +73,7 @@ def gru_backward(dh, cache):
 class GRU(RNN):
     """x (T, B, inputs)  ->  h (T, B, neurons), with the gates r, z and the candidate n.
 
-    Options as for `RNN`. Parameters W (3 neurons, inputs), b (3 neurons,), U (3 neurons, neurons).
+    Options as for `RNN`, but for the activation. Parameters W (3 neurons, inputs), b (3 neurons,), U (3 neurons, neurons).
     The state is h, (B, neurons).
     """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shapes import FLOATS
+from .shapes import FLOATS, expect_choice
 
 ROLES = ("weight", "bias", "gain", "recurrent")
 
@@ -28,6 +28,7 @@ class Parameter:
     role: str
 
     def __post_init__(self):
+        expect_choice("role", self.role, ROLES)
         if self.value.dtype not in FLOATS:
             raise TypeError(f"dtype: expected float32 or float64, got {self.value.dtype}")
 

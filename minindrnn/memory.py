@@ -46,7 +46,7 @@ def half_life(u):
     """
     size = np.abs(np.asarray(u, np.float64))
     with np.errstate(divide="ignore"):
-        return np.where(size < 1, np.log(0.5) / np.minimum(np.log(size), -0.0), np.inf)
+        return np.where(size >= 1, np.inf, np.log(0.5) / np.minimum(np.log(size), -0.0))
 
 
 def project(parameters, bound):

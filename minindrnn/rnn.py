@@ -84,11 +84,11 @@ class RNN(Layer):
 
     gates, forward_pass, backward_pass = 1, staticmethod(rnn_forward), staticmethod(rnn_backward)
 
-    def __init__(self, inputs, neurons, rng, *, W=scaled(), U="uniform", dtype=np.float32, **options):
+    def __init__(self, inputs, neurons, rng, *, activation="tanh", W=scaled(), U="uniform", dtype=np.float32):
         expect_count("neurons", neurons)
-        expect_choice("activation", options.get("activation", "tanh"), KIND)
+        expect_choice("activation", activation, KIND if self.gates == 1 else ("tanh",))
         expect_choice("U", U, ("uniform", "identity"))
-        self.options = options
+        self.options = {"activation": activation} if self.gates == 1 else {}
         rows, limit = self.gates * neurons, neurons**-0.5
         self.linear = Linear(inputs, rows, rng, W=W, dtype=dtype)
         self.parameters = self.linear.parameters | {"U": Parameter(

@@ -87,11 +87,11 @@ class Run:
             raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
                                 "or choose another --out")
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.save()                                  # first: without it nothing can go on
         with checkpoint.replacing(self.folder / "config.json", "w") as file:
             file.write(json.dumps(self.config, indent=2) + "\n")
         with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
             pass
-        self.save()
 
     def resume(self):
         """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""

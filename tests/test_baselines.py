@@ -191,6 +191,7 @@ def test_the_papers_parameter_counts(rng):
     (lambda: RNN(2, 0, np.random.default_rng(0)), ValueError, "neurons: expected an integer of at least 1, got 0"),
     (lambda: RNN(2, 2.5, np.random.default_rng(0)), TypeError, "neurons: expected an integer, got 2.5"),
     (lambda: RNN(2, 3, np.random.default_rng(0), activation="rleu"), ValueError, "activation: expected one of .* got 'rleu'"),
+    (lambda: LSTM(2, 3, np.random.default_rng(0), activation="relu"), ValueError, "activation: expected one of tanh, got 'relu'"),
     (lambda: RNN(2, 3, np.random.default_rng(0), dtype=np.int64), TypeError, "dtype: expected float32 or float64, got int64"),
 ])
 def test_errors(call, error, message):

@@ -157,3 +157,11 @@ def test_what_is_no_text(tmp_path, contents, message):
 def test_too_short_a_text(tmp_path):
     with pytest.raises(DataError, match=r"too short: for batches of 3 x 10 expected 31 characters for training, .* got \[27, 1, 2\]"):
         task(tmp_path, "ab" * 15)
+
+
+def test_the_shortest_text_and_one_without_lines(tmp_path):
+    made = task(tmp_path, "ab" * 17 + "a")                            # 31 characters for training
+    assert made.segments == 1 and [made.starts(step) for step in range(3)] == [0, 0, 0]
+    assert all(made.batch(step)[1].shape == (10, 3) for step in range(3))
+    network = made.network(np.random.default_rng(0))
+    assert len(list(made.report(network, made.result(network)))) >= 3

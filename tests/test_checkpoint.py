@@ -39,6 +39,26 @@ def test_a_failed_save_leaves_the_old_one_and_no_rubbish(path, monkeypatch):
     assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == ["checkpoint.npz"]
 
 
+def test_a_failed_renaming_leaves_no_rubbish_and_names_the_file(path, monkeypatch):
+    def failing(temporary, path):
+        raise OSError(5, "Input/output error", str(temporary))
+    monkeypatch.setattr(checkpoint.os, "replace", failing)
+    with pytest.raises(OSError) as caught:
+        checkpoint.save(path, ARRAYS, {"step": 4})
+    assert caught.value.filename == str(path) and [p.name for p in path.parent.iterdir()] == ["checkpoint.npz"]
+
+
+def test_whatever_bit_is_flipped_there_is_no_other_error(path):
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for bit in (1, 4, 128):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1:])
+            try:
+                checkpoint.load(path)
+            except CheckpointError:
+                pass
+
+
 def test_every_truncation_is_refused(path):
     whole = path.read_bytes()
     for size in range(0, len(whole), 97):

@@ -52,3 +52,5 @@ def test_nan_does_not_pass(rng):
     x = np.ones(3)
     with pytest.raises(GradientError):
         check(Problem({"x": x}, lambda: (x, None), lambda dy, cache: {"x": np.nan * dy}), rng)
+    with pytest.raises(GradientError, match="forward: expected finite numbers, got nan"):
+        check(Problem({"x": x}, lambda: (np.nan * x, None), lambda dy, cache: {"x": dy}), rng)

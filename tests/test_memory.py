@@ -28,7 +28,7 @@ def test_the_papers_constants():
 def test_half_life_halves():
     u = np.array([0.9, -0.99, 0.5])
     np.testing.assert_allclose(np.abs(u) ** memory.half_life(u), 0.5)
-    assert memory.half_life(-1.5) == np.inf
+    assert memory.half_life(-1.5) == np.inf and np.isnan(memory.half_life(np.nan))
 
 
 def test_the_last_layer_starts_with_long_memory_and_the_others_anywhere(rng):

@@ -107,7 +107,8 @@ def members(path, names):
                 pairs = [(member.name, lambda member=member: archive.extractfile(member).read())
                          for member in archive if member.isfile()]
                 take(pairs, names, found)
-    except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, subprocess.SubprocessError):
+    except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError,
+            subprocess.SubprocessError):
         raise DataError(f"{path}: not a whole archive") from None
     return found
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .files import Source, read
 
-CLASSES, T = 10, 784
+T = 784
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 MNIST = Source("mnist", dict(zip(NAMES, (

@@ -15,7 +15,7 @@ from .own import padded
 
 EXERCISES = ("pendulum", "abduction", "forward elevation", "internal rotation", "external rotation",
              "trapezius extension", "upright row")
-CHANNELS, PEOPLE = 6, 10
+PEOPLE = 10
 NAME = "watch_dataset.npy"
 MOTION = Source("motion", {NAME: "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"},
                 ("python", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "seglearn==1.2.5"))

@@ -53,7 +53,7 @@ def arrays(path):
             return {name: np.asarray(found[name]) for name in found.files}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError):
         raise DataError(f"{path}: not a whole {Path(path).suffix or '.npz'} file of plain arrays (ragged X: all steps "
                         "in one array, and lengths)") from None
 
