@@ -65,6 +65,9 @@ def test_what_is_said_of_the_four_models():
     assert all(rows(100, model)[-1]["step"] == 60_300 for model in ("indrnn", "irnn", "rnn", "lstm"))
     assert all(rows(1000, model)[-1]["step"] == 60_300 for model in ("indrnn", "rnn"))
     assert rows(100, "irnn")[-1]["test_mse"] < 1e-4
+    for model in ("lstm", "irnn"):
+        *_, steps = load_run(ROOT / f"tutorials/results/figure/adding-1000-{model}-seed0")
+        assert steps == rows(1000, model)[-1]["step"]
     longest = {row["step"]: row["test_mse"] for row in rows(5000, "indrnn")}
     assert min(step for step, mse in longest.items() if mse < 0.1) == 4500 and max(longest) == 13_500
     last = [mse for step, mse in longest.items() if step >= 9500]

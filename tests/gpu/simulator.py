@@ -2,13 +2,14 @@
 
 Each thread of a block is a thread of Python there, and one more polls them at every barrier: they take turns more often
 than every 5 ms. Two threads that ask for a shared array at the same time may get one each: now the second waits for the
-first.
+first. Each thread looks through the globals of a function, to which Python's first warning about it adds a name: now it
+is there before.
 """
 import importlib
 import sys
 import threading
 
-from numba.cuda.simulator import kernelapi
+from numba.cuda.simulator import kernel, kernelapi
 
 SMALL = {"linear": dict(SIDE=2, PER=2, TILE1=5, ROWS=6), "sums": dict(WIDTH=4, LANES=2, ROWS=6),
          "batchnorm": dict(WIDTH=4, LANES=2, ROWS=6), "device": dict(STEPS=2, threads_of_a_block=lambda threads: min(threads, 4)),
@@ -42,6 +43,12 @@ def make_reliable():
         started(shared, *arguments)
         shared._allocations = Allocations()
     kernelapi.FakeCUDAShared.__init__ = start
+    swapped = kernel.swapped_cuda_module
+
+    def swap(function, module):
+        function.__globals__.setdefault("__warningregistry__", {})
+        return swapped(function, module)
+    kernel.swapped_cuda_module = swap
 
 
 def make_small(package, put=setattr):
