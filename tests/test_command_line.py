@@ -87,6 +87,15 @@ def test_a_run_is_never_overwritten(tmp_path, capsys):
     assert main([*TINY, "--out", str(folder), "--resume"]) == 0
 
 
+def test_a_start_that_fails_leaves_the_folder_free(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device", "checkpoint.npz")
+    with monkeypatch.context() as patched:
+        patched.setattr("minindrnn.checkpoint.save", full)
+        assert "checkpoint.npz: cannot be written: No space left on device" in refused([*TINY, "--out", tmp_path], capsys)
+    assert not list(tmp_path.iterdir()) and main([*TINY, "--out", str(tmp_path)]) == 0
+
+
 def test_a_damaged_or_missing_checkpoint_is_refused(tmp_path, capsys):
     assert main([*TINY, "--out", str(tmp_path)]) == 0
     path = tmp_path / "checkpoint.npz"

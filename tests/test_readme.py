@@ -60,7 +60,7 @@ def test_what_is_said_of_the_four_models():
     def first(T, model):
         return next((row["step"] for row in rows(T, model) if row["test_mse"] < 0.01), None)
     for T in (500, 1000):
-        assert first(T, "indrnn") < 2000 and 3.9 < first(T, "lstm") / first(T, "indrnn") < 5
+        assert first(T, "indrnn") < 2000 and 4 <= first(T, "lstm") / first(T, "indrnn") <= 5
         assert all(min(row["test_mse"] for row in rows(T, model)) > 0.15 for model in ("rnn", "irnn"))
     assert all(rows(100, model)[-1]["step"] == 60_300 for model in ("indrnn", "irnn", "rnn", "lstm"))
     assert all(rows(1000, model)[-1]["step"] == 60_300 for model in ("indrnn", "rnn"))

@@ -169,11 +169,11 @@ plt.show()
 
 bounded, free = runs["bounded"], runs["not bounded"]
 assert bounded[0][-100:].mean() < 0.02 and free[0][-100:].mean() > 5 * bounded[0][-100:].mean()
-assert np.isclose(bounded[1].max(), largest(T)) and free[1].max() > 1.02
+assert np.isclose(bounded[1].max(), largest(T)) and 1.1 < free[1].max() < 1.16
 
 # %% [markdown]
-# The bounded network learns to add. The other one lets weights grow by 5 to 15 %, and that is enough: its loss leaps up
-# again and again, and what was learned is lost.
+# The bounded network learns to add. The other one lets weights grow, the largest by 15 % at most, and that is enough:
+# its loss leaps up again and again, and what was learned is lost.
 #
 # ## Could one bound a matrix in the same way?
 #
