@@ -42,9 +42,9 @@ def keep(run):
 
 def runs(pattern):
     """(metrics, result) of every finished run whose folder fits, by seed."""
-    for folder in sorted((HERE / "results").glob(pattern)):
-        rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        yield rows, json.loads((folder / "result.json").read_text())
+    for result in sorted((HERE / "results").glob(f"{pattern}/result.json")):
+        rows = [json.loads(line) for line in result.with_name("metrics.jsonl").read_text().splitlines()]
+        yield rows, json.loads(result.read_text())
 
 
 def smallest_so_far(rows, step):
