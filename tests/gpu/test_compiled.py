@@ -55,7 +55,7 @@ def looked_at(row, module, dtype, capability):
     figures, code = compiler.assemble(text, capability)
     if figures["registers"] > max(REGISTERS[capability], row.registers) or figures["stack"] or figures["spills"]:
         wrong.append(str(figures))
-    if compiler.tool("nvdisasm"):
+    if row.together and compiler.tool("nvdisasm"):
         figures["together"] = compiler.loads_together(compiler.disassemble(code))
         wrong += [f"{figures['together']} loads together"] if figures["together"] < row.together else []
     return figures, wrong
@@ -136,7 +136,7 @@ def machine():
         module, line = kernels.copied(f"minindrnn.gpu.{row.module}"), f"{row.module} {row.name} {dtype}"
         for capability in REGISTERS:
             figures, found = looked_at(row, module, dtype, capability)
-            line = f"{line:48}{figures.get('registers', ''):>8}{figures.get('together', '') if row.together else '':>4}"
+            line = f"{line:48}{figures.get('registers', ''):>8}{figures.get('together', ''):>4}"
             wrong += [f"{row.module} {row.name} {dtype} sm_%d%d: {complaint}" % capability for complaint in found]
         print(line)
     return wrong
