@@ -91,12 +91,15 @@ def test_what_is_said_of_motion():
 
 
 def test_what_is_said_of_pixels():
-    def accuracies(task):
-        lines = (ROOT / f"tutorials/results/{task}/plain/metrics.jsonl").read_text().splitlines()
-        return {row["step"] / 1700: round(row["validation_accuracy"], 3) for row in map(json.loads, lines)}
-    in_order, permuted = accuracies("smnist"), accuracies("pmnist")
-    assert in_order[3] == 0.543 and in_order[6] == 0.603 and permuted[30_000 / 1700] == 0.909
+    def by_epochs(run, metric):
+        lines = (ROOT / f"tutorials/results/{run}/metrics.jsonl").read_text().splitlines()
+        return {row["step"] / 1700: row[metric] for row in map(json.loads, lines)}
+    in_order, permuted = (by_epochs(f"{task}/plain", "validation_accuracy") for task in ("smnist", "pmnist"))
+    assert round(in_order[3], 3) == 0.543 and round(in_order[6], 3) == 0.603 and round(permuted[30_000 / 1700], 3) == 0.909
     assert round(max(in_order), 1) == round(max(permuted), 1) == 17.6
+    assert [round(by_epochs(f"pmnist/{run}", "loss")[6], 2) for run in ("plain-undropped", "plain")] == [0.35, 0.66]
+    third, _, steps = load_run(ROOT / "tutorials/results/pmnist/plain-undropped")
+    assert third.settings.dropout == 0 and 10_000 < steps < 11_000
     experiment, network, _ = load_run(ROOT / "tutorials/results/smnist/plain")
     test = {model: json.loads((ROOT / f"tutorials/results/smnist/{model}/result.json").read_text())["test_accuracy"]
             for model in ("plain", "lstm", "rnn")}
