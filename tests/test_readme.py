@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import test_mutants
 
 from minindrnn.experiments import EXPERIMENTS, settings
@@ -16,6 +17,10 @@ README = (ROOT / "README.md").read_text()
 
 def lines(path):
     return len((ROOT / path).read_text().splitlines())
+
+
+def found(run, name):
+    return json.loads((ROOT / f"tutorials/results/{run}/{name}.json").read_text())
 
 
 def test_the_map_of_files_is_complete_and_its_counts_are_true():
@@ -77,13 +82,12 @@ def test_what_is_said_of_the_four_models():
 
 def test_what_is_said_of_motion():
     def accuracies(model):
-        return [json.loads((ROOT / f"tutorials/results/motion/{model}-fold{fold}/result.json").read_text())["test_accuracy"]
-                for fold in range(5)]
+        return [found(f"motion/{model}-fold{fold}", "result")["test_accuracy"] for fold in range(5)]
     plain, lstm, rnn = (np.mean(accuracies(model)) for model in ("plain", "lstm", "rnn"))
-    statistics = np.mean(json.loads((ROOT / "tutorials/results/motion/statistics.json").read_text())["windows"])
+    statistics = np.mean(found("motion", "statistics")["windows"])
     assert plain > lstm + 0.02 > rnn + 0.15 and abs(plain - statistics) < 0.01
     assert np.ptp(accuracies("plain")) > 0.1
-    whole, lengths = (json.loads((ROOT / "tutorials/results/motion/statistics.json").read_text())[name] for name in ("recordings", "lengths"))
+    whole, lengths = (found("motion", "statistics")[name] for name in ("recordings", "lengths"))
     assert {len(fold) for fold in lengths} == {84} and max(map(max, lengths)) == 2618
     assert np.mean(whole) > np.mean(accuracies("whole-plain")) > np.mean(accuracies("whole-lstm"))
     experiment, _, steps = load_run(ROOT / "tutorials/results/motion/plain-fold2")
@@ -91,40 +95,50 @@ def test_what_is_said_of_motion():
 
 
 def test_what_is_said_of_pixels():
-    def by_epochs(run, metric):
+    def by_epochs(run):
         lines = (ROOT / f"tutorials/results/{run}/metrics.jsonl").read_text().splitlines()
-        return {row["step"] / 1700: row[metric] for row in map(json.loads, lines)}
-    in_order, permuted = (by_epochs(f"{task}/plain", "validation_accuracy") for task in ("smnist", "pmnist"))
-    assert round(in_order[3], 3) == 0.543 and round(in_order[6], 3) == 0.603 and round(permuted[30_000 / 1700], 3) == 0.909
-    assert round(max(in_order), 1) == round(max(permuted), 1) == 17.6
-    assert [round(by_epochs(f"pmnist/{run}", "loss")[6], 2) for run in ("plain-undropped", "plain")] == [0.35, 0.66]
-    third, _, steps = load_run(ROOT / "tutorials/results/pmnist/plain-undropped")
-    assert third.settings.dropout == 0 and 10_000 < steps < 11_000
+        return {row["step"] / 1700: round(row["validation_accuracy"], 3) for row in map(json.loads, lines)}
+    in_order, residual, dense = (by_epochs(f"smnist/{model}") for model in ("plain", "residual", "dense"))
+    assert (in_order[3], in_order[6], residual[1]) == (0.543, 0.603, 0.543) and dense[1] > 0.882 and dense[2] > 0.941
+    permuted, undropped = (by_epochs(f"pmnist/{run}") for run in ("plain", "plain-undropped"))
+    assert (permuted[30_000 / 1700], undropped[30_000 / 1700]) == (0.909, 0.943)
+    assert round(max(in_order), 1) == round(max(permuted), 1) == 17.6 and round(max(dense), 1) == 4.7
+    error = {run: 1 - found(run, "result")["test_accuracy"]
+             for run in ("smnist/plain", "smnist/lstm", "smnist/rnn", "pmnist/plain", "pmnist/plain-undropped")}
+    assert error["smnist/rnn"] == 1 - 0.1135 > error["smnist/lstm"] > error["smnist/plain"] + 0.1     # ones: 1135
+    assert error["smnist/plain"] > 0.01
+    assert (f"{error['pmnist/plain-undropped']:.1%}", f"{error['pmnist/plain']:.1%}") == ("4.7%", "7.3%")
     experiment, network, _ = load_run(ROOT / "tutorials/results/smnist/plain")
-    test = {model: json.loads((ROOT / f"tutorials/results/smnist/{model}/result.json").read_text())["test_accuracy"]
-            for model in ("plain", "lstm", "rnn")}
-    assert test["rnn"] == 0.1135 < test["lstm"] < test["plain"] - 0.1         # of 10 000 images 1135 are ones
     before, now = ([np.mean(np.abs(u) > 0.9) for u in recurrent_weights(of).values()] for of in (initial(experiment), network))
     assert before[-1] == 1 and all(np.diff(now) > 0)
 
 
+@pytest.mark.parametrize("model, layers, steps, paper", [("residual", 11, 15_000, 0.0061), ("dense", 40, 8000, 0.0052)])
+def test_what_is_said_of_pixels_by_deeper_networks(model, layers, steps, paper):
+    config = found(f"smnist/{model}", "config")
+    network = initial(EXPERIMENTS["smnist"](settings(**config), dict(T=784, M=1, K=10)))
+    assert len(recurrent_weights(network)) == layers and config["hidden"] == {"residual": 128, "dense": 16}[model]
+    own = dict(model=model, dropout=0, steps=steps) | {name: config[name] for name in ("layers", "hidden")}
+    assert config == found("smnist/plain", "config") | own
+    assert f"`--model {model} --dropout 0 --steps {steps}`" in README
+    assert paper < 1 - found(f"smnist/{model}", "result")["test_accuracy"] < 0.01
+
+
 def test_what_is_said_of_characters():
-    def found(model, name):
-        return json.loads((ROOT / f"tutorials/results/chars/{model}/{name}.json").read_text())
     for model, layers in (("plain", 6), ("residual", 21), ("dense", 39)):
-        experiment = EXPERIMENTS["chars"](settings(**found(model, "config")), {"symbols": "x" * 84})
+        experiment = EXPERIMENTS["chars"](settings(**found(f"chars/{model}", "config")), {"symbols": "x" * 84})
         assert len(recurrent_weights(initial(experiment))) == layers
-    plain, long = found("plain", "result"), found("long", "result")
+    plain, long = found("chars/plain", "result"), found("chars/long", "result")
     assert long["steps"] == 3 * plain["steps"] and 0 < plain["test_bits"] - long["test_bits"] < 0.02
 
 
 def test_what_is_said_of_speed():
-    found = {row["what"]: row["median"] for row in map(json.loads, (ROOT / "tutorials/results/bench.jsonl").read_text().splitlines())}
-    over = {layers: [found[f"T = {T}: LSTM over IndRNN, {layers}"] for T in (256, 512, 1024)] for layers in ("1 layer", "2 layers")}
+    median = {row["what"]: row["median"] for row in map(json.loads, (ROOT / "tutorials/results/bench.jsonl").read_text().splitlines())}
+    over = {layers: [median[f"T = {T}: LSTM over IndRNN, {layers}"] for T in (256, 512, 1024)] for layers in ("1 layer", "2 layers")}
     assert min(over["1 layer"]) > 10 > max(over["2 layers"])
     for shape in ("784, 32, 1, 128", "784, 32, 128, 128", "5000, 50, 2, 128"):
         name = f"T, B, M, N = {shape}, 1 layer"
-        assert found[f"{name}: our LSTM over ours"] < 0.8 * found[f"{name}: PyTorch LSTM over ours"]
+        assert median[f"{name}: our LSTM over ours"] < 0.8 * median[f"{name}: PyTorch LSTM over ours"]
 
 
 def test_there_are_two_commands_that_set_up_everything():
