@@ -119,7 +119,7 @@ def steps():
 
 def layer(x, dy):
     """Forward and backward of an IndRNN layer, relu, for x (T, B, M), dy (T, B, N) on the host."""
-    rng, (T, B, M), N = np.random.default_rng(0), x.shape, dy.shape[2]
+    rng, M, N = np.random.default_rng(0), x.shape[2], dy.shape[2]
     W, b, u = rng.normal(0, M**-0.5, (N, M)), np.zeros(N), rng.uniform(0, 1, N)
     x, dy, W, b, u = (cuda.to_device(array.astype(np.float32)) for array in (x, dy, W, b, u))
     workspace = Workspace()

@@ -7,7 +7,6 @@
 from minindrnn.layer import Layer
 
 from .dropout import draw, dropout_backward, dropout_forward
-from .linear import Linear
 from .recurrence import indrnn_backward, indrnn_forward
 
 

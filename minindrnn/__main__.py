@@ -24,7 +24,7 @@ from .gradientflow import deep_networks, gradient_norms
 from .problems import PROBLEMS
 from .questions import EXERCISES
 from .recipe import BASELINES, Settings
-from .readback import learning_on, load_run, pictures, summary
+from .readback import load_run, pictures, summary, with_data
 from .report import describe_memory, draw, draw_adding, draw_curve, draw_gradients
 from .run import TrainingError, history
 from .timing import line
@@ -42,6 +42,9 @@ def train(arguments):
     for option in ("norm", "dropout", "gamma", "penalty"):
         if arguments.model in BASELINES and getattr(arguments, option) is not None:
             raise TrainingError(f"--{option} is for indrnn, residual and dense, not for {arguments.model}")
+    if name == "adding" and arguments.plateau:
+        raise TrainingError("--plateau is not for adding, where only the test is watched: there the rate falls to a tenth "
+                            "after every 20100 updates")
     if isinstance(arguments.layers, list) and arguments.model != "dense":
         raise TrainingError(f"--layers: expected one number for {arguments.model}, got {arguments.layers}")
     if name == "chars" and arguments.gamma is not None:
@@ -88,7 +91,7 @@ def report(arguments):
     experiment, network, steps = load_run(arguments.run)
     if arguments.dynamic and experiment.settings.task != "chars":
         raise TrainingError(f"--dynamic is for chars, not for {experiment.settings.task}")
-    found = learning_on(experiment, network) if arguments.dynamic else None
+    found = with_data(experiment).evaluate_dynamically(network) if arguments.dynamic else None
     for said in (*summary(arguments.run, experiment, steps), *describe_memory(network, network.bound)):
         print(said)
     out = arguments.out or arguments.run
@@ -96,7 +99,7 @@ def report(arguments):
     if found:
         with replacing(out / "dynamic.json", "w") as file:
             file.write(json.dumps(found) + "\n")
-        print(f"test {found['test_bits']:.3f} bits a character if it goes on learning, at a rate of {found['rate']:g}")
+        print(f"test {found['test_bits']:.3f} bits a character by dynamic evaluation, at a rate of {found['rate']:g}")
     for name, picture, *what in pictures(arguments.run, experiment, network):
         draw(picture, *what, out / name) if picture else print(f"no {name}: {what[0]}")
     return 0

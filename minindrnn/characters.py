@@ -6,7 +6,6 @@ and batch normalisation, whose statistics are per step, also know beginnings. So
 the authors' code; there the plain network has layers of 2000.
 """
 import math
-from dataclasses import asdict
 
 import numpy as np
 from scipy.special import softmax
@@ -21,17 +20,15 @@ from .indrnn import IndRNN
 from .languagemodel import LanguageModel
 from .linear import kaiming, scaled
 from .losses import cross_entropy
-from .optim import Adam
-from .recipe import BASELINES, BATCH, NETWORK, noise, schedule
+from .recipe import BASELINES, BATCH, fingerprint, prepare, schedule
 from .residual import residual_layers
-from .run import Run
 
 BOUND = 0.99             # of |u|, as the states go on for ever
 BEGIN = -0.5, 0.5        # where u starts: the last few characters matter most, and long memories in all of many layers
                          # leave nothing of them
 ANEW = 0.1               # probability that a segment starts from nothing
 STREAMS = 50             # places from which a text is read in an evaluation; fewer, if they were not 10 segments apart
-SEEN = 500               # dynamic evaluation: segments that the squares of gradients, and then the rate, are taken from
+FIRST = 500              # dynamic evaluation: segments that the squares of gradients, and then the rate, are taken from
 SLOWEST, DECAY = 5e-5, 0.002        # its lowest rate, and how strongly it draws back
 
 
@@ -52,17 +49,20 @@ class Characters:
     def __init__(self, settings, seen=None):
         """seen   what a run has seen, to use what it learned; without it the text is loaded."""
         self.settings, self.T = settings, settings.length
-        if seen is not None:
-            self.symbols = seen["symbols"]
-            return
-        self.parts, self.symbols = load_text(settings.data or None)
-        shortest = settings.batch * self.T + 1
-        lengths = [len(part) for part in self.parts.values()]
+        self.seen = self.load() if seen is None else seen
+        self.symbols = self.seen["symbols"]
+
+    def load(self):
+        """Read the text; what a run has to know of it. DataError if it is too short for one batch."""
+        s = self.settings
+        self.parts, symbols = load_text(s.data or None)
+        shortest, lengths = s.batch * self.T + 1, [len(part) for part in self.parts.values()]
         if lengths[0] < shortest or min(lengths) < 2:
-            raise DataError(f"{settings.data or 'Shakespeare'}: too short: for batches of {settings.batch} x {self.T} "
-                            f"expected {shortest} characters for training, and two each for validation and test, got "
-                            f"{lengths}; try a smaller --batch or --length")
-        self.segments = max(1, (len(self.parts["train"]) - 1) // shortest)
+            raise DataError(f"{s.data or 'Shakespeare'}: too short: for batches of {s.batch} x {self.T} expected "
+                            f"{shortest} characters for training, and two each for validation and test, got {lengths}; "
+                            "try a smaller --batch or --length")
+        self.segments = max(1, (lengths[0] - 1) // shortest)
+        return {"symbols": symbols, "text": fingerprint(*self.parts.values())}
 
     def network(self, rng):
         s, V = self.settings, len(self.symbols)
@@ -86,12 +86,8 @@ class Characters:
         return LanguageModel(V, channels, Chain(body), rng, bound=BOUND, width=0.05)
 
     def run(self, folder):
-        s = self.settings
-        network = self.network(np.random.default_rng([s.seed, NETWORK]))
-        return Run(folder, asdict(s), network, cross_entropy, Adam(network.parameters, decay=s.decay),
-                   schedule(s, "validation_bits", larger=False), self.batch, self.evaluate, noise(s.seed), s.steps,
-                   every=max(1, s.steps // 30), options=dict(bound=network.bound, penalty=s.penalty),
-                   starts=self.starts, seen={"symbols": "".join(self.symbols)})
+        return prepare(self, folder, cross_entropy, schedule(self.settings, "validation_bits", larger=False),
+                       every=max(1, self.settings.steps // 30), starts=self.starts, seen=self.seen)
 
     def starts(self, step):
         """How many characters before this segment its states have seen: 0 to start from nothing."""
@@ -129,7 +125,7 @@ class Characters:
     def evaluate_dynamically(self, network):
         """{"test_bits", "rate"}: the same for the test part, read in one piece by a network that goes on learning (see
         `dynamic`), and the rate at which it does: doubled for as long as that helps where the validation part begins,
-        and halved if it says less about the test part, which is longer, than one who knows nothing.
+        then halved for as long as the network, over all of that part, falls behind one that knows nothing.
         """
         def bits(part, rate, count=None):
             pieces = self.segments_of(part, count)
@@ -137,13 +133,13 @@ class Characters:
             nats = evaluate_dynamically(network, cross_entropy, asked, squares, rate=rate, decay=DECAY)
             return float(np.average(nats, weights=[len(x) for x, _ in pieces]) / math.log(2))
 
-        squares = mean_squares(network, cross_entropy, self.segments_of("train", SEEN))
-        rate, best = SLOWEST, bits("validation", SLOWEST, SEEN)
-        while (faster := bits("validation", 2 * rate, SEEN)) < best:
+        squares = mean_squares(network, cross_entropy, self.segments_of("train", FIRST))
+        rate, best = SLOWEST, bits("validation", SLOWEST, FIRST)
+        while (faster := bits("validation", 2 * rate, FIRST)) < best:
             rate, best = 2 * rate, faster
-        while not (found := bits("test", rate)) < math.log2(len(self.symbols)) and rate > SLOWEST:
+        while rate > SLOWEST and not bits("validation", rate) < math.log2(len(self.symbols)):          # NaN is behind
             rate /= 2
-        return {"test_bits": found, "rate": rate}
+        return {"test_bits": bits("test", rate), "rate": rate}
 
     def segments_of(self, part, count=None):
         """The first so many segments of a part of the text, or all: tokens (T, 1), those one further on."""
@@ -170,12 +166,12 @@ class Characters:
     def sample(self, network, text, count, temperature, rng):
         """So many characters that go on from the text, each drawn from softmax(y / temperature).
 
-        DataError for a character that the training text did not have.
+        DataError for a character that is not in the text of the run.
         """
         code = {symbol: token for token, symbol in enumerate(self.symbols)}
         unknown = [symbol for symbol in text if symbol not in code]
         if unknown or not text:
-            raise DataError(f"expected characters of the training text, got {unknown[0]!r}" if unknown else
+            raise DataError(f"expected characters of the text of the run, got {unknown[0]!r}" if unknown else
                             "expected at least one character to go on from, got none")
         state, said, t = None, [], 0
         for token in [code[symbol] for symbol in text]:

@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 import zlib
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ def load(path):
         version = facts.pop("minindrnn")
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, AttributeError,
             TypeError, RuntimeError):
         raise CheckpointError(f"{path}: not a whole minindrnn checkpoint (cut short, or another program's)") from None
@@ -56,30 +59,20 @@ def restore(path, arrays, targets):
         target[...] = arrays[name]
 
 
-class replacing:
+@contextmanager
+def replacing(path, mode="wb"):
     """Open a file to write under a temporary name; rename it to path if all went well, remove it if not."""
-
-    def __init__(self, path, mode="wb"):
-        self.path = Path(path)
-        self.temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        self.mode = mode
-
-    def __enter__(self):
-        self.file = open(self.temporary, self.mode)
-        return self.file
-
-    def __exit__(self, kind, error, _):
-        try:
-            with self.file:
-                if kind is None:
-                    self.file.flush()
-                    os.fsync(self.file.fileno())
-            if kind is None:
-                os.replace(self.temporary, self.path)
-        except OSError as failed:
-            error = failed
-            raise
-        finally:
-            self.temporary.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                error.filename = str(self.path)            # what the caller knows it by
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, mode) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        error.filename = str(path)                         # what the caller knows it by
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink()

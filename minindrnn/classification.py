@@ -3,17 +3,13 @@
 The parts hold sequences first, x (n, T) or (n, T, M), in the units and the type they came in; a batch becomes
 x (T, B, M) float32, scaled. What that takes is `seen` and kept with a run, so that it can answer without its data.
 """
-from dataclasses import asdict
-
 import numpy as np
 from scipy.special import softmax
 
 from .data.files import DataError
 from .data.own import load_input
 from .losses import cross_entropy
-from .optim import Adam
-from .recipe import BATCH, NETWORK, build, by_all_statistics, noise, schedule, weights
-from .run import Run
+from .recipe import BATCH, build, by_all_statistics, prepare, schedule, weights
 
 TOGETHER = 80_000        # steps of all sequences that are evaluated at once
 
@@ -23,7 +19,7 @@ class Classification:
 
     length, unit, names = 0, "sequences", None
     limits = None            # smallest and largest number of x, where all sequences are of one length too
-    starts = {}
+    initialisers = {}        # of the network, where they are not the usual ones: W, readout
 
     def __init__(self, settings, seen=None):
         """seen   what a run has seen, to use what it learned; without it the data is loaded."""
@@ -42,14 +38,11 @@ class Classification:
 
     def network(self, rng):
         s = self.settings
-        return build(s, self.M, self.K, self.T, rng, **{"W": weights(s, 0.02)} | self.starts)
+        return build(s, self.M, self.K, self.T, rng, **{"W": weights(s, 0.02)} | self.initialisers)
 
     def run(self, folder):
-        s = self.settings
-        network = self.network(np.random.default_rng([s.seed, NETWORK]))
-        return Run(folder, asdict(s), network, cross_entropy, Adam(network.parameters, decay=s.decay),
-                   schedule(s, "validation_accuracy", larger=True), self.batch, self.evaluate, noise(s.seed), s.steps,
-                   every=self.every(), options=dict(bound=network.bound, penalty=s.penalty), seen=self.seen)
+        return prepare(self, folder, cross_entropy, schedule(self.settings, "validation_accuracy", larger=True),
+                       every=self.every(), seen=self.seen)
 
     def every(self):
         """Steps from one evaluation to the next."""
@@ -72,10 +65,14 @@ class Classification:
 
     def batch(self, step):
         """Each epoch goes through all training sequences, in an order of its own."""
-        s, n = self.settings, len(self.parts["train"][1])
-        epoch, place = divmod(step, -(-n // s.batch))
-        order = np.random.default_rng([s.seed, BATCH, epoch]).permutation(n)
+        s = self.settings
+        epoch, place = divmod(step, self.epoch())
+        order = np.random.default_rng([s.seed, BATCH, epoch]).permutation(len(self.parts["train"][1]))
         return self.take("train", order[place * s.batch:][:s.batch])
+
+    def epoch(self):
+        """How many batches hold all training sequences once."""
+        return -(-len(self.parts["train"][1]) // self.settings.batch)
 
     def pieces(self, part):
         """The whole part, some sequences at a time."""
@@ -97,7 +94,7 @@ class Classification:
     def result(self, network):
         """{name: number} for result.json."""
         return by_all_statistics(network, lambda network, statistics: self.evaluate(network, statistics, "test"),
-                                 ((x, lengths) for x, _, lengths in self.pieces("train")))
+                                 ((x, lengths) for x, _, lengths in map(self.batch, range(self.epoch()))))
 
     def called(self):
         """The names of the classes."""
@@ -128,7 +125,7 @@ class Classification:
         """Lines that tell the class of every sequence in a file, and its probability; where the file has y, what is
         wrong, and the accuracy. X is in the units of the task's data. DataError if the file does not fit."""
         X, lengths, y = load_input(path, self.M)
-        n, X = len(X), X[:, :lengths.max()]
+        n = len(X)
         if self.limits:
             low, high = self.limits
             for length in lengths[lengths != self.T]:

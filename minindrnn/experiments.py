@@ -1,7 +1,7 @@
 """The tasks one can train on from the command line, each with the settings that work.
 
 An experiment turns settings into a `Run`: a network, batches by step number, an evaluation that counts every
-sample once, and the papers' recipe: Adam, gradients clamped to +-10, |u| projected after every update.
+sample once.
 """
 from dataclasses import asdict
 
@@ -11,12 +11,9 @@ from .characters import Characters
 from .data.adding import adding_problem
 from .data.own import load_input
 from .losses import mean_squared_error
-from .optim import Adam
-from .recipe import (BASELINES, BATCH, EVALUATION, NETWORK, Settings, build, by_all_statistics, noise, parts, predict,
-                     schedule, weights)
+from .recipe import BASELINES, BATCH, EVALUATION, Settings, build, by_all_statistics, parts, predict, prepare, weights
 from .recognition import Digits, DigitsByRows, Fashion, Motion, Own, PermutedMNIST, SequentialMNIST
 from .schedules import staircase
-from .run import Run
 
 
 class Adding:
@@ -42,15 +39,10 @@ class Adding:
         return build(s, 2, 1, self.T, rng, W=weights(s, 0.01))
 
     def run(self, folder):
-        s = self.settings
-        network = self.network(np.random.default_rng([s.seed, NETWORK]))
-        config = asdict(s)
-        if not s.plateau:
-            config.pop("steps")                     # it may go on to any number
-        return Run(folder, config, network, mean_squared_error, Adam(network.parameters, decay=s.decay),
-                   schedule(s, "test_mse", larger=False, usual=staircase(s.rate, every=20_100)), self.batch,
-                   self.evaluate, noise(s.seed), s.steps, every=100,
-                   options=dict(bound=network.bound, penalty=s.penalty))
+        config = asdict(self.settings)
+        config.pop("steps")                         # it may go on to any number
+        return prepare(self, folder, mean_squared_error, staircase(self.settings.rate, every=20_100), every=100,
+                       config=config)
 
     def batch(self, step):
         rng = np.random.default_rng([self.settings.seed, BATCH, step])

@@ -18,8 +18,8 @@ def population_statistics(network, batches):
     """
     kept = [(buffer, buffer.copy()) for _, buffer in leaves(network.buffers)]
     try:
-        for path, buffer in leaves(network.buffers):
-            if path.endswith("updates"):
+        for _, buffer in leaves(network.buffers):
+            if buffer.dtype.kind == "i":                 # the counts of updates; statistics are not whole numbers
                 buffer[...] = 0
         count = 0
         for count, batch in enumerate(batches, 1):

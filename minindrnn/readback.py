@@ -3,14 +3,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from . import checkpoint
 from .checkpoint import CheckpointError
 from .data.files import DataError
 from .experiments import EXPERIMENTS, settings
 from .layer import leaves
-from .recipe import NETWORK
+from .recipe import initial
 from .report import draw_confusion, draw_curve, draw_memory
 from .run import arrays_of, history
 
@@ -36,11 +34,6 @@ def load_run(folder):
     learned = {name: array for name, array in arrays.items() if name.startswith(("parameter.", "buffer."))}
     checkpoint.restore(path, learned, arrays_of(network))
     return experiment, network, steps
-
-
-def initial(experiment):
-    """The network as it was before the first step."""
-    return experiment.network(np.random.default_rng([experiment.settings.seed, NETWORK]))
 
 
 def recurrent_weights(network):
@@ -83,20 +76,18 @@ def pictures(folder, experiment, network):
         yield "memory.png", None, f"in {experiment.settings.model} no neuron has a recurrent weight u of its own"
     if hasattr(experiment, "confusion"):
         try:
-            whole = type(experiment)(experiment.settings)
-            if whole.seen != experiment.seen:
-                raise DataError("the data is not that which the run was started with")
+            whole = with_data(experiment)
             yield "confusion.png", draw_confusion, whole.confusion(network), whole.called()
         except DataError as error:
             yield "confusion.png", None, error
 
 
-def learning_on(experiment, network):
-    """What `Characters.evaluate_dynamically` finds. DataError if the text is not there, or is another one."""
+def with_data(experiment):
+    """The experiment with its data. DataError if the data is not there, or is not the run's."""
     whole = type(experiment)(experiment.settings)
-    if whole.symbols != experiment.symbols:
-        raise DataError("the text is not that which the run was started with")
-    return whole.evaluate_dynamically(network)
+    if whole.seen != experiment.seen:
+        raise DataError("the data is not that which the run was started with")
+    return whole
 
 
 def words(name):

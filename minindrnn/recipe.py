@@ -1,5 +1,6 @@
-"""What all experiments share: the settings of a run, the network they ask for, and how it is looked at."""
-from dataclasses import dataclass
+"""What all experiments share: the settings of a run, the network they ask for, the run, and how it is looked at."""
+import hashlib
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -9,13 +10,16 @@ from .gru import GRU
 from .layer import leaves
 from .linear import Linear, normal, scaled
 from .lstm import LSTM
+from .optim import Adam
 from .population import population_statistics
 from .residual import ResidualIndRNN
 from .rnn import RNN
+from .run import Run
 from .schedules import Plateau, cosine
 from .stacked import StackedIndRNN
 
-NETWORK, BATCH, EVALUATION, NOISE, SPLIT = range(5)     # what a generator is for; seeded with (seed, purpose, number)
+# What a generator is for: it is seeded with [seed, purpose, number]. Zeros at the end of such a list do not count.
+NETWORK, BATCH, EVALUATION, NOISE, SPLIT = range(5)
 
 
 @dataclass(frozen=True)
@@ -70,16 +74,36 @@ def weights(s, std):
     return normal(std) if plain else scaled()
 
 
-def schedule(s, metric, larger, usual=None):
-    """That of the settings: Plateau, or the usual one of the task, which is a cosine after a tenth of warm-up."""
+def schedule(s, metric, larger):
+    """That of the settings: Plateau, or a cosine after a tenth of warm-up."""
     if s.plateau:
         return Plateau(s.rate, metric=metric, larger=larger, patience=s.plateau)
-    return usual or cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10))
+    return cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10))
 
 
-def noise(seed):
-    """step -> the generator of that step's dropout."""
-    return lambda step: np.random.default_rng([seed, NOISE, step])
+def initial(experiment):
+    """The network of an experiment before the first step."""
+    return experiment.network(np.random.default_rng([experiment.settings.seed, NETWORK]))
+
+
+def prepare(experiment, folder, loss, schedule, *, every, **more):
+    """The `Run` of an experiment in a folder, by the papers' recipe: Adam, gradients clamped to +-10, |u| projected.
+
+    every, more   as for `Run`: steps from one evaluation to the next, and what is not the same for all
+    """
+    s, network = experiment.settings, initial(experiment)
+    return Run(folder, network=network, loss=loss, optimiser=Adam(network.parameters, decay=s.decay), schedule=schedule,
+               batch=experiment.batch, evaluate=experiment.evaluate, steps=s.steps, every=every,
+               noise=lambda step: np.random.default_rng([s.seed, NOISE, step]),
+               options=dict(bound=network.bound, penalty=s.penalty), **dict(config=asdict(s)) | more)
+
+
+def fingerprint(*arrays):
+    """SHA-256 of the arrays' numbers, by which a run knows its data again."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
 
 
 def parts(x, at_most=100):

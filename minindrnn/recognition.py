@@ -8,7 +8,7 @@ from .data.images import ARTICLES, FASHION, MNIST, load_images
 from .data.motion import EXERCISES, load_motion
 from .data.own import load_own
 from .linear import kaiming, scaled
-from .recipe import BASELINES, SPLIT
+from .recipe import BASELINES, SPLIT, fingerprint
 
 
 class Digits(Classification):
@@ -40,7 +40,8 @@ class SequentialMNIST(Classification):
     """Say which digit was read, one of 784 pixels a step; the settings of arXiv 1910.06251, section 5, and of the
     authors' code: an evaluation every 1700 steps, the rate divided by 10 at each plateau."""
 
-    unit, limits, source, starts = "images", (0, 255), MNIST, dict(W=kaiming(8), readout=scaled(2**0.5))
+    unit, limits, source = "images", (0, 255), MNIST
+    initialisers = dict(W=kaiming(8), readout=scaled(2**0.5))
     DENSE = dict(first=0.2, bottleneck=0.1, dense=0.2, transition=0.1, last=0.1)
 
     @staticmethod
@@ -107,3 +108,6 @@ class Own(Standardised):
 
     def load(self):
         return load_own(self.settings.data, [self.settings.seed, SPLIT])
+
+    def look(self):
+        return super().look() | {"data": fingerprint(*(array for part in self.parts.values() for array in part))}

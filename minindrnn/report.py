@@ -134,7 +134,7 @@ def draw_adding(folder, path):
     curves = {}
     for run in sorted(folder.iterdir()):
         name = re.fullmatch(r"adding-(\d+)-([a-z]+)-seed\d+", run.name)
-        rows = history(run) if name else []
+        rows = history(run) if name and name[2] in COLOURS else []
         if rows:
             steps, mse = [row["step"] for row in rows], [row["test_mse"] for row in rows]
             curves.setdefault(int(name[1]), []).append((name[2], steps, mse))

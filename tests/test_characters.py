@@ -87,7 +87,7 @@ def test_a_network_learns_a_rhyme(tmp_path, model):
     assert made.result(run.network)["test_bits"] < 0.3
     said = made.sample(run.network, "abcbadb", 30, 1e-3, np.random.default_rng(0))
     assert len(said) == 30 and said == made.sample(run.network, "abcbadb", 30, 1e-3, np.random.default_rng(1))
-    with pytest.raises(DataError, match="expected characters of the training text, got 'x'"):
+    with pytest.raises(DataError, match="expected characters of the text of the run, got 'x'"):
         made.sample(run.network, "abx", 3, 1.0, np.random.default_rng(0))
     with pytest.raises(DataError, match="expected at least one character to go on from, got none"):
         made.sample(run.network, "", 3, 1.0, np.random.default_rng(0))
@@ -114,19 +114,22 @@ def test_a_network_that_goes_on_learning_says_more(tmp_path):
         np.testing.assert_array_equal(parameter.value, copy, path)
 
 
-def test_a_rate_that_is_too_high_for_the_whole_test_is_halved(tmp_path, monkeypatch):
-    made = task(tmp_path, TEXT * 100)
-    asked = []
+def test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_test(tmp_path, monkeypatch):
+    made = task(tmp_path, TEXT * 95 + TEXT[::-1] * 5)
+    asked, tested = [], []
 
     def evaluate(network, loss, pieces, squares, rate, decay):
-        n = len(list(pieces))
+        pieces = list(pieces)
+        n = len(pieces)
         asked.append((n, rate))
+        tested.append(np.array_equal(pieces[-1][0], made.segments_of("test")[-1][0]))
         return [abs(rate - 4e-4) if n == 500 else 0.5 if rate < 3e-4 else np.nan if rate < 5e-4 else np.inf] * n
 
     monkeypatch.setattr(characters, "evaluate_dynamically", evaluate)
     found = made.evaluate_dynamically(made.network(np.random.default_rng(0)))
     assert found == {"test_bits": pytest.approx(0.5 / math.log(2)), "rate": 2e-4}
-    assert asked == [(500, 5e-5), (500, 1e-4), (500, 2e-4), (500, 4e-4), (500, 8e-4), (750, 4e-4), (750, 2e-4)]
+    assert asked == [(500, 5e-5), (500, 1e-4), (500, 2e-4), (500, 4e-4), (500, 8e-4), (750, 4e-4), (750, 2e-4), (750, 2e-4)]
+    assert tested == [False] * (len(asked) - 1) + [True]
 
 
 def test_text_in_any_language(tmp_path):

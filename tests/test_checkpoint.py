@@ -48,6 +48,12 @@ def test_a_failed_renaming_leaves_no_rubbish_and_names_the_file(path, monkeypatc
     assert caught.value.filename == str(path) and [p.name for p in path.parent.iterdir()] == ["checkpoint.npz"]
 
 
+def test_a_file_that_cannot_be_opened_is_named(tmp_path):
+    with pytest.raises(OSError) as caught:
+        checkpoint.save(tmp_path / "nowhere/checkpoint.npz", ARRAYS, {})
+    assert caught.value.filename == str(tmp_path / "nowhere/checkpoint.npz")
+
+
 def test_whatever_bit_is_flipped_there_is_no_other_error(path):
     whole = path.read_bytes()
     for place in range(len(whole)):
@@ -86,6 +92,8 @@ def test_foreign_files_are_refused_by_name(tmp_path):
             checkpoint.load(path)
     with pytest.raises(CheckpointError, match="foreign.npz/no.npz: no such checkpoint|not a whole"):
         checkpoint.load(path / "no.npz")
+    with pytest.raises(CheckpointError, match="cannot be read: Is a directory$"):
+        checkpoint.load(tmp_path)
     np.savez(path, facts=np.array('{"minindrnn": 99}'))
     with pytest.raises(CheckpointError, match="foreign.npz: expected checkpoint format 1, got 99"):
         checkpoint.load(path)

@@ -61,6 +61,16 @@ def test_all_forms_of_the_same_sequences_are_read_alike(tmp_path, rng):
         assert np.array_equal(x[valid], forms[0][0][valid])
 
 
+def test_neither_padding_nor_the_order_of_the_file_makes_a_difference(tmp_path, rng):
+    a = good(rng, n=200)
+    longer = np.concatenate([a["X"], np.full((200, 9, 2), NAN)], axis=1)
+    parts, same = (load_own(save(tmp_path, **a | {"X": X}), 0) for X in (a["X"], longer))
+    assert all(np.array_equal(one, two) for name in parts for one, two in zip(parts[name], same[name]))
+    assert parts["train"][0].shape == (160, a["lengths"].max(), 2)
+    labels = load_own(save(tmp_path, **a | {"y": np.sort(a["y"])}), 0)["train"][1]
+    assert all(len(set(labels[i:i + 20])) == 3 for i in range(0, 160, 20))         # sorted by class in the file, not here
+
+
 def test_padded_puts_zeros_after_each_end(rng):
     X = rng.normal(size=(6, 2))
     x = padded(X, np.array([2, 1, 3]))
@@ -115,6 +125,8 @@ def test_files_that_are_none(tmp_path, rng):
     path = tmp_path / "mine.npz"
     with pytest.raises(DataError, match="mine.npz: no such file$"):
         load_own(path, 0)
+    with pytest.raises(DataError, match="cannot be read: Is a directory$"):
+        load_own(tmp_path, 0)
     ragged = np.empty(2, object)
     ragged[:] = [np.ones(2), np.ones(3)]
     np.savez(tmp_path / "objects.npz", X=ragged, y=[0, 1])

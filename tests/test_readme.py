@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import test_mutants
 
+from minindrnn.characters import FIRST
+from minindrnn.classification import TOGETHER
 from minindrnn.experiments import EXPERIMENTS, settings
 from minindrnn.readback import initial, load_run, recurrent_weights
 
@@ -89,9 +91,14 @@ def test_what_is_said_of_motion():
     assert np.ptp(accuracies("plain")) > 0.1
     whole, lengths = (found("motion", "statistics")[name] for name in ("recordings", "lengths"))
     assert {len(fold) for fold in lengths} == {84} and max(map(max, lengths)) == 2618
-    assert np.mean(whole) > np.mean(accuracies("whole-plain")) > np.mean(accuracies("whole-lstm"))
+    assert np.mean(whole) > np.mean(accuracies("whole-plain"))
+    assert [round(28 * sum(accuracies(model))) for model in ("whole-plain", "whole-lstm")] == [111, 102]
     experiment, _, steps = load_run(ROOT / "tutorials/results/motion/plain-fold2")
     assert experiment.settings.fold == 2 and steps == 2000
+
+
+def test_what_is_said_of_test_batches():
+    assert (TOGETHER, TOGETHER // 784, TOGETHER // 200) == (80_000, 102, 400)
 
 
 def test_what_is_said_of_pixels():
@@ -130,6 +137,7 @@ def test_what_is_said_of_characters():
         assert len(recurrent_weights(initial(experiment))) == layers
     plain, long = found("chars/plain", "result"), found("chars/long", "result")
     assert long["steps"] == 3 * plain["steps"] and 0 < plain["test_bits"] - long["test_bits"] < 0.02
+    assert found("chars/long", "dynamic")["rate"] == 8e-4 / 2 and FIRST * settings("chars").length == 25_000
 
 
 def test_what_is_said_of_speed():

@@ -95,12 +95,14 @@ def test_the_penalty_takes_the_place_of_the_bound(tmp_path):
     assert value == pytest.approx(plain + 0.5 * excess) and recurrent[0].value.max() > 2
 
 
-def test_every_training_image_is_seen_once_an_epoch_and_every_test_image_counts_once():
+def test_every_training_image_is_seen_once_an_epoch_and_every_other_counts_once():
     task = Digits(Settings(**SMALL.__dict__ | {"batch": 100}))
-    seen = np.concatenate([task.batch(step)[1] for step in range(12)])
-    _, labels, _ = task.parts["train"]
-    assert len(seen) == len(labels) == 1197
-    np.testing.assert_array_equal(np.bincount(seen), np.bincount(labels))
+    number = {image.tobytes(): i for i, image in enumerate(task.take("train", np.arange(1197))[0].transpose(1, 0, 2))}
+    assert len(number) == 1197 and task.epoch() == 12
+    for epoch in (0, 1):
+        seen = [(number[image.tobytes()], label) for step in range(12 * epoch, 12 * epoch + 12)
+                for x, labels, _ in [task.batch(step)] for image, label in zip(x.transpose(1, 0, 2), labels)]
+        assert sorted(seen) == list(enumerate(task.parts["train"][1]))
     assert not np.array_equal(task.batch(0)[1], task.batch(12)[1])
 
     class Right:
@@ -183,6 +185,9 @@ def test_adding_draws_fresh_numbers_every_step_and_tests_on_others():
     assert not np.array_equal(task.batch(0)[0], task.batch(1)[0])
     np.testing.assert_array_equal(task.batch(7)[0], task.batch(7)[0])
     assert task.test[0].shape == (10, 1000, 2)
+    trained = {sequence.tobytes() for step in range(50) for sequence in task.batch(step)[0].transpose(1, 0, 2)}
+    tested = {sequence.tobytes() for sequence in task.test[0].transpose(1, 0, 2)}
+    assert len(trained) == 50 * 8 and len(tested) == 1000 and not trained & tested
 
 
 def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
@@ -197,7 +202,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
 
 
 def test_a_plateau_run_keeps_to_its_number_of_steps(tmp_path):
-    made = run(tmp_path / "run", task="adding", length=6, plateau=2, steps=10)
+    made = run(tmp_path / "run", plateau=2, steps=10)
     made.start()
     with pytest.raises(TrainingError, match="was started with steps = 10, not 20"):
-        run(tmp_path / "run", task="adding", length=6, plateau=2, steps=20).resume()
+        run(tmp_path / "run", plateau=2, steps=20).resume()

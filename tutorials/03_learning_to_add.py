@@ -33,8 +33,8 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 #
 # $$\mathrm{target} = \sum_t \mathrm{value}_t \cdot \mathrm{mark}_t$$
 #
-# Who remembers nothing does best to answer 1, the mean. The mean squared error is then the variance of the sum of two
-# uniform numbers, `2 / 12 = 1/6`. Whatever is below 1/6 was remembered.
+# A network that remembers nothing does best by always answering 1, the mean. The mean squared error is then the variance
+# of the sum of two uniform numbers, `2 / 12 = 1/6`. Whatever is below 1/6 was remembered.
 
 # %%
 T = 50

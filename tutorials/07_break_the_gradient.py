@@ -163,8 +163,8 @@ assert [name for name, results in passed.items() if results[1]][1:] == list(MUTA
 # ## Where is it wrong?
 #
 # To notice is not to find. When a direction disagrees, `check` goes through the array one number at a time and names
-# the worst one. Who writes a backward pass wants to know more: in which problem, as small as possible, which number is
-# wrong *first*? Errors travel backwards in time, so the last wrong step is where to look. That is what the checker of
+# the worst one. If you write a backward pass you want to know more: in which problem, as small as possible, which number
+# is wrong *first*? Errors travel backwards in time, so the last wrong step is where to look. That is what the checker of
 # the exercises says:
 
 # %%

@@ -138,7 +138,7 @@ def _motion_row(name, accuracies, own):
 
 def characters_table():
     """Bits a character on the last 5 % of Shakespeare, as the networks are and while they go on learning."""
-    yield "| characters | updates | minutes | test, bits a character | learning on |"
+    yield "| characters | updates | minutes | test, bits a character | dynamic evaluation |"
     yield "| --- | --- | --- | --- | --- |"
     for model in ("plain", "residual", "dense", "lstm", "long"):
         for _, result in runs(f"chars/{model}"):

@@ -1,1 +1,1 @@
-"""Tasks' data as plain arrays, time-major: x (T, B, M). Nothing is downloaded at import."""
+"""Tasks' data as plain arrays: see each function for their order. Nothing is downloaded at import."""

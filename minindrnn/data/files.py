@@ -107,6 +107,10 @@ def members(path, names):
                 pairs = [(member.name, lambda member=member: archive.extractfile(member).read())
                          for member in archive if member.isfile()]
                 take(pairs, names, found)
+    except FileNotFoundError:
+        raise DataError(f"{path}: cannot be unpacked: dpkg-deb is not installed") from None
+    except PermissionError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError,
             subprocess.SubprocessError):
         raise DataError(f"{path}: not a whole archive") from None

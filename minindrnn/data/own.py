@@ -4,7 +4,8 @@
     y         (n,), whole numbers 0 to K - 1, each of the K classes at least twice
     lengths   (n,), 1 to T: later steps are never read
 
-n sequences are split 80 to 10 to 10 at random, by the seed, every class in the same share as far as possible.
+n sequences are split 80 to 10 to 10 at random, by the seed, every class in the same share as far as possible. T is the
+longest of the lengths, however long the padding.
 """
 import zipfile
 import zlib
@@ -16,7 +17,8 @@ from .files import DataError
 
 
 def load_own(path, seed):
-    """{"train": (x, labels, lengths), "validation": ..., "test": ...}: x (n, T, M), labels (n,), lengths (n,).
+    """{"train": (x, labels, lengths), "validation": ..., "test": ...}: x (n, T, M), labels (n,), lengths (n,), in random
+    order.
 
     DataError, one line, if the file is not as above.
     """
@@ -36,11 +38,12 @@ def load_own(path, seed):
                         f"from {classes[0]} to {classes[-1]}")
     if counts.min() < 2:
         raise DataError(f"{path}: y: expected each class at least twice, got class {counts.argmin()} once")
-    order = np.random.default_rng(seed).permutation(n)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n)
     order = order[np.argsort(y[order], kind="stable")]               # sorted by class, at random within it
     place = np.arange(n) % 10                                        # of neighbours at most one is not for training
     where = {"train": (place != 0) & (place != 5), "validation": place == 5, "test": place == 0}
-    return {name: (X[rows], y[rows], lengths[rows]) for name in where for rows in [np.sort(order[where[name]])]}
+    return {name: (X[rows], y[rows], lengths[rows]) for name in where for rows in [rng.permutation(order[where[name]])]}
 
 
 def arrays(path):
@@ -53,13 +56,15 @@ def arrays(path):
             return {name: np.asarray(found[name]) for name in found.files}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError):
         raise DataError(f"{path}: not a whole {Path(path).suffix or '.npz'} file of plain arrays (ragged X: all steps "
                         "in one array, and lengths)") from None
 
 
 def sequences(path, X, lengths=None, n=None):
-    """X and lengths as they stand in a file  ->  X (n, T, M), in its own dtype, lengths (n,).
+    """X and lengths as they stand in a file  ->  X (n, T, M), in its own dtype, T the longest, lengths (n,).
 
     DataError, which names the path, if they are not as above, or if there are not n of them.
     """
@@ -87,7 +92,7 @@ def sequences(path, X, lengths=None, n=None):
     if len(wrong):
         i, t, m = wrong[0]
         raise DataError(f"{path}: X: expected finite numbers, got {X[i, t, m]} in sequence {i}, step {t}, channel {m}")
-    return X, lengths
+    return X[:, :lengths.max()], lengths
 
 
 def load_input(path, M):
