@@ -30,6 +30,10 @@ from .run import TrainingError, history
 from .timing import line
 
 
+def tell(message):
+    print(message, file=sys.stderr, flush=True)
+
+
 def train(arguments):
     name = arguments.task
     for option, tasks in (("rows", ["digits"]), ("length", ["adding", "chars", "motion"]), ("whole", ["motion"]),
@@ -92,7 +96,8 @@ def report(arguments):
     if arguments.dynamic and experiment.settings.task != "chars":
         raise TrainingError(f"--dynamic is for chars, not for {experiment.settings.task}")
     found = with_data(experiment).evaluate_dynamically(network) if arguments.dynamic else None
-    for said in (*summary(arguments.run, experiment, steps), *describe_memory(network, network.bound)):
+    samples = experiment.samples(network) if experiment.settings.task == "chars" else ()
+    for said in (*summary(arguments.run, experiment, steps), *describe_memory(network, network.bound), *samples):
         print(said)
     out = arguments.out or arguments.run
     out.mkdir(parents=True, exist_ok=True)
@@ -119,8 +124,12 @@ def finished(experiment, run, words):
     if not run.train():
         return None
     rows = history(run.folder)
-    result = experiment.result(run.network) | {"steps": run.step, "seconds": rows[-1]["seconds"] if rows else 0.0,
-                                               "command": shlex.join(["python", "-m", "minindrnn", *words])}
+    try:
+        found = say_if_slow("counting over the whole test ...", tell, partial(experiment.result, run.network))
+    except KeyboardInterrupt:
+        return None
+    result = found | {"steps": run.step, "seconds": rows[-1]["seconds"] if rows else 0.0,
+                      "command": shlex.join(["python", "-m", "minindrnn", *words])}
     with replacing(run.folder / "result.json", "w") as file:
         file.write(json.dumps(result, indent=2) + "\n")
     return result
@@ -228,7 +237,7 @@ def exercise(arguments):
     try:
         if path:
             path.open().close()
-            say_if_slow("compiling the kernels, once on this machine ...", partial(print, file=sys.stderr, flush=True),
+            say_if_slow("compiling the kernels, once on this machine ...", tell,
                         lambda: list(EXERCISES[name].questions(np.random.default_rng(0), 2, 2, 2)))
             print(check_file(name, path))
         elif start:
@@ -266,4 +275,5 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")     # a terminal that lacks a letter is no reason to stop
     sys.exit(main())

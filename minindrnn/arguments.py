@@ -20,15 +20,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def number(convert, low, high=float("inf")):
-    """An argparse type: a number from low to high."""
+    """An argparse type: a number from low to high, a whole one at most 10^12."""
+    most = min(high, 10**12) if convert is int else high
+
     def parse(text):
         try:
             value = convert(text)
         except ValueError:
             value = None
-        if value is None or not (low <= value <= high and value < float("inf")):
+        if value is None or not (low <= value <= most and value < float("inf")):
             kind = "a whole number" if convert is int else "a number"
-            limits = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"
+            limits = f"from {low} to {most}" if high < float("inf") or value and value > most else f"of at least {low}"
             raise argparse.ArgumentTypeError(f"expected {kind} {limits}, got {text!r}")
         return value
     return parse

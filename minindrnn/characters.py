@@ -26,6 +26,8 @@ from .residual import residual_layers
 BOUND = 0.99             # of |u|, as the states go on for ever
 BEGIN = -0.5, 0.5        # where u starts: the last few characters matter most, and long memories in all of many layers
                          # leave nothing of them
+SHORT = 0.01             # what U of IRNN starts at, times the identity, as in arXiv 1504.00941 where memories may be short:
+                         # at 1, what goes on for ever grows for ever
 ANEW = 0.1               # probability that a segment starts from nothing
 STREAMS = 50             # places from which a text is read in an evaluation; fewer, if they were not 10 segments apart
 FIRST = 500              # dynamic evaluation: segments that the squares of gradients, and then the rate, are taken from
@@ -41,7 +43,7 @@ class Characters:
     def defaults(model, length):
         usual = dict(steps=4000, batch=64, rate=5e-3, gamma=0.0)         # BOUND stands for it
         if model in BASELINES:
-            return usual | dict(layers=1, hidden=384)
+            return usual | dict(layers=1, hidden=384) | (dict(rate=5e-4) if model == "irnn" else {})
         deep = {"indrnn": dict(layers=6, hidden=384), "residual": dict(layers=10, hidden=192),
                 "dense": dict(layers=[8, 6, 4], hidden=24)}[model]
         return usual | dict(norm="before") | deep
@@ -69,6 +71,8 @@ class Characters:
         if s.model in BASELINES:
             layer, options = BASELINES[s.model]
             body = [layer(s.hidden, s.hidden, rng, W=scaled(), **options) for _ in range(s.layers)]
+            for made in body if s.model == "irnn" else ():
+                made["U"][...] *= SHORT
             return LanguageModel(V, s.hidden, Chain(body), rng, width=0.05)
         options = dict(dropout=s.dropout, W=kaiming(0))
         if s.norm != "none":
@@ -154,10 +158,17 @@ class Characters:
     def report(self, network, result):
         """Lines that tell what was learned; result as for result.json."""
         yield f"test {result['test_bits']:.3f} bits a character over {len(self.parts['test'])} characters"
+        yield from self.samples(network)
+
+    def samples(self, network):
+        """Lines of what the network says when it starts from nothing."""
         yield "what it says when it starts from nothing:"
         first = "\n" if "\n" in self.symbols else self.symbols[0]
-        for line in self.sample(network, first, 400, 0.7, np.random.default_rng(self.settings.seed)).split("\n"):
-            yield f"  | {line}"
+        try:
+            said = self.sample(network, first, 400, 0.7, np.random.default_rng(self.settings.seed))
+        except DataError as error:
+            said = str(error)
+        yield from (f"  | {line}" for line in said.split("\n"))
 
     def predict(self, network, text, sample=400, temperature=0.7, seed=0):
         """Lines of the text and what the network has to add to it: see `sample`."""
@@ -166,7 +177,7 @@ class Characters:
     def sample(self, network, text, count, temperature, rng):
         """So many characters that go on from the text, each drawn from softmax(y / temperature).
 
-        DataError for a character that is not in the text of the run.
+        DataError for a character that is not in the text of the run, and if the network has diverged.
         """
         code = {symbol: token for token, symbol in enumerate(self.symbols)}
         unknown = [symbol for symbol in text if symbol not in code]
@@ -178,6 +189,9 @@ class Characters:
             y, state = network.step(np.array([token]), state, start=t)
             t += 1
         while len(said) < count:
+            if not np.isfinite(y).all():
+                raise DataError(f"expected finite numbers from the network, got {y[~np.isfinite(y)][0]} after {t} "
+                                "characters: it has diverged")
             p = softmax(y[0].astype(np.float64) / temperature)
             said.append(self.symbols[rng.choice(len(p), p=p / p.sum())])
             y, state = network.step(np.array([code[said[-1]]]), state, start=t)

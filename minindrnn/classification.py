@@ -137,7 +137,11 @@ class Classification:
         if network.bound is not None and lengths.max() > self.T:
             yield f"note: up to {lengths.max()} steps, more than the {self.T} that |u| is bounded for"
         self.parts["input"] = self.arrange(X), None, lengths
-        p = softmax(self.answers(network, part="input").astype(np.float64), axis=1)
+        found = self.answers(network, part="input").astype(np.float64)
+        for i in np.flatnonzero(~np.isfinite(found).all(axis=1)):
+            raise DataError(f"{path}: X: expected numbers like those of the training, got a sequence, {i}, to which the "
+                            "network's answer is not finite")
+        p = softmax(found, axis=1)
         names, guesses = self.called(), p.argmax(axis=1)
         wide = max(map(len, names))
         for i, k in enumerate(guesses):
@@ -154,6 +158,8 @@ class Standardised(Classification):
     def look(self):
         x, _, lengths = self.parts["train"]
         valid = x[np.arange(x.shape[1]) < lengths[:, np.newaxis]].astype(np.float64)
+        if (largest := np.abs(valid).max()) > 1e30:
+            raise DataError(f"{self.settings.data}: X: expected numbers of at most 1e30, got {largest:g}")
         mean, deviation = valid.mean(axis=0), valid.std(axis=0)
         deviation[deviation < 1e-12 * np.abs(mean)] = 0                # the same number everywhere, but for rounding
         if not deviation.any():
@@ -162,4 +168,5 @@ class Standardised(Classification):
 
     def scale(self, x):
         mean, deviation = np.array(self.seen["mean"]), np.array(self.seen["deviation"])
-        return ((x - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+        with np.errstate(over="ignore"):             # what is too large for float32 becomes infinite
+            return ((x - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)

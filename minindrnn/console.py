@@ -28,10 +28,10 @@ class Interruption:
 
 
 def say_if_slow(message, say, work, seconds=1.0):
-    """Do the work; if it is not done after so many seconds, say the message."""
+    """Do the work and return its result; if it is not done after so many seconds, say the message."""
     timer = threading.Timer(seconds, say, [message])
     timer.start()
     try:
-        work()
+        return work()
     finally:
         timer.cancel()

@@ -3,6 +3,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from . import checkpoint
 from .checkpoint import CheckpointError
 from .data.files import DataError
@@ -29,7 +31,9 @@ def load_run(folder):
     try:
         experiment = EXPERIMENTS[config["task"]](settings(**config), facts.get("seen"))
         network, steps = initial(experiment), facts["step"]
-    except (KeyError, TypeError):
+    except DataError:
+        raise
+    except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{path}: not a run of this version of minindrnn") from None
     learned = {name: array for name, array in arrays.items() if name.startswith(("parameter.", "buffer."))}
     checkpoint.restore(path, learned, arrays_of(network))
@@ -53,7 +57,8 @@ def summary(folder, experiment, steps):
     yield f"{steps} steps" + (f" in {rows[-1]['seconds']:.0f} seconds" if rows else ", and no evaluation yet")
     for name in rows[0] if rows else ():
         if name not in ("step", "loss", "seconds"):
-            best = (max if "accuracy" in name else min)(rows, key=lambda row: row[name])
+            finite = [row for row in rows if np.isfinite(row[name])] or rows
+            best = (max if "accuracy" in name else min)(finite, key=lambda row: row[name])
             yield f"  {words(name)}: best {best[name]:.5g} at step {best['step']}, last {rows[-1][name]:.5g}"
     try:
         result = json.loads((Path(folder) / "result.json").read_text())

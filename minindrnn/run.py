@@ -116,7 +116,7 @@ class Run:
                         {"step": self.step, "config": self.config, "seen": self.seen})
 
     def train(self):
-        """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C stopped them."""
+        """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C asked to stop."""
         rows = history(self.folder)
         before = rows[-1]["seconds"] if rows else 0.0
         began, unread = time.perf_counter(), []
@@ -155,7 +155,7 @@ class Run:
         if self.plateau and self.over:
             self.plateau.back_to_the_best()
         self.save()
-        return self.over
+        return self.over and not interrupted()
 
     def _last_state(self, x):
         return self.network.last_state(self.network.forward(x, statistics="batch")[1])
@@ -199,9 +199,15 @@ def arrays_of(network):
 
 
 def history(folder):
-    """The rows of the folder's metrics.jsonl, one per evaluation; a last line cut short by a crash is passed over."""
+    """The rows of the folder's metrics.jsonl, one per evaluation; a last line cut short by a crash is passed over.
+    Raises CheckpointError if it holds anything else."""
+    path = Path(folder) / "metrics.jsonl"
     try:
-        lines = (Path(folder) / "metrics.jsonl").read_text().splitlines(keepends=True)
+        rows = [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in lines if line.endswith("}\n")]
+    except ValueError:
+        rows = [None]
+    if not all(isinstance(row, dict) and row.keys() >= {"step", "loss", "seconds"} for row in rows):
+        raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with step, loss and seconds")
+    return rows

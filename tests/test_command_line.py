@@ -1,6 +1,8 @@
 """Wrong input: one line that says what and where, exit code 2, nothing overwritten."""
 import json
 import os
+import subprocess
+import sys
 
 import numba
 import numpy as np
@@ -34,6 +36,7 @@ def refused(arguments, capsys):
     (["train", "digits", "--layers", "8,6"], "--layers: expected one number for indrnn, got [8, 6]"),
     (["train", "digits", "--hidden", "many"], "argument --hidden: expected a whole number of at least 1, got 'many'"),
     (["train", "digits", "--steps", "1.5"], "argument --steps: expected a whole number of at least 1, got '1.5'"),
+    (["train", "digits", "--steps", "9" * 25], f"argument --steps: expected a whole number from 1 to 1000000000000, got '{'9' * 25}'"),
     (["train", "digits", "--rate", "nan"], "argument --rate: expected a number from 0 to 1, got 'nan'"),
     (["train", "digits", "--gamma", "0.5"], "argument --gamma: expected a number from 1 to 1000, got '0.5'"),
     (["train", "digits", "--gamma", "inf"], "argument --gamma: expected a number from 1 to 1000, got 'inf'"),
@@ -202,6 +205,14 @@ def test_three_ways_to_evaluate_batch_normalisation(tmp_path, capsys):
     assert "by statistics of the population" in capsys.readouterr().out
     result = json.loads((tmp_path / "a/result.json").read_text())
     assert len({result[f"test_loss{way}"] for way in ("", "_population", "_batch")}) == 3
+
+
+def test_a_terminal_that_lacks_a_letter(tmp_path):
+    (tmp_path / "text.txt").write_text("snow \u2603\n" * 100, encoding="utf-8")
+    command = [sys.executable, "-m", "minindrnn", "train", "chars", "--data", "text.txt", "--length", "5", "--layers", "1",
+               "--hidden", "4", "--batch", "2", "--steps", "1", "--out", "run"]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True)
+    assert done.returncode == 0 and b"what it says" in done.stdout, done.stderr
 
 
 def test_every_command_has_help(capsys):

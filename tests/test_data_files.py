@@ -150,11 +150,22 @@ def test_a_damaged_cache_is_fetched_again(damage, tmp_path, capfd):
     assert look(source(), cache(tmp_path)) == CONTENTS
 
 
+def test_a_good_archive_beside_a_damaged_file_is_enough(tmp_path):
+    """Which is what the line that names the command asks for."""
+    as_tgz(tmp_path / "here")
+    lay(tmp_path / "here", {"one": OTHER, "two.gz": b"not gzip"})
+    assert read(source(), tmp_path / "here") == CONTENTS
+    lay(tmp_path / "here", {"one": CONTENTS["one"]})
+    (tmp_path / "here/fake-1.0.tgz").unlink()
+    with pytest.raises(DataError, match="here/two.gz: not a whole gzip file$"):
+        read(source(), tmp_path / "here")
+
+
 def test_offline_one_line_names_the_command(tmp_path):
     with pytest.raises(DataError) as caught:
         read(source("no-such-command", "get fake", addresses=((tmp_path / "nowhere").as_uri() + "/",)))
     said = str(caught.value)
-    assert "\n" not in said and f"fake: not in {cache(tmp_path)}, and it could not be fetched (" in said
+    assert "\n" not in said and f"fake: not whole in {cache(tmp_path)}, and it could not be fetched (" in said
     assert said.endswith("Where there is a network: no-such-command 'get fake'; then put what it brings into that folder")
     assert said.count("No such file or directory: 'no-such-command'") == 1         # tried twice, said once
     assert not cache(tmp_path).exists()

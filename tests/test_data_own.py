@@ -2,6 +2,7 @@
 import io
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,12 @@ def test_files_that_are_none(tmp_path, rng):
     ragged[:] = [np.ones(2), np.ones(3)]
     np.savez(tmp_path / "objects.npz", X=ragged, y=[0, 1])
     np.savez(tmp_path / "whole.npz", **good(rng))
-    for data in (b"", b"text", (tmp_path / "whole.npz").read_bytes()[:-30], (tmp_path / "objects.npz").read_bytes()):
+    mangled = io.BytesIO()
+    np.save(mangled, np.ones(3))
+    with zipfile.ZipFile(tmp_path / "mangled.npz", "w") as archive:
+        archive.writestr("X.npy", mangled.getvalue().replace(b"}", b"("))
+    for data in (b"", b"text", (tmp_path / "whole.npz").read_bytes()[:-30], (tmp_path / "objects.npz").read_bytes(),
+                 (tmp_path / "mangled.npz").read_bytes()):
         path.write_bytes(data)
         with pytest.raises(DataError, match="mine.npz: not a whole .npz file of plain arrays .ragged X: all steps in one array"):
             load_own(path, 0)

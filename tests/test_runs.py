@@ -12,6 +12,7 @@ from minindrnn import checkpoint
 from minindrnn.__main__ import main
 from minindrnn.classification import Classification
 from minindrnn.data.digits import load_digits
+from minindrnn.data.files import DataError
 from minindrnn.experiments import EXPERIMENTS, settings
 from minindrnn.readback import initial, load_run, recurrent_weights
 from minindrnn.recipe import SPLIT
@@ -93,6 +94,8 @@ def test_an_input_that_does_not_fit_is_refused(own, tmp_path, capsys):
     assert f"{path}x: no such file" in refused(["predict", run, f"{path}x"], capsys)
     np.savez(tmp_path / "in.npz", X=np.ones((3, 12, 2)), y=[0, 1, 3])
     assert "in.npz: y: expected classes 0 to 2, got 3" in refused(["predict", run, tmp_path / "in.npz"], capsys)
+    np.save(path, np.full((2, 12, 2), 1e60))
+    assert "got a sequence, 0, to which the network's answer is not finite" in refused(["predict", run, path], capsys)
     np.save(path, np.ones((1, 13, 2)))
     assert main(["predict", str(run), str(path)]) == 0
     assert "note: up to 13 steps, more than the 12 that |u| is bounded for" in capsys.readouterr().out
@@ -250,7 +253,13 @@ def test_a_text_is_gone_on_with(tmp_path, capsys):
     assert said[0] == "ab" + experiment.sample(network, "ab", 400, 0.7, np.random.default_rng(0)) + "\n"
     assert all(len(text) == 33 and set(text) <= set("abc\n") for text in said[1:]) and len(set(said)) == 4
     assert "expected characters of the text of the run, got 'x'" in refused(["predict", run, "axe"], capsys)
+    capsys.readouterr()
     assert main(["report", str(run)]) == 0 and pictures(run) == {"curve.png", "memory.png"}
+    assert "\n".join(experiment.samples(network)) in capsys.readouterr().out
+    network.parameters["b"].value[:] = np.nan
+    with pytest.raises(DataError, match="expected finite numbers from the network, got nan after 2 characters: it has diverged"):
+        experiment.sample(network, "ab", 3, 0.7, np.random.default_rng(0))
+    assert list(experiment.samples(network))[1].endswith("it has diverged")
 
 
 def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
@@ -268,6 +277,9 @@ def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
         np.savez(tmp_path / "same.npz", X=X, y=labels)
         with pytest.raises(ValueError, match="same.npz: X: expected numbers that differ, got the same ones at every step"):
             Own(settings("own", data=str(tmp_path / "same.npz")))
+    np.savez(tmp_path / "large.npz", X=np.linspace(0, 1e200, 60).reshape(20, 3), y=labels)
+    with pytest.raises(ValueError, match="large.npz: X: expected numbers of at most 1e30, got 9.49153e.199"):
+        Own(settings("own", data=str(tmp_path / "large.npz")))
 
 
 class Echo:

@@ -9,6 +9,8 @@ import time
 import numpy as np
 import pytest
 
+from minindrnn.__main__ import main
+from minindrnn.checkpoint import CheckpointError
 from minindrnn.console import Interruption, say_if_slow
 from minindrnn.experiments import EXPERIMENTS, Adding
 from minindrnn.layer import leaves
@@ -155,9 +157,34 @@ def test_interruption_asks_once_and_then_insists():
 
 def test_it_says_so_only_when_it_is_slow():
     said = []
-    say_if_slow("fast", said.append, lambda: None, seconds=5)
+    assert say_if_slow("fast", said.append, lambda: 3, seconds=5) == 3
     say_if_slow("slow", said.append, lambda: time.sleep(0.3), seconds=0.05)
     assert said == ["slow"]
+
+
+def test_ctrl_c_counts_after_the_last_step_too(tmp_path, monkeypatch, capsys):
+    """In the last evaluation, and in what is counted after it: the same command with --resume makes up for it."""
+    command = ["train", "adding", "--length", "5", "--hidden", "3", "--steps", "4", "--batch", "2", "--out", str(tmp_path / "run")]
+
+    def interrupted(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        return {"test_mse": 0.0}
+    for name in ("evaluate", "result"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Adding, name, interrupted)
+            assert main(command) == 130
+        assert "stopped after step 4 of 4, all saved; to go on: " in capsys.readouterr().out
+        assert not (tmp_path / "run/result.json").exists() and history(tmp_path / "run")[-1]["step"] == 4
+        command += ["--resume"] * (name == "evaluate")
+    assert main(command) == 0 and (tmp_path / "run/result.json").exists()
+
+
+def test_a_damaged_history_is_named(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    for damaged in (b"{3}\n", b'{"step": 3}\n', b"\xff}\n", b'{"step": 1, "loss": 2.0, "seconds": 1}\n[{}\n'):
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="metrics.jsonl: expected an evaluation on each line, with step, loss and seconds"):
+            history(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a child")

@@ -52,7 +52,8 @@ def read(source, folder=None):
     if folder is not None:
         if contents := look(source, Path(folder)):
             return contents
-        raise DataError(f"{folder}: expected a folder with {', '.join(source.files)}, or with an archive of them")
+        raise DataError(f"{folder}: expected a folder with {', '.join(source.files)}, or with an archive of them, as "
+                        f"{shlex.join(source.command)} brings it")
     if os.environ.get("MININDRNN_DATA"):
         if contents := look(source, Path(os.environ["MININDRNN_DATA"]) / source.name):
             return contents
@@ -66,29 +67,39 @@ def read(source, folder=None):
 
 
 def look(source, place):
-    """{name: contents}, or None if the place does not have them all. DataError if one of them is another file."""
-    found = {name: contents for name in source.files if (contents := unpacked(place, name)) is not None}
-    for archive in sorted(path for pattern in ARCHIVES for path in place.glob(pattern)):
-        if len(found) < len(source.files):
-            found |= members(archive, source.files)
-    for name, contents in found.items():
-        if (got := hashlib.sha256(contents).hexdigest()) != source.files[name]:
-            raise DataError(f"{place}: {name}: expected SHA-256 {source.files[name][:16]}..., got {got[:16]}...")
-    return found if len(found) == len(source.files) else None
-
-
-def unpacked(place, name):
-    """Contents of place/name or place/name.gz, or None."""
-    try:
-        if (place / name).is_file():
-            return (place / name).read_bytes()
-        if (place / f"{name}.gz").is_file():
-            return gzip.decompress((place / f"{name}.gz").read_bytes())
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{place / name}.gz: not a whole gzip file") from None
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    """{name: contents}, or None if the place does not have them all. DataError if it has only another file for one."""
+    archives = sorted(path for pattern in ARCHIVES for path in place.glob(pattern))
+    found, wrong = {}, []
+    for contents in (partial(unpacked, place), *(partial(members, archive) for archive in archives)):
+        try:
+            for name, data in contents(source.files.keys() - found.keys()).items():
+                if (got := hashlib.sha256(data).hexdigest()) == source.files[name]:
+                    found[name] = data
+                else:
+                    wrong.append(f"{place}: {name}: expected SHA-256 {source.files[name][:16]}..., got {got[:16]}...")
+        except DataError as error:
+            wrong.append(error)
+        if len(found) == len(source.files):
+            return found
+    if wrong:
+        raise DataError(wrong[0])
     return None
+
+
+def unpacked(place, names):
+    """{name: contents} of the files place/name or place/name.gz."""
+    found = {}
+    for name in sorted(names):
+        try:
+            if (place / name).is_file():
+                found[name] = (place / name).read_bytes()
+            elif (place / f"{name}.gz").is_file():
+                found[name] = gzip.decompress((place / f"{name}.gz").read_bytes())
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise DataError(f"{place / name}.gz: not a whole gzip file") from None
+        except OSError as error:
+            raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    return found
 
 
 def members(path, names):
@@ -143,7 +154,7 @@ def fetch(source, cache):
             except (OSError, http.client.HTTPException, subprocess.SubprocessError, DataError) as error:
                 said = str(error).replace(folder, "what came")
                 reasons[" ".join(said.split()) or type(error).__name__] = None
-    raise DataError(f"{source.name}: not in {cache}, and it could not be fetched ({'; '.join(reasons)}). Where there "
+    raise DataError(f"{source.name}: not whole in {cache}, and it could not be fetched ({'; '.join(reasons)}). Where there "
                     f"is a network: {shlex.join(source.command)}; then put what it brings into that folder")
 
 
