@@ -132,6 +132,13 @@ def test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_t
     assert tested == [False] * (len(asked) - 1) + [True]
 
 
+def test_irnn_begins_with_a_short_memory(tmp_path):
+    """Else its state grows with all that it has read."""
+    made = task(tmp_path, TEXT * 20, model="irnn", hidden=8)
+    body, = made.network(np.random.default_rng(0)).parameters["body"]
+    np.testing.assert_array_equal(body["U"].value, np.float32(0.01) * np.eye(8, dtype=np.float32))
+
+
 def test_text_in_any_language(tmp_path):
     (tmp_path / "t.txt").write_bytes("зима\r\n雪\r\n".encode() * 10)
     parts, symbols = load_text(tmp_path / "t.txt")
