@@ -166,10 +166,13 @@ def test_ctrl_c_counts_after_the_last_step_too(tmp_path, monkeypatch, capsys):
     """In the last evaluation, and in what is counted after it: the same command with --resume makes up for it."""
     command = ["train", "adding", "--length", "5", "--hidden", "3", "--steps", "4", "--batch", "2", "--out", str(tmp_path / "run")]
 
-    def interrupted(*_):
+    def noted(*_):
         os.kill(os.getpid(), signal.SIGINT)
         return {"test_mse": 0.0}
-    for name in ("evaluate", "result"):
+
+    def insisting(*_):
+        raise KeyboardInterrupt
+    for name, interrupted in (("evaluate", noted), ("result", insisting)):
         with monkeypatch.context() as patched:
             patched.setattr(Adding, name, interrupted)
             assert main(command) == 130
