@@ -15,6 +15,7 @@ from minindrnn.readback import initial, load_run, recurrent_weights
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+FIGURE = ROOT / "tutorials/results/figure"
 
 
 def lines(path):
@@ -61,7 +62,7 @@ def test_the_tables_of_results_are_what_the_results_say():
 def test_what_is_said_of_the_four_models():
     """Within 2000 updates, nothing at 500 and 1000 steps, four to five times as many; what became of IRNN and T = 5000."""
     def rows(T, model):
-        lines = (ROOT / f"tutorials/results/figure/adding-{T}-{model}-seed0/metrics.jsonl").read_text().splitlines()
+        lines = (FIGURE / f"adding-{T}-{model}-seed0/metrics.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
     def first(T, model):
@@ -76,10 +77,17 @@ def test_what_is_said_of_the_four_models():
     irnn = rows(1000, "irnn")
     assert next(row["step"] for row in irnn if row["test_mse"] < 0.15) == 25_700
     assert round(irnn[-1]["test_mse"], 3) == 0.086 and round(1 / 12, 3) == 0.083
+    assert all(row["test_mse"] > 0.16 for model in ("lstm", "rnn", "irnn") for row in rows(5000, model))
     longest = {row["step"]: row["test_mse"] for row in rows(5000, "indrnn")}
-    assert min(step for step, mse in longest.items() if mse < 0.1) == 4500 and max(longest) == 13_500
-    last = [mse for step, mse in longest.items() if step >= 9500]
-    assert 0.02 < min(last) < 0.025 and 0.155 < max(last) < 0.16
+    assert min(step for step, mse in longest.items() if mse < 0.1) == 5400 and max(longest) == 24_000
+    middle = [mse for step, mse in longest.items() if 9500 <= step <= 20_100]
+    last = [mse for step, mse in longest.items() if step > 20_100]
+    assert [round(limit(middle), 2) for limit in (min, max)] == [0.04, 0.44]
+    assert [round(limit(last), 3) for limit in (min, max)] == [0.039, 0.072]
+    earlier = [json.loads(line) for line in (FIGURE / "earlier-5000-indrnn-seed0/metrics.jsonl").read_text().splitlines()]
+    middle = [row["test_mse"] for row in earlier if row["step"] >= 9500]
+    assert [round(limit(middle), 2) for limit in (min, max)] == [0.02, 0.16] and earlier[-1]["step"] == 13_500
+    assert np.isclose((1 + 2e-4)**5000, np.e, rtol=1e-3)
 
 
 def test_what_is_said_of_motion():

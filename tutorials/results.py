@@ -153,7 +153,7 @@ def characters_table():
 PAPER_LAST = {100: {"indrnn": "about 0", "lstm": "about 0", "rnn": "0.167", "irnn": "about 0"},
               500: {"indrnn": "0.001", "lstm": "falls at 5500", "rnn": "0.167", "irnn": "above 0.08"},
               1000: {"indrnn": "0.002 to 0.008", "lstm": "0.167", "rnn": "0.167", "irnn": "0.167"},
-              5000: {"indrnn": "0.049 at 5000, 0.033 at 10 000"}}
+              5000: {"indrnn": "0.033 at 10 000, 0.003 at 20 000", "lstm": "", "rnn": "", "irnn": ""}}
 
 
 def figure_table():
