@@ -88,6 +88,8 @@ def test_what_is_said_of_the_four_models():
     middle = [row["test_mse"] for row in earlier if row["step"] >= 9500]
     assert [round(limit(middle), 2) for limit in (min, max)] == [0.02, 0.16] and earlier[-1]["step"] == 13_500
     assert np.isclose((1 + 2e-4)**5000, np.e, rtol=1e-3)
+    assert np.isclose(earlier[0]["loss"], rows(5000, "indrnn")[0]["loss"], rtol=1e-8)           # equal but for rounding
+    assert earlier[-1]["test_mse"] < 0.6 * longest[13_500]
 
 
 def test_what_is_said_of_motion():
