@@ -5,8 +5,8 @@ twins of those with the same name in `minindrnn`: same equations, same letters, 
 trains a network there, as `python -m minindrnn train --device cuda` does.
 
 Importing needs no GPU, driver or CUDA packages; calling needs a GPU, or Numba's simulator (environment variable
-NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU. Nothing here has been run on a GPU yet: kernels
-are simulated, compiled, and executed instruction by instruction on the CPU (tests/gpu).
+NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU. All of it has run on an NVIDIA H200; without a
+GPU the kernels are simulated, compiled, and executed instruction by instruction on the CPU (tests/gpu).
 
 In PyTorch the recurrence becomes a function with a gradient like this:
 

@@ -17,7 +17,7 @@ from numba import cuda, from_dtype, uint64
 from minindrnn.layer import Layer
 from minindrnn.shapes import FLOATS, expect_lengths
 
-from .device import column, empty, filled, launch_columns, launch_each, steps_of
+from .device import column, empty, filled, flat, launch_columns, launch_each, steps_of
 from .recurrence import ONE, ZERO, add
 from .sums import LANES, ROWS, WIDTH, lane, launch_lanes, sums
 
@@ -29,13 +29,12 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=
     own, steps, eps = count >= 2 and statistics == "batch", steps_of(lengths, T, B, x), x.dtype.type(eps)
     mask = filled(1, (N,), x) if mask is None else mask
     if own:
-        share, near = x.dtype.type(1 / count), x.ravel()[:N]
+        share, near = x.dtype.type(1 / count), flat(x)[:N]
         mean, var = empty((N,), x.dtype), empty((N,), x.dtype)
         launch_each(average, N, two_sums(POWERS, x, x, near, mask, steps), near, share, mean)                  # F1
         launch_each(variance, N, two_sums(POWERS, x, x, mean, mask, steps), share, var)                        # F2
     y = empty((T, B, N), x.dtype)
-    launch_columns(normalise, x.shape, x.ravel(), mean, var, eps, gamma, beta, mask.ravel(), steps,
-                   y.ravel())                                                                                  # F3, F4
+    launch_columns(normalise, x.shape, flat(x), mean, var, eps, gamma, beta, flat(mask), steps, flat(y))       # F3, F4
     return y, (x, mean, var, eps, gamma, mask, count, own, steps)
 
 
@@ -45,8 +44,8 @@ def batchnorm_backward(dy, cache):
     dx, dgamma, dbeta = (empty(array.shape, x.dtype) for array in (x, gamma, gamma))
     launch_each(gains, gamma.size, two_sums(PRODUCTS, dy, x, mean, mask, steps), var, eps, dgamma, dbeta)      # B2, B3
     share = x.dtype.type(own / count)                              # 0 where statistics were given
-    launch_columns(spread, x.shape, dy.ravel(), x.ravel(), mean, var, eps, gamma, dgamma, dbeta, share, mask.ravel(),
-                   steps, dx.ravel())                                                                          # B4
+    launch_columns(spread, x.shape, flat(dy), flat(x), mean, var, eps, gamma, dgamma, dbeta, share, flat(mask), steps,
+                   flat(dx))                                                                                   # B4
     return dx, dgamma, dbeta
 
 
@@ -54,7 +53,7 @@ def two_sums(kernels, dy, x, mean, mask, steps):
     """Two sums for each channel, (2 N,), of dy and x (T, B, N), without padding."""
     T, B, N = x.shape
     part = empty((-(-T * B // ROWS), 2 * N), x.dtype)
-    launch_lanes(kernels[x.dtype], T * B, N, dy.ravel(), x.ravel(), mean, mask.ravel(), steps, part.ravel())
+    launch_lanes(kernels[x.dtype], T * B, N, flat(dy), flat(x), mean, flat(mask), steps, flat(part))
     return sums(part, 2 * N)
 
 
@@ -65,7 +64,7 @@ class BatchNorm(Layer):
         self.momentum, self.eps, self.parameters, self.buffers = layer.momentum, layer.eps, parameters, buffers
 
     def forward(self, x, state=None, *, lengths=None, statistics="running", mask=None, **how):
-        mean, var = self.buffers["mean"].ravel(), self.buffers["var"].ravel()
+        mean, var = flat(self.buffers["mean"]), flat(self.buffers["var"])
         return batchnorm_forward(x, self["gamma"], self["beta"], mean, var, statistics=statistics, lengths=lengths,
                                  eps=self.eps, mask=mask)
 
@@ -79,8 +78,8 @@ class BatchNorm(Layer):
         if own:
             self.buffers["updates"] += 1
             weight, unbiased = map(mean.dtype.type, (self.momentum, count / (count - 1)))
-            launch_each(move, mean.size, mean, var, weight, unbiased, self.buffers["mean"].ravel(),
-                        self.buffers["var"].ravel())
+            launch_each(move, mean.size, mean, var, weight, unbiased, flat(self.buffers["mean"]),
+                        flat(self.buffers["var"]))
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Arrays are on the device and stay there. A time is what passes on the device bet
 copies go ahead of the first, so that the host has handed over the call before the device comes to it, and the call
 finds in the caches what a long copy leaves there. Limits are measured in turn with what they limit, as on the CPU.
 
-Not yet run on a GPU: in the simulator the arithmetic is right and times mean nothing.
+In the simulator the arithmetic is right and times mean nothing.
 """
 from functools import cache
 

@@ -8,7 +8,7 @@ from numba import cuda, uint64
 
 from minindrnn.blocks import Around
 
-from .device import column, empty, launch_each, launch_columns, steps_of
+from .device import column, empty, flat, launch_columns, launch_each, steps_of
 from .recurrence import ZERO
 
 
@@ -34,14 +34,14 @@ class Concatenate(Around):
         y, cache = self.layer.forward(x, state, lengths=lengths, **how)
         (T, B, M), K = x.shape, y.shape[2]
         both = empty((T, B, M + K), x.dtype)
-        launch_columns(join, both.shape, x.ravel(), y.ravel(), M, K, steps_of(lengths, T, B, x), both.ravel())
+        launch_columns(join, both.shape, flat(x), flat(y), M, K, steps_of(lengths, T, B, x), flat(both))
         return both, (cache, M, lengths)
 
     def backward(self, dy, cache, **how):
         cache, M, lengths = cache
         T, B, both = dy.shape
         behind = empty((T, B, both - M), dy.dtype)
-        launch_columns(second, behind.shape, dy.ravel(), M, both - M, steps_of(None, T, B, dy), behind.ravel())
+        launch_columns(second, behind.shape, flat(dy), M, both - M, steps_of(None, T, B, dy), flat(behind))
         dx, grads = self.layer.backward(behind, cache)
         return total(dy, dx, lengths), grads
 
@@ -52,7 +52,7 @@ class AtLastStep(Around):
     def forward(self, x, state=None, *, lengths=None, **how):
         T, B, N = x.shape
         steps, last = steps_of(lengths, T, B, x), empty((1, B, N), x.dtype)
-        launch_each(pick, B * N, x.ravel(), N, steps, last.ravel())
+        launch_each(pick, B * N, flat(x), N, steps, flat(last))
         y, cache = self.layer.forward(last, **how)
         return y.reshape(B, y.shape[2]), (cache, steps, x.shape)
 
@@ -60,7 +60,7 @@ class AtLastStep(Around):
         cache, steps, (T, B, N) = cache
         dlast, grads = self.layer.backward(dy.reshape(1, B, dy.shape[1]), cache)
         dx = empty((T, B, N), dy.dtype)
-        launch_columns(place, dx.shape, dlast.ravel(), N, steps, dx.ravel())
+        launch_columns(place, dx.shape, flat(dlast), N, steps, flat(dx))
         return dx, grads
 
 
@@ -68,7 +68,7 @@ def total(x, y, lengths):
     """The first N channels of x (T, B, N or more) and y (T, B, N)  ->  x + y, without padding."""
     T, B, N = y.shape
     z = empty((T, B, N), y.dtype)
-    launch_columns(plus, z.shape, x.ravel(), x.shape[2], y.ravel(), N, steps_of(lengths, T, B, y), z.ravel())
+    launch_columns(plus, z.shape, flat(x), x.shape[2], flat(y), N, steps_of(lengths, T, B, y), flat(z))
     return z
 
 
@@ -78,7 +78,7 @@ def without_padding(x, lengths):
         return x
     T, B, M = x.shape
     y = empty((T, B, M), x.dtype)
-    launch_columns(second, y.shape, x.ravel(), 0, M, steps_of(lengths, T, B, x), y.ravel())
+    launch_columns(second, y.shape, flat(x), 0, M, steps_of(lengths, T, B, x), flat(y))
     return y
 
 

@@ -18,8 +18,8 @@ from numba import cuda
 
 from minindrnn.shapes import expect_lengths
 
-# Numba speaks up for every launch of fewer than 128 blocks; a small array has no more to give.
-warnings.filterwarnings("ignore", message="Grid size .* low occupancy")
+# Numba speaks up, in bold if it can, for every launch of fewer than 128 blocks; a small array has no more to give.
+warnings.filterwarnings("ignore", message=".*Grid size .* low occupancy")
 
 STEPS = 8          # of a column, for one thread
 _stream, _workspace = ContextVar("stream", default=0), ContextVar("workspace", default=None)
@@ -168,8 +168,19 @@ class Workspace:
 def sent(array):
     """A copy of a NumPy array on the device."""
     there = empty(array.shape, array.dtype)
-    there.ravel().copy_to_device(array.reshape(-1))
+    flat(there).copy_to_device(array.reshape(-1))
     return there
+
+
+def flat(array):
+    """The array with a single axis, kept for the next time: the host takes longer to make one than many a kernel runs."""
+    if array.ndim == 1:
+        return array
+    if isinstance(array, np.ndarray):
+        return array.ravel()
+    if (found := vars(array).get("_flat")) is None:
+        found = array._flat = array.ravel()
+    return found
 
 
 def filled(value, shape, given):

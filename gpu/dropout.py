@@ -9,7 +9,7 @@ from minindrnn.dropout import chances, splitmix64
 from minindrnn.layer import Layer
 
 from .blocks import without_padding
-from .device import column, empty, launch_each, launch_columns
+from .device import column, empty, flat, launch_columns, launch_each
 from .recurrence import ZERO
 
 
@@ -29,7 +29,7 @@ def draw(shape, p, rng, dtype):
     if rng is None or p == 0:
         return None
     mask = empty(tuple(shape), dtype)
-    launch_each(keep, mask.size, *chances(p, rng, dtype), mask.ravel())
+    launch_each(keep, mask.size, *chances(p, rng, dtype), flat(mask))
     return mask
 
 
@@ -37,7 +37,7 @@ def times(x, mask):
     if mask is None:
         return x
     y = empty(x.shape, x.dtype)
-    launch_columns(multiply, x.shape, x.ravel(), mask.ravel(), y.ravel())
+    launch_columns(multiply, x.shape, flat(x), flat(mask), flat(y))
     return y
 
 

@@ -15,7 +15,7 @@ from minindrnn.layer import Layer
 from minindrnn.shapes import FLOATS, expect
 
 from .blocks import without_padding
-from .device import described, empty, filled, launch
+from .device import described, empty, filled, flat, launch
 from .recurrence import ZERO
 from .sums import sums
 
@@ -56,18 +56,22 @@ def product(A, B, C, I, J, K, layout, bias=None):
     tile, terms = SIDE * PER, ROWS if layout == "TN" else K
     blocks = -(-I // tile) * -(-J // tile) * -(-K // terms)
     bias = filled(0, (J,), C) if bias is None else bias
-    launch(PRODUCT[layout, C.dtype], blocks * SIDE**2, SIDE**2, A.ravel(), B.ravel(), bias, C.ravel(), I, J, K, terms)
+    launch(PRODUCT[layout, C.dtype], blocks * SIDE**2, SIDE**2, flat(A), flat(B), bias, flat(C), I, J, K, terms)
 
 
 def cublas(A, B, C, I, J, K, layout, bias):
-    """The same through CuPy, which takes Numba's arrays as they are; nvmath-python does not. Not yet run on a GPU."""
+    """The same through CuPy, which takes Numba's arrays as they are; nvmath-python does not."""
     import cupy
     A = cupy.asarray(A).reshape((K, I) if layout[0] == "T" else (I, K))
     B = cupy.asarray(B).reshape((J, K) if layout[1] == "T" else (K, J))
     A, B, C = A.T if layout[0] == "T" else A, B.T if layout[1] == "T" else B, cupy.asarray(C).reshape(-1, I, J)
-    terms = ROWS if layout == "TN" else K
-    for g, part in enumerate(C):
-        cupy.matmul(A[:, g * terms:(g + 1) * terms], B[g * terms:(g + 1) * terms], out=part)
+    if len(C) == 1:
+        cupy.matmul(A, B, out=C[0])
+    else:
+        G, whole = K // ROWS, K // ROWS * ROWS                 # first all of ROWS terms, in one call
+        cupy.matmul(A[:, :whole].reshape(I, G, ROWS).swapaxes(0, 1), B[:whole].reshape(G, ROWS, J), out=C[:G])
+        if whole < K:
+            cupy.matmul(A[:, whole:], B[whole:], out=C[G])
     if bias is not None:
         C += cupy.asarray(bias)
 

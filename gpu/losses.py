@@ -15,7 +15,7 @@ from numba import cuda
 from minindrnn.losses import expect_classes
 from minindrnn.shapes import expect
 
-from .device import described, empty, launch_each, sent
+from .device import described, empty, flat, launch_each, sent
 from .recurrence import ONE, ZERO
 from .sums import sums
 
@@ -24,7 +24,7 @@ def mean_squared_error(y, target, loss):
     """y (B, K) on the device, target (B, K), loss (1,), to be written  ->  dy (B, K)."""
     expect("target", target, "BK", like=("y", described(y), "BK"))
     dy, terms, share = empty(y.shape, y.dtype), empty(y.shape, y.dtype), y.dtype.type(1 / y.size)
-    launch_each(squares, y.size, y.ravel(), sent(target).ravel(), share, terms.ravel(), dy.ravel())          # B1
+    launch_each(squares, y.size, flat(y), flat(sent(target)), share, flat(terms), flat(dy))                  # B1
     sums(terms, 1, out=loss)                                                                                 # F1
     return dy
 
@@ -37,7 +37,7 @@ def cross_entropy(y, target, loss):
     target, R = expect_classes(target, y.shape)
     dy, terms, share = empty(y.shape, y.dtype), empty(target.shape, y.dtype), y.dtype.type(1 / R)
     target = sent(target.astype(np.int64))
-    launch_each(log_sums, target.size, y.ravel(), target.ravel(), share, terms.ravel(), dy.ravel())          # B2
+    launch_each(log_sums, target.size, flat(y), flat(target), share, flat(terms), flat(dy))                  # B2
     sums(terms, 1, out=loss)                                                                                 # F2
     return dy
 

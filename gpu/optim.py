@@ -13,7 +13,7 @@ from numba import cuda
 
 from minindrnn.layer import leaves
 
-from .device import launch_each
+from .device import flat, launch_each
 
 
 class Adam:
@@ -33,7 +33,7 @@ class Adam:
                          1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon,
                          bound if parameter.role == "recurrent" else np.inf)
             arrays = parameter.value, grad, self.arrays[f"m.{path}"], self.arrays[f"v.{path}"]
-            launch_each(adam, grad.size, *(array.ravel() for array in arrays), *map(grad.dtype.type, constants))
+            launch_each(adam, grad.size, *map(flat, arrays), *map(grad.dtype.type, constants))
 
 
 @cuda.jit(device=True)

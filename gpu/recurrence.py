@@ -8,6 +8,8 @@ read and write one contiguous piece of memory.
     Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])         B2  carry = u * dz[t]         B3  da[t] = dz[t]
               B4  du    = sum over t and b of dz[t] * h[t-1]   B5  dh0   = carry after t = 0
 
+B2 is rounded before B1 adds to it: left to itself the assembler makes one instruction of the two where it happens to
+see both, and then bits depend on where a sequence is cut. `fma` with zero, unlike a product, goes into no other one.
 For B4 each thread sums over its own time, with the rounding errors carried along (Kahan), as float64 is slow on many a
 GPU; the sum over b is taken afterwards in a fixed order: no atomic additions, so the same bits every time.
 Source: that of the twin; the kernels are our own.
@@ -21,9 +23,9 @@ from minindrnn.activations import KIND
 from minindrnn.shapes import FLOATS, expect, expect_choice
 
 from . import device
-from .device import described, new, on, read, seen, threads_of_a_block
+from .device import described, flat, new, on, read, seen, threads_of_a_block
 
-AHEAD = 8          # steps whose loads are issued together
+AHEAD = 16         # steps whose loads are issued together
 # Exact in both types, where a Python float would turn float32 into float64; in the simulator it is the other way round.
 ZERO, ONE = (0.0, 1.0) if config.ENABLE_CUDASIM else (np.float32(0), np.float32(1))
 
@@ -50,7 +52,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=Non
         steps = device.steps_of(lengths, T, B, a)
         result = new(a, given)
         h = seen(result)
-        launch(TUNED[activation, a.dtype][0], (a.ravel(), u, h0.ravel(), steps), (h.ravel(),))
+        launch(TUNED[activation, a.dtype][0], (flat(a), u, flat(h0), steps), (flat(h),))
         return result, (u, h0, h, activation, steps)
 
 
@@ -62,8 +64,7 @@ def indrnn_backward(dh, cache, *, stream=None):
         results = [new(array, given) for array in (dh, u, h0)]
         da, du, dh0 = map(seen, results)
         columns = new(h0, dh)                                               # du of each sequence
-        launch(TUNED[activation, dh.dtype][1], (dh.ravel(), u, h0.ravel(), h.ravel(), steps),
-               (da.ravel(), columns.ravel(), dh0.ravel()))
+        launch(TUNED[activation, dh.dtype][1], (flat(dh), u, flat(h0), flat(h), steps), map(flat, (da, columns, dh0)))
         if isinstance(columns, np.ndarray):
             du[...] = columns.sum(axis=0, dtype=np.float64)
         else:
@@ -164,7 +165,7 @@ def _obvious(act, dact):
             da[t, b, n] = ZERO
         for t in range(steps[b] - 1, -1, -1):
             dz = dact(dh[t, b, n] + carry, h[t, b, n])         # B1
-            carry = w * dz                                     # B2
+            carry = cuda.fma(w, dz, ZERO)                      # B2
             da[t, b, n] = dz                                   # B3
             total, lost = add(total, lost, dz * (h[t - 1, b, n] if t > 0 else h0[b, n]))    # B4
         du[b, n] = total
@@ -224,14 +225,14 @@ def _tuned(act, dact, dtype):
                 ahead[k] = h[p - uint64(k + 1) * stride]
             for k in range(AHEAD):
                 dz = dact(dahead[k] + carry, now)              # B1
-                carry = w * dz                                 # B2
+                carry = cuda.fma(w, dz, ZERO)                  # B2
                 da[p] = dz                                     # B3
                 now = ahead[k]
                 total, lost = add(total, lost, dz * now)       # B4
                 p -= stride
         for left in range((T - 1) % AHEAD, -1, -1):
             dz = dact(dh[p] + carry, now)
-            carry = w * dz
+            carry = cuda.fma(w, dz, ZERO)
             da[p] = dz
             if left > 0:
                 p -= stride

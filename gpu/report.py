@@ -101,7 +101,8 @@ def report():
     """Yield the lines."""
     readable = compiler.tool("nvdisasm")
     where = "machine code" if readable else "PTX, for want of nvdisasm (pip install nvidia-cuda-nvdisasm)"
-    yield "ESTIMATES from the compiled code and published figures; no run on hardware."
+    yield ("ESTIMATES from the compiled code and published figures, not measured: that is python -m minindrnn bench "
+           "--device cuda.")
     yield "T, B, N: " + "; ".join(f"{name} {T}, {B}, {N}" for name, (T, B, N) in SHAPES.items())
     yield f"a load of global memory: {LATENCY} cycles, an assumption; order and number of instructions: in {where}"
     for gpu in GPUS:

@@ -8,7 +8,7 @@ from numba import cuda, from_dtype, uint64
 
 from minindrnn.shapes import FLOATS
 
-from .device import empty, launch
+from .device import empty, flat, launch
 from .recurrence import ZERO, add
 
 WIDTH, LANES, ROWS = 32, 8, 256
@@ -20,9 +20,9 @@ def sums(x, N, out=None):
     while True:
         G = -(-R // ROWS)
         part = empty((G, N), x.dtype) if G > 1 or out is None else out
-        launch_lanes(SUM[x.dtype], R, N, x.ravel(), N, part.ravel())
+        launch_lanes(SUM[x.dtype], R, N, flat(x), N, flat(part))
         if G == 1:
-            return part.ravel()
+            return flat(part)
         x, R = part, G
 
 

@@ -59,6 +59,12 @@ class Twin:
             self.network.absorb(cache)
         return loss, None
 
+    def forward(self, x, *, lengths=None, statistics="running"):
+        """As the network's, for x (T, B, M) on the host: y, there too. The cache stays here: None in its place."""
+        with self.workspace:
+            y, _ = self.network.forward(sent(x), lengths=lengths, statistics=statistics)
+            return y.copy_to_host(), None
+
     def compile(self, x, rng):
         """Run the kernels of the network once, with nothing changed."""
         with self.workspace:

@@ -30,13 +30,14 @@ class Run:
 
     config      what defines the run, as a JSON-able dict; a run only continues with an equal one
     batch       step -> x, target, lengths or None
-    evaluate    network -> {name: number}, every sample counted once
+    evaluate    network or its twin -> {name: number}, every sample counted once
     schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
     noise       step -> a `numpy.random.Generator` for dropout
     options     keyword arguments of `train_step`
     starts      step -> how many steps before this batch its states have seen, where they go on from batch to batch;
                 0 to start from nothing. None where every batch stands for itself
-    twin        a `minindrnn.gpu.training.Twin` of network, loss and optimiser, which then learns in their place
+    twin        a `minindrnn.gpu.training.Twin` of network, loss and optimiser, which then learns and is evaluated in
+                their place
     seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
                 without the data
     """
@@ -141,7 +142,7 @@ class Run:
                 if evaluating:
                     self._fetch()
                     n = (self.step - 1) % self.every + 1
-                    row = {"step": self.step, "loss": float(self.losses[:n].mean())} | self.evaluate(self.network)
+                    row = {"step": self.step, "loss": float(self.losses[:n].mean())} | self.evaluate(self.twin or self.network)
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
                     with open(self.folder / "metrics.jsonl", "a") as file:
                         file.write(json.dumps(row) + "\n")

@@ -1,4 +1,4 @@
-"""Reads results/ and writes what the README shows of it: the tables (printed) and adding/adding.png.
+"""Reads results/ and writes what the README shows of it: the tables (printed), adding/adding.png and longest/longest.png.
 
     python tutorials/results.py               the tables
     python tutorials/results.py RUN ...       keep finished runs, too
@@ -169,6 +169,30 @@ def figure_table():
             yield f"| T = {T} | {NAMES[model]} | {last['step']} | {last['test_mse']:.5f} | {below} | {said} |"
 
 
+# T = 5000: the run of each rate, as far as it went, and the curve of arXiv 1910.06251, whose rate is 2e-4.
+LONGEST = {"2e-4, the papers'": "figure/adding-5000-indrnn-seed0", "1e-4": "longest/rate-1e-4",
+           "5e-5": "longest/rate-5e-5", "3e-5": "longest/rate-3e-5"}
+PAPER_LONGEST = {10_000: 0.033, 20_000: 0.003}
+
+
+def longest():
+    """(rate, {update: mean squared error}) of each run."""
+    for rate, run in LONGEST.items():
+        lines = (HERE / f"results/{run}/metrics.jsonl").read_text().splitlines()
+        yield rate, {row["step"]: row["test_mse"] for row in map(json.loads, lines)}
+
+
+def longest_table():
+    """T = 5000 by learning rate; the last error is that of the last update."""
+    yield "| T = 5000, rate | after 10 000 updates | after 20 000 | first below 0.1 at | 0.01 at | updates | test MSE |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield f"| 2e-4, the papers' curve | {' | '.join(map(str, PAPER_LONGEST.values()))} | | | | |"
+    for rate, mse in longest():
+        at = " | ".join(f"{mse[step]:.4f}" for step in PAPER_LONGEST)
+        first = " | ".join(str(next((step for step in mse if mse[step] < goal), "never")) for goal in (0.1, 0.01))
+        yield f"| {rate} | {at} | {first} | {max(mse)} | {mse[max(mse)]:.4f} |"
+
+
 NAMES = {"indrnn": "IndRNN", "plain": "IndRNN, plain", "plain-undropped": "IndRNN, plain, no dropout",
          "residual": "IndRNN, residual", "dense": "IndRNN, dense",
          "lstm": "LSTM", "rnn": "RNN, tanh", "irnn": "IRNN",
@@ -189,10 +213,10 @@ def deep_table():
         yield f"| {task} | {network} | {result['steps']} | {values} |"
 
 
-def measured():
+def measured(name="bench"):
     """{(section, what): median with the middle half} of what `python -m minindrnn bench --json` wrote on one machine."""
     found = {}
-    for line in (HERE / "results/bench.jsonl").read_text().splitlines():
+    for line in (HERE / f"results/{name}.jsonl").read_text().splitlines():
         row = json.loads(line)
         median, low, high = (f"{row[name]:.{row['digits']}f}" for name in ("median", "low", "high"))
         found[row["section"], row["what"]] = f"{median} ({low} to {high})"
@@ -265,8 +289,41 @@ def batches_table():
         yield f"| {T} | {' | '.join(found['batches', f'T = {T}: {name}'] for name in names)} | {one}, {two} |"
 
 
-TABLES = (figure_table, adding_table, deep_table, digits_table, pixels_table, epochs_table, motion_table,
-          characters_table, limits_table, kernels_table, steps_table, peers_table, batches_table)
+def gpu_kernels_table():
+    """The recurrence on a GPU beside streams of the same size."""
+    found = measured("bench-gpu")
+    yield "| NVIDIA H200, GB/s | forward: obvious | tuned | a copy | backward: obvious | tuned | a sum of two |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for shape in parts_of(found, "kernels", ", forward, "):
+        values = (found["kernels", f"{shape}, {what}"].partition(" ")[0]
+                  for what in ("forward, obvious", "forward, tuned", "two streams", "backward, obvious", "backward, tuned",
+                               "three streams"))
+        yield f"| {shape} | {' | '.join(values)} |"
+    limits = (found["limits", f"memory, {streams} streams"].partition(" ")[0] for streams in (2, 3))
+    yield "| arrays of 256 MB | | | {} | | | {} |".format(*limits)
+
+
+def gpu_peers_table():
+    own, cublas = measured("bench-gpu"), measured("bench-gpu-cublas")
+    yield "| T, B, M, N | IndRNN, ms | LSTM, times as long | with cuBLAS: IndRNN, ms | LSTM, times as long |"
+    yield "| --- | --- | --- | --- | --- |"
+    for shape in parts_of(own, "peers", ": "):
+        values = (found["peers", f"{shape}: {what}"] for found in (own, cublas) for what in ("ours", "PyTorch LSTM over ours"))
+        yield f"| {shape.removeprefix('T, B, M, N = ')} | {' | '.join(values)} |"
+
+
+def gpu_steps_table():
+    own, cublas, cpu = measured("bench-gpu"), measured("bench-gpu-cublas"), measured()
+    yield "| training step of | T, B | ms | with cuBLAS, ms | on the CPU above, ms |"
+    yield "| --- | --- | --- | --- | --- |"
+    for network in parts_of(own, "steps", ": "):
+        T, B, *_ = STEPS[network]
+        yield f"| {network} | {T}, {B} | {' | '.join(found['steps', f'{network}: step'] for found in (own, cublas, cpu))} |"
+
+
+TABLES = (figure_table, longest_table, adding_table, deep_table, digits_table, pixels_table, epochs_table, motion_table,
+          characters_table, limits_table, kernels_table, steps_table, peers_table, batches_table,
+          gpu_kernels_table, gpu_peers_table, gpu_steps_table)
 
 
 def draw_adding(path):
@@ -286,8 +343,22 @@ def draw_adding(path):
     figure.savefig(path, dpi=103, metadata={"Software": None})
 
 
+def draw_longest(path):
+    figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    for rate, mse in longest():
+        axes.plot(list(mse), list(mse.values()), linewidth=0.7, label=f"rate {rate}")
+    axes.plot(list(PAPER_LONGEST), list(PAPER_LONGEST.values()), "ko", markersize=5, label="papers' curve, rate 2e-4")
+    axes.axhline(1 / 6, color="gray", linestyle=":", label="always answering 1")
+    axes.set(title="adding problem, T = 5000, IndRNN", xlabel="updates", ylabel="mean squared error", yscale="log",
+             ylim=(5e-4, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8, ncols=2)
+    figure.savefig(path, dpi=103, metadata={"Software": None})
+
+
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
         keep(Path(argument))
     print("\n\n".join("\n".join(table()) for table in TABLES))
     draw_adding(HERE / "results/adding/adding.png")
+    draw_longest(HERE / "results/longest/longest.png")

@@ -6,12 +6,16 @@ minindrnn.gpu anew with a fault in one of its modules.
 """
 import importlib
 import importlib.machinery
+import inspect
+import re
 import sys
+import textwrap
 
 import numpy as np
 from numba import config, cuda
 
 import minindrnn
+import minindrnn.gpu
 from minindrnn.dropout import dropout_backward, dropout_forward
 from minindrnn.layer import leaves
 from minindrnn.memory import penalty
@@ -125,10 +129,20 @@ def steps(dtype):
         for (path, buffer), (_, buffer_) in zip(*(leaves(network.buffers) for network in networks)):
             if not (path in ("0.mean", "1.mean") and "clip" in how):
                 yield path, buffer_, buffer
+        x = rng.normal(size=(4, 3, 2)).astype(dtype)
+        if "clip" not in how:                                  # nor a bias without a mean to match it
+            yield "y", twin.forward(x)[0], networks[0].forward(x)[0]
 
 
 OPERATIONS = {"linear": linear, "batchnorm": batchnorm, "dropout": dropout, "losses": losses, "memory": memory,
               "steps": steps}
+
+
+def recurrence_of_pytorch():
+    """The class Recurrence that the docstring of minindrnn.gpu shows."""
+    names = {}
+    exec(textwrap.dedent(re.search(r"( +import torch.*?)\n\n    h = ", inspect.getdoc(minindrnn.gpu), re.DOTALL)[1]), names)
+    return names["Recurrence"]
 
 
 def different(name, dtype):

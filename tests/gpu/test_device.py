@@ -6,18 +6,18 @@ is the real thing. A CPU tensor of PyTorch needs neither.
 """
 import ctypes
 import importlib.util
-import inspect
 import os
-import re
 import subprocess
 import sys
-import textwrap
 import types
 from math import prod
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path[:0] = [str(Path(__file__).parent)]
+import operations
 
 import minindrnn
 import minindrnn.gpu
@@ -45,7 +45,9 @@ def test_asking_for_a_gpu_without_one_says_what_is_missing(monkeypatch):
 
 
 def test_small_grids_are_launched_in_silence(tmp_path):
-    done = subprocess.run([sys.executable, "-c", "from minindrnn.gpu.recurrence import over_sequences; over_sequences[1, 32]"],
+    program = ("import minindrnn.gpu.recurrence as module, warnings; module.over_sequences[1, 32]; "
+               "warnings.warn('\x1b[1mGrid size 4 will likely result in GPU under-utilization due to low occupancy.\x1b[0m')")   # bold
+    done = subprocess.run([sys.executable, "-c", program],
                           cwd=tmp_path, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "0"}, capture_output=True, text=True)
     assert done.returncode == 0 and "Grid size" not in done.stderr, done.stderr
 
@@ -220,13 +222,12 @@ def test_cupy_and_pytorch_make_their_own_results(waited, monkeypatch):
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_the_function_for_pytorch_has_the_right_gradient():
     import torch
-    names = {}
-    exec(textwrap.dedent(re.search(r"( +import torch.*?)\n\n    h = ", inspect.getdoc(minindrnn.gpu), re.DOTALL)[1]), names)
+    function = operations.recurrence_of_pytorch()
     a, u, h0, dh = map(torch.from_numpy, problem(np.float64, T=4, B=2, N=3))
     for activation in ("tanh", "sigmoid", "relu", "identity"):
         inputs = [tensor.clone().requires_grad_() for tensor in (a, u, h0)]
-        assert torch.autograd.gradcheck(lambda *x: names["Recurrence"].apply(*x, activation), inputs)
-    h = names["Recurrence"].apply(*inputs)
+        assert torch.autograd.gradcheck(lambda *x: function.apply(*x, activation), inputs)
+    h = function.apply(*inputs)
     h.backward(dh.transpose(1, 2).contiguous().transpose(1, 2))
     for got, wanted in zip((h.detach(), *(x.grad for x in inputs)), results(minindrnn, *(x.numpy() for x in (a, u, h0, dh)))):
         np.testing.assert_allclose(got, wanted, rtol=1e-12)

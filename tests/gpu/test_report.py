@@ -9,7 +9,7 @@ import pytest
 
 from minindrnn.gpu import compiler
 from minindrnn.gpu.__main__ import main
-from minindrnn.gpu.recurrence import threads_of_a_block
+from minindrnn.gpu.recurrence import AHEAD, threads_of_a_block
 from minindrnn.gpu.report import GPUS, SHAPES, WARP, Figures, bounds, resident_blocks, tuned
 
 A100, H100 = GPUS
@@ -98,13 +98,13 @@ def test_wrong_input_is_one_line(capsys):
 
 
 def test_the_report():
-    """All tuned kernels on both GPUs: eight steps ahead, one number read and one written a step, three backward."""
+    """All tuned kernels on both GPUs: as many steps ahead as it says, one number read and one written a step, three backward."""
     if reason := compiler.missing() or (None if compiler.tool("ptxas") else "no ptxas"):
         pytest.skip(reason)
     done = subprocess.run([sys.executable, "-m", "minindrnn.gpu", "report"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert said[0] == "ESTIMATES from the compiled code and published figures; no run on hardware."
+    assert said[0] == "ESTIMATES from the compiled code and published figures, not measured: that is python -m minindrnn bench --device cuda."
     names = [name for name, _, _ in tuned()]
     assert len(names) == 16
     for name in names:
@@ -114,8 +114,8 @@ def test_the_report():
         for row in figures:
             registers, together, ahead, instructions, size, *warps = map(float, row.split())
             arrays, width = (3, 8 if "64" in name else 4) if "backward" in name else (2, 8 if "64" in name else 4)
-            assert 16 <= registers <= 64 and instructions > 5 and len(warps) == 3
-            assert (together, ahead, size) == (8 * (arrays - 1), 8, arrays * width)
+            assert 16 <= registers <= (96 if "64" in name else 64) and instructions > 5 and len(warps) == 3
+            assert (together, ahead, size) == (AHEAD * (arrays - 1), AHEAD, arrays * width)
         for row in times:
             assert re.fullmatch(r"(\d+\.\d{3} +(memory|latency|issue) *){4}", row)
     print(done.stdout)

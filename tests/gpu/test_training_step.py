@@ -268,6 +268,11 @@ def check_network(gpu, kind, dtype, loss=minindrnn.cross_entropy, lengths=None, 
             for path, one, two in leaves(*trees):
                 one, two = getattr(one, "value", one), getattr(two, "value", two)
                 np.testing.assert_allclose(two, one, rtol=0, atol=1e-7, err_msg=path)
+        np.testing.assert_allclose(twin.forward(x, lengths=lengths)[0], mine.forward(x, lengths=lengths)[0], rtol=0, atol=1e-6)
+
+
+def check_normed(gpu):
+    check_network(gpu, "stacked", np.float64, norm="after", dropout=0.2)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -372,7 +377,7 @@ def test_wrong_input_is_refused_as_on_the_cpu(gpu):
 
 @simulated
 def test_cublas_is_called_with_the_right_matrices(gpu, monkeypatch):
-    """CuPy's matmul is NumPy's here; on a GPU this has not been run."""
+    """CuPy's matmul is NumPy's here; the products go through it by one, and by all of ROWS terms and what is left."""
     import types
     monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(matmul=np.matmul, asarray=lambda array: array._ary))
     monkeypatch.setattr(gpu.linear, "CUBLAS", True)
@@ -386,17 +391,28 @@ COMMON = ["--hidden", "3", "--layers", "1", "--batch", "3", "--rate", "0.01", "-
           "0.2", "--decay", "0.001"]
 
 
+@pytest.fixture
+def few(monkeypatch):
+    """The adding problem is evaluated on a few sequences: the simulator takes its time."""
+    from minindrnn import experiments
+    many = experiments.adding_problem
+    monkeypatch.setattr(experiments, "adding_problem", lambda T, B, rng: many(T, min(B, 7), rng))
+
+
 def arrays(folder):
     with np.load(folder / "checkpoint.npz") as archive:
         return {name: archive[name] for name in archive.files}
 
 
 @simulated
-@pytest.mark.parametrize("more", [["adding", "--length", "5"], ["digits", "--rows", "--model", "residual", "--plateau", "1"],
+@pytest.mark.parametrize("more", [["adding", "--length", "5"], ["FILE", "--model", "residual", "--plateau", "1"],
                                   ["adding", "--length", "5", "--penalty", "0.1"]], ids=" ".join)
-def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, tmp_path, more, capsys):
+def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, few, tmp_path, more, capsys):
     from minindrnn.__main__ import main
     from minindrnn.run import history
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "classes.npz", X=rng.normal(size=(40, 4, 2)).astype(np.float32), y=np.arange(40) % 3)
+    more = [str(tmp_path / "classes.npz") if word == "FILE" else word for word in more]
     for name, parts in {"cpu": ["cpu"], "cuda": ["cuda"], "both": ["cuda", "cpu", "cuda"]}.items():
         if name == "both" and "--plateau" in more:
             continue                                           # its number of steps is fixed
@@ -413,7 +429,7 @@ def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, tmp_p
 
 
 @simulated
-def test_a_stopped_run_goes_on_bit_for_bit(gpu, tmp_path):
+def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
     from minindrnn.experiments import Adding, settings
 
     def run(folder):
@@ -432,6 +448,16 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, tmp_path):
     again.resume()
     assert again.train()
     assert (tmp_path / "whole/checkpoint.npz").read_bytes() == (tmp_path / "part/checkpoint.npz").read_bytes()
+
+
+@simulated
+def test_a_run_is_evaluated_where_it_learns(gpu, tmp_path):
+    from minindrnn.experiments import Adding, settings
+    made, evaluated = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=2)).run(tmp_path / "run"), []
+    made.twin = gpu.training.Twin(made.network, made.loss, made.optimiser)
+    made.evaluate = lambda network: evaluated.append(network) or {}
+    made.start()
+    assert made.train() and evaluated == [made.twin]
 
 
 @simulated
@@ -481,7 +507,7 @@ FAULTS = [
     (check_layer, ("unit", *LAYER), "recurrence", "for k in range(dh.size // columns - T):", "for k in range(0):"),
     (check_layer, ("unit", *LAYER), "recurrence", "total, lost = add(total, lost, columns[b, n])", "total = columns[b, n]"),
     (check_digits, (), "sums", "total, lost = add(total, lost, x[uint64(r) * uint64(N) + uint64(n)])", "total += x[uint64(r) * uint64(N) + uint64(n)]"),
-    (check_digits, (), "sums", "x, R = part, G", "return part.ravel()"),
+    (check_digits, (), "sums", "x, R = part, G", "return flat(part)"),
     (check_product, (np.float64,), "sums", "lanes[l, k] += lanes", "lanes[l, k] = lanes"),
     (check_product, (np.float64,), "sums", "min((g + 1) * ROWS, R)", "R"),
     (check_product, (np.float64,), "sums", "part[g * N + n] =", "part[n] ="),
@@ -550,7 +576,9 @@ FAULTS = [
     (check_network, (*NETWORK, ), "training", "limit=clip, ", ""),
     (check_network, (*NETWORK, ), "training", "bound=np.inf if bound is None or penalty else bound", "bound=np.inf"),
     (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "training", "if weight and parameter.role", "if parameter.role is None and parameter.role"),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "training", "sent(x), lengths=lengths,", "sent(x),"),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "training", 'sent(x), lengths=lengths, statistics="batch"', 'sent(x), statistics="batch"'),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "training", "sent(x), lengths=lengths, statistics=statistics", "sent(x), statistics=statistics"),
+    (check_normed, (), "training", "statistics=statistics)", 'statistics="batch")'),
 ]
 
 
