@@ -10,7 +10,7 @@ assumes that everything else is free:
                                                                                warps a cycle on a processor
 
 Sources: datasheets of NVIDIA for A100 SXM 80 GB and H100 SXM; limits of a processor from the CUDA C++ Programming
-Guide, table of compute capabilities. LATENCY is an assumption.
+Guide, table of compute capabilities. LATENCY is an assumption; tutorial 6 finds some 800 cycles on an H200.
 """
 import itertools
 from dataclasses import dataclass

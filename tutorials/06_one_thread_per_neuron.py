@@ -638,7 +638,7 @@ for shape, speed in speeds.items():
               label=f"{shape}: T, B, N = {', '.join(map(str, SHAPES[shape]))}")
 axes.set(xlabel="steps ahead", ylabel="GB/s, forward", xticks=aheads, ylim=(0, 3500),
          title="NVIDIA H200, float32, measured")
-axes.legend(frameon=False, fontsize=9, loc="center right")
+axes.legend(frameon=False, fontsize=9, loc="center left")
 plt.show()
 assert speeds["NTU"][32] < speeds["NTU"][8] < speeds["NTU"][16]
 

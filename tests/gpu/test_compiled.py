@@ -56,12 +56,13 @@ def looked_at(row, module, dtype, capability):
     figures, code = compiler.assemble(text, capability)
     if figures["registers"] > max(REGISTERS[capability], row.registers[FLOATS.index(dtype)]) or figures["stack"] or figures["spills"]:
         wrong.append(str(figures))
-    if row.together and compiler.tool("nvdisasm"):
-        figures["together"] = compiler.loads_together(compiler.disassemble(code))
+    sums = row.name.endswith("identity backward")              # of products, and nothing else
+    code = compiler.disassemble(code) if (row.together or sums) and compiler.tool("nvdisasm") else ""
+    if code and row.together:
+        figures["together"] = compiler.loads_together(code)
         wrong += [f"{figures['together']} loads together"] if figures["together"] < row.together else []
-    if row.name.endswith("identity backward") and compiler.tool("nvdisasm"):      # nothing but products and sums
-        alone = len(re.findall(r"\b[FD]MUL\b", compiler.disassemble(code)))
-        wrong += [f"{alone} products on their own, the others in one instruction with a sum"] if alone else []
+    if sums and (alone := len(re.findall(r"\b[FD]MUL\b", code))):
+        wrong.append(f"{alone} products on their own, the others in one instruction with a sum")
     return figures, wrong
 
 
