@@ -99,7 +99,7 @@ def test_what_is_said_of_5000_steps():
     assert all(26_900 <= max(runs[rate]) <= 27_000 for rate in ("1e-4", "3e-5"))
     seconds = {row["step"]: row["seconds"] for row in map(json.loads, (FIGURE.parent / "longest/rate-5e-5/metrics.jsonl").read_text().splitlines())}
     assert 8800 / (seconds[48_800] - seconds[40_000]) > 150
-    # assert 2 < (max(seconds) - 50_000) / (seconds[max(seconds)] - seconds[50_000]) < 4
+    assert 2 < (max(seconds) - 50_000) / (seconds[max(seconds)] - seconds[50_000]) < 4
 
 
 def test_what_is_said_of_the_gpu():
