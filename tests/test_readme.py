@@ -87,7 +87,7 @@ def test_what_is_said_of_5000_steps():
              for rate, mse in runs.items()}
     assert first["5e-5"] == {0.1: 4500, 0.01: 12_800}
     assert 4 * found("longest/rate-5e-5", "config")["rate"] == settings("adding", length=5000).rate == 2e-4
-    assert f"ends at {found('longest/rate-5e-5', 'result')['test_mse']:.4f}." in README
+    assert f"and at {found('longest/rate-5e-5', 'result')['test_mse']:.4f} at the end, after 60 300." in README and max(runs["5e-5"]) == 60_300
     low, high = smallest(5000), largest(5000)
     assert (round(low, 5), round(high, 5)) == (0.99986, 1.00014) and high - low < 2 * 2e-4
     assert np.allclose([low**5000, high**5000], [0.5, 2])
