@@ -142,7 +142,8 @@ class Run:
                 if evaluating:
                     self._fetch()
                     n = (self.step - 1) % self.every + 1
-                    row = {"step": self.step, "loss": float(self.losses[:n].mean())} | self.evaluate(self.twin or self.network)
+                    row = {"step": self.step, "loss": float(self.losses[:n].mean())}
+                    row |= self.evaluate(self.twin or self.network)
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
                     with open(self.folder / "metrics.jsonl", "a") as file:
                         file.write(json.dumps(row) + "\n")

@@ -11,6 +11,7 @@ import test_mutants
 from minindrnn.characters import FIRST
 from minindrnn.classification import TOGETHER
 from minindrnn.experiments import EXPERIMENTS, settings
+from minindrnn.gpu.recurrence import AHEAD
 from minindrnn.memory import largest, smallest
 from minindrnn.readback import initial, load_run, recurrent_weights
 
@@ -91,7 +92,7 @@ def test_what_is_said_of_5000_steps():
     low, high = smallest(5000), largest(5000)
     assert (round(low, 5), round(high, 5)) == (0.99986, 1.00014) and high - low < 2 * 2e-4
     assert np.allclose([low**5000, high**5000], [0.5, 2])
-    papers = runs["2e-4, the papers'"]
+    papers = runs["2e-4"]
     middle, last = ([mse for step, mse in papers.items() if test(step)] for test in (lambda step: 9500 <= step <= 20_100,
                                                                                      lambda step: step > 20_100))
     assert [round(limit(middle), 2) for limit in (min, max)] == [0.04, 0.44]
@@ -110,6 +111,7 @@ def test_what_is_said_of_the_gpu():
     assert [round(limit(over[:3])) for limit in (np.min, np.max)] == [13, 20] and [round(ratio, 1) for ratio in over[3]] == [2.9, 4.9]
     faster = {network for network in cublas if "step" in network and cublas[network] < own[network]}
     assert faster == {"1 layer of 2000: step"}
+    assert f"{AHEAD}\n  steps of loads together" in README
 
 
 def test_what_is_said_of_motion():

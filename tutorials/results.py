@@ -1,4 +1,4 @@
-"""Reads results/ and writes what the README shows of it: the tables (printed), adding/adding.png and longest/longest.png.
+"""Reads results/ and writes what the README shows of it: the tables (printed), adding/adding.png, longest/longest.png.
 
     python tutorials/results.py               the tables
     python tutorials/results.py RUN ...       keep finished runs, too
@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 
 from minindrnn import checkpoint
 from minindrnn.bench import STEPS
+from minindrnn.gpu.bench import COPIED
 
 HERE = Path(__file__).parent
 
@@ -170,7 +171,7 @@ def figure_table():
 
 
 # T = 5000: the run of each rate, as far as it went, and the curve of arXiv 1910.06251, whose rate is 2e-4.
-LONGEST = {"2e-4, the papers'": "figure/adding-5000-indrnn-seed0", "1e-4": "longest/rate-1e-4",
+LONGEST = {"2e-4": "figure/adding-5000-indrnn-seed0", "1e-4": "longest/rate-1e-4",
            "5e-5": "longest/rate-5e-5", "3e-5": "longest/rate-3e-5"}
 PAPER_LONGEST = {10_000: 0.033, 20_000: 0.003}
 
@@ -300,10 +301,11 @@ def gpu_kernels_table():
                                "three streams"))
         yield f"| {shape} | {' | '.join(values)} |"
     limits = (found["limits", f"memory, {streams} streams"].partition(" ")[0] for streams in (2, 3))
-    yield "| arrays of 256 MB | | | {} | | | {} |".format(*limits)
+    yield "| arrays of {} MB | | | {} | | | {} |".format(COPIED >> 20, *limits)
 
 
 def gpu_peers_table():
+    """Forward and backward of a layer on a GPU, and how many times as long LSTM takes."""
     own, cublas = measured("bench-gpu"), measured("bench-gpu-cublas")
     yield "| T, B, M, N | IndRNN, ms | LSTM, times as long | with cuBLAS: IndRNN, ms | LSTM, times as long |"
     yield "| --- | --- | --- | --- | --- |"
@@ -313,6 +315,7 @@ def gpu_peers_table():
 
 
 def gpu_steps_table():
+    """Whole training steps on a GPU, beside those on the CPU."""
     own, cublas, cpu = measured("bench-gpu"), measured("bench-gpu-cublas"), measured()
     yield "| training step of | T, B | ms | with cuBLAS, ms | on the CPU above, ms |"
     yield "| --- | --- | --- | --- | --- |"

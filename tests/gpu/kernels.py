@@ -24,6 +24,7 @@ from numba import cuda, typeof
 import minindrnn.gpu
 from minindrnn.activations import KIND
 from minindrnn.gpu import compiler
+from minindrnn.gpu.recurrence import AHEAD
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -46,13 +47,14 @@ class Kernel(NamedTuple):
 
 def recurrences():
     for activation in sorted(KIND):
-        for form, types_of, together in (("OBVIOUS", ("f3 f1 f2 i1 f3", "f3 f1 f2 f3 i1 f3 f2 f2"), (0, 0)),
-                                         ("TUNED", ("f1 f1 f1 i1 f1", "f1 f1 f1 f1 i1 f1 f1 f1"), (16, 32))):
+        for form, types_of, together, registers in (               # in float64 each load ahead takes two
+                ("OBVIOUS", ("f3 f1 f2 i1 f3", "f3 f1 f2 f3 i1 f3 f2 f2"), (0, 0), (0, 72)),
+                ("TUNED", ("f1 f1 f1 i1 f1", "f1 f1 f1 f1 i1 f1 f1 f1"), (AHEAD, 2 * AHEAD), (0, 96))):
             for back, (direction, writes) in enumerate([("forward", "h"), ("backward", "da du dh0")]):
                 def of(module, dtype, form=form, activation=activation, back=back):
                     return (module.OBVIOUS[activation] if form == "OBVIOUS" else module.TUNED[activation, dtype])[back]
                 name = f"{form.lower()} {activation} {direction}"
-                yield Kernel("recurrence", name, of, types_of[back], writes, together[back], (0, 96))
+                yield Kernel("recurrence", name, of, types_of[back], writes, together[back], registers)
 
 
 def named(module, name, types_of, writes):
