@@ -20,7 +20,8 @@ from .shapes import expect, expect_count, expect_number, without_padding
 
 NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
 ROWS = 8192      # dW: rows per float32 product; the products are added up in float64
-TERMS = 256      # db, and dW if M is narrow: rows added up in their own type, before float64
+TERMS = 256      # db, and dW if M or N x M is small: rows added up in their own type, before float64
+SMALL = 4096     # N x M from which BLAS adds up some hundred rows at a time; below, perhaps all of them one by one
 
 
 def linear_forward(x, W, b=None, *, lengths=None):
@@ -75,13 +76,15 @@ def linear_backward(dy, cache):
 
 
 def products(dy, x):
-    """The sum over all rows of dy (R, N) times x (R, M), (N, M): some thousand rows in one matrix product of their own
-    type, and the products added up in float64."""
+    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: some rows at a time in one matrix product of
+    their own type, and the products added up. How many keep their digits depends on how BLAS adds them up: OpenBLAS on
+    AVX-512 adds the terms of a small product, N M R up to a million, in one chain."""
     shape = dy.shape[1], x.shape[1]
+    rows = TERMS if shape[0] * shape[1] < SMALL else ROWS
     total, part = empty(shape, np.float64), empty(shape, dy.dtype)
     total[:] = 0
-    for low in range(0, len(dy), ROWS):
-        total += np.matmul(dy[low:low + ROWS].T, x[low:low + ROWS], out=part)
+    for low in range(0, len(dy), rows):
+        total += np.matmul(dy[low:low + rows].T, x[low:low + rows], out=part)
     return total
 
 

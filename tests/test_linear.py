@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import reference
@@ -37,6 +41,30 @@ def test_sums_keep_their_digits_over_100_000_steps(M):
     exact = 100_000 * np.float64(np.float32(0.1))
     assert np.all(np.abs(dW / exact - 1) < 5e-6) and np.all(np.abs(db / exact - 1) < 5e-6)
     assert abs(np.cumsum(dy[:, 0, 0])[-1] / exact - 1) > 5e-5
+
+
+WORST_SUM = """
+import numpy as np
+from minindrnn.linear import products
+worst = 0
+for N, M in [(1, 1), (2, 8), (8, 4), (16, 16), (64, 8), (31, 32), (63, 65), (64, 64), (128, 128)]:
+    for R in (700, 1000, 3000, 9000, 100_000):
+        exact = R * np.float64(np.float32(0.1))
+        worst = max(worst, abs(products(np.full((R, N), 0.1, np.float32), np.ones((R, M), np.float32)) / exact - 1).max())
+print(worst)
+"""
+
+
+@pytest.mark.parametrize("processor", ["Prescott", "Sandybridge", "Haswell", "Zen", "SkylakeX", "SapphireRapids"])
+def test_sums_keep_their_digits_whatever_kernels_blas_has(processor):
+    """Each generation of processors adds up the terms of a matrix product in an order of its own. OpenBLAS reads the name
+    of one when it is loaded; what this machine cannot run ends with a signal."""
+    done = subprocess.run([sys.executable, "-c", WORST_SUM], env=os.environ | {"OPENBLAS_CORETYPE": processor},
+                          capture_output=True, text=True)
+    if done.returncode < 0:
+        pytest.skip(f"this processor cannot run the kernels for {processor}")
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 5e-6
 
 
 def test_nothing_is_changed_and_backward_twice_is_the_same(rng):

@@ -14,7 +14,7 @@ from minindrnn.gradcheck import GradientError, check
 from minindrnn.problems import PROBLEMS
 
 DRAWS = 40
-SMALL = {"BLOCK": 4, "PAGE": 16, "TERMS": 6, "ROWS": 4}
+SMALL = {"BLOCK": 4, "PAGE": 16, "TERMS": 6, "ROWS": 4, "SMALL": 9}
 
 MUTANTS = [
     ("recurrence", "drop the carry", "d + s[1, k], h[1][k])", "d, h[1][k])"),
@@ -63,7 +63,7 @@ MUTANTS = [
     ("linear", "dx of narrow inputs, of the last neuron only", "total += W[m, n]", "total = W[m, n]"),
     ("linear", "db of the last row only", "part[M, n] += dy[r, n]   ", "part[M, n] = dy[r, n]   "),
     ("linear", "stale sum", "        part[:] = 0\n", ""),
-    ("linear", "dW of the first rows only", "range(0, len(dy), ROWS)", "range(0, min(len(dy), ROWS), ROWS)"),
+    ("linear", "dW of the first rows only", "range(0, len(dy), rows)", "range(0, min(len(dy), rows), rows)"),
     ("linear", "mean for sum", "db.astype(W.dtype)", "(db / T).astype(W.dtype)"),
     ("linear", "gradient of the padding", "    dy = without_padding(dy, lengths)\n", ""),
     ("rnn", "drop the carry", "dh[b, n] + carry[b, n], h[b, n]", "dh[b, n], h[b, n]"),
