@@ -1,6 +1,6 @@
 """What says less than a sequence, and is hard to beat: logistic regression on 30 statistics of each motion window.
 
-    python tutorials/motion_statistics.py     writes results/motion/statistics.json: test accuracy by fold,
+    python tutorials/motion_statistics.py     writes results/motion-statistics.json: test accuracy by fold,
                                               the lengths of whole recordings to learn from
 
 Of each of the six numbers: mean, deviation, smallest, largest, and mean change from step to step. W is fitted by L-BFGS
@@ -45,6 +45,6 @@ def accuracy(fold, window=200):
 if __name__ == "__main__":
     found = {"windows": [accuracy(fold) for fold in range(5)], "recordings": [accuracy(fold, 0) for fold in range(5)]}
     lengths = [load_motion(fold, 0)["train"][2].tolist() for fold in range(5)]
-    path = Path(__file__).parent / "results/motion/statistics.json"
+    path = Path(__file__).parent / "results/motion-statistics.json"
     path.write_text(json.dumps(found | {"lengths": lengths}) + "\n")
     print(*(f"{name}: {' '.join(f'{value:.1%}' for value in values)}" for name, values in found.items()), sep="\n")

@@ -1,6 +1,6 @@
 """What says less than a network, and is the least it must beat: how often each character followed the few before it.
 
-    python tutorials/text_statistics.py     writes results/chars/statistics.json: bits a character on the test part of
+    python tutorials/text_statistics.py     writes results/chars-statistics.json: bits a character on the test part of
                                             Shakespeare, by the order n, which looks at n - 1 characters
 
 Each order falls back on the one before it, after Witten and Bell: of N occurrences of a context, followed by D different
@@ -45,5 +45,5 @@ def bits(train, test, V):
 if __name__ == "__main__":
     parts, symbols = load_text()
     found = list(bits(parts["train"], parts["test"], len(symbols)))
-    (Path(__file__).parent / "results/chars/statistics.json").write_text(json.dumps(found) + "\n")
+    (Path(__file__).parent / "results/chars-statistics.json").write_text(json.dumps(found) + "\n")
     print(*(f"order {order + 1}: {value:.3f} bits a character" for order, value in enumerate(found)), sep="\n")
