@@ -79,6 +79,13 @@ def test_imports_of_the_gpu_run_one_way():
                     assert rank[name] < rank[path.stem], f"gpu/{path.name} imports {name}, which stands above or beside it"
 
 
+def test_every_file_says_in_its_first_line_what_it_is_for():
+    """Which takes the place of a map of files: `head -1 minindrnn/*.py`."""
+    for path in sorted(path for folder in ("minindrnn", "gpu") for path in (ROOT / folder).rglob("*.py")):
+        first = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+        assert len(first.split()) >= 3, f"{path.relative_to(ROOT)}: the first line of its docstring is {first!r}"
+
+
 def run(program, folder, python=sys.executable, **environment):
     done = subprocess.run([python, "-c", program], cwd=folder, env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

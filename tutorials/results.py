@@ -135,13 +135,14 @@ PAPER = {100: {500: 0.163, 1000: 0.065, 2000: 0.005, 3000: 0.0013},
 PAPER_LAST = {100: {"indrnn": "about 0", "lstm": "about 0", "rnn": "0.167", "irnn": "about 0"},
               500: {"indrnn": "0.001", "lstm": "falls at 5500", "rnn": "0.167", "irnn": "above 0.08"},
               1000: {"indrnn": "about 0", "lstm": "0.167", "rnn": "0.167", "irnn": "0.167"},
-              5000: {"indrnn": "0.003 at 20 000", "lstm": "", "rnn": "", "irnn": ""}}
+              5000: {"indrnn": "0.003 at 20,000", "lstm": "", "rnn": "", "irnn": ""}}
 SOLVED = 0.01
 
 
 def four_models():
     """The four models at every length, at the last update that was done."""
-    yield heading("adding problem", "model", "updates", "test MSE", f"first below {SOLVED} after", "the paper's MSE there")
+    yield heading("adding problem", "model", "updates", "test MSE", f"first below {SOLVED} after",
+                  "the paper's MSE there")
     packed = family("figure")
     for T, paper in PAPER_LAST.items():
         for model, said in paper.items():
@@ -158,7 +159,7 @@ def rates():
 
 
 def longest():
-    yield heading("T = 5000, rate", "after 10 000 updates", "after 20 000", "first below 0.1 after", "below 0.01 after",
+    yield heading("T = 5000, rate", "after 10,000 updates", "after 20,000", "first below 0.1 after", "below 0.01 after",
                   "updates", "test MSE at the end")
     yield row("2e-4, the paper's curve", PAPER[5000][10_000], PAPER[5000][20_000], "", "", "", "")
     for rate, mse in rates().items():
@@ -178,19 +179,20 @@ def three_seeds():
             yield row(f"T = {T}", update, mse, ", ".join(f"{curve[update]:.4f}" for curve in curves),
                       ", ".join(f"{error:.4f}" for error in best))
         first = ", ".join(str(first_below(curve, goal)) for curve in curves)
-        yield row(f"T = {T}", f"first below {goal}", "", first, "")
-        yield row(f"T = {T}", f"minutes for {max(curves[0])}", "", ", ".join(f"{minutes(run):.1f}" for run in found), "")
+        took = ", ".join(f"{minutes(run):.1f}" for run in found)
+        yield row(f"T = {T}", f"first below {goal} after", "", first, "")
+        yield row(f"T = {T}", f"minutes for {max(curves[0])} updates", "", took, "")
 
 
 def deepest():
     """The deepest networks of the papers, by the three kinds of statistics."""
     yield heading("task", "network", "updates", "running statistics", "population statistics", "batch statistics")
+    networks = {"residual21": "residual, 21 recurrent layers", "dense40": "dense, 40 recurrent layers"}
     for name, run in family("deep").items():
-        network = {"residual21": "residual, 21 recurrent layers", "dense40": "dense, 40 recurrent layers"}[name.split("-")[-1]]
         task, metric, form = (("adding, T = 100, MSE", "test_mse", ".4f") if "adding" in name
                               else ("digits pixel by pixel, accuracy", "test_accuracy", ".1%"))
         values = (format(run["result"][metric + way], form) for way in ("", "_population", "_batch"))
-        yield row(task, network, run["curve"][-1]["step"], *values)
+        yield row(task, networks[name.split("-")[-1]], run["curve"][-1]["step"], *values)
 
 
 def digits():
@@ -198,7 +200,8 @@ def digits():
     for name, options, pattern in (
             ("pixel by pixel, T = 64", "", "seed*"),
             ("the same, batch normalisation", "`--norm after`", "norm-seed*"),
-            ("residual, 7 recurrent layers", "`--model residual --layers 3 --norm after --steps 3000`", "residual-seed*"),
+            ("residual, 7 recurrent layers", "`--model residual --layers 3 --norm after --steps 3000`",
+             "residual-seed*"),
             ("row by row, T = 8", "`--rows`", "rows-seed*")):
         found = finished("digits", pattern)
         accuracies = ", ".join(f"{run['result']['test_accuracy']:.1%}" for run in found)
@@ -217,8 +220,8 @@ def error(result, way=""):
 
 def pixels():
     """MNIST pixel by pixel: the error on 10 000 test images, by the three kinds of statistics."""
-    yield heading("task", "network", "updates", "minutes", "running statistics", "population statistics", "batch statistics",
-                  "the paper")
+    yield heading("task", "network", "updates", "minutes", "running statistics", "population statistics",
+                  "batch statistics", "the paper")
     for name, paper in PAPER_ERROR.items():
         task, network = name.split("/")
         for run in finished(task, network):
@@ -238,8 +241,9 @@ def epochs():
     shown = AUTHORS["plain"]
     yield heading(f"smnist, after epochs of {EPOCH} updates", *shown)
     for model, logged in AUTHORS.items():
-        accuracy = by_update(family("smnist")[model], "validation_accuracy")
-        yield row(NAMES[model], *(f"{accuracy[EPOCH * epoch]:.3f}" if EPOCH * epoch in accuracy else "" for epoch in shown))
+        found = {update / EPOCH: f"{accuracy:.3f}"
+                 for update, accuracy in by_update(family("smnist")[model], "validation_accuracy").items()}
+        yield row(NAMES[model], *(found.get(epoch, "") for epoch in shown))
         yield row("the authors' log", *(f"{said:.3f}" for said in logged.values()))
 
 
@@ -276,7 +280,8 @@ def results():
     """The table of the README: IndRNN beside LSTM and the paper."""
     yield heading("task", "IndRNN", "LSTM", "the paper's IndRNN")
     packed = family("figure")
-    for T, paper in PAPER.items():
+    for T in (100, 1000, 5000):
+        paper = PAPER[T]
         ours = rates()["5e-5"] if T == 5000 else by_update(packed[f"adding-{T}-indrnn-seed0"], "test_mse")
         lstm = by_update(packed[f"adding-{T}-lstm-seed0"], "test_mse")
         above = max(update for update, mse in paper.items() if mse >= SOLVED)
@@ -286,13 +291,9 @@ def results():
     yield row("digits pixel by pixel, T = 64: test accuracy, residual", f"{accuracy:.1%}", "", "")
     ours, lstm, permuted = (family(task)[run]["result"] for task, run in
                             (("smnist", "residual"), ("smnist", "lstm"), ("pmnist", "plain-undropped")))
-    yield row("MNIST pixel by pixel, T = 784: test error, residual", error(ours), error(lstm), PAPER_ERROR["smnist/residual"])
-    yield row("MNIST, pixels permuted: test error, plain", error(permuted), "", PAPER_ERROR["pmnist/plain"])
-    plain, lstm = (np.mean([run["result"]["test_accuracy"] for run in finished("motion", f"{model}-fold*")])
-                   for model in ("plain", "lstm"))
-    yield row("motion, people never seen: test accuracy, plain", f"{plain:.1%}", f"{lstm:.1%}", "")
-    plain, lstm = (family("chars")[model]["result"]["test_bits"] for model in ("plain", "lstm"))
-    yield row("Shakespeare: test, bits a character, plain", f"{plain:.2f}", f"{lstm:.2f}", "")
+    paper = PAPER_ERROR["smnist/residual"]
+    yield row("MNIST pixel by pixel, T = 784: test error, residual", error(ours), error(lstm), paper)
+    yield row("the same, pixels permuted: test error, plain", error(permuted), "", PAPER_ERROR["pmnist/plain"])
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -302,8 +303,8 @@ def measured(name="bench"):
     """{(section, what): median with the middle half} of what was measured on one machine."""
     found = {}
     for line in read_lines(name):
-        median, low, high = (f"{line[which]:.{line['digits']}f}" for which in ("median", "low", "high"))
-        found[line["section"], line["what"]] = f"{median} ({low} to {high})"
+        middle, low, high = (f"{line[which]:.{line['digits']}f}" for which in ("median", "low", "high"))
+        found[line["section"], line["what"]] = f"{middle} ({low} to {high})"
     return found
 
 
@@ -324,8 +325,8 @@ def machine():
         elif section == "streaming":
             yield row(f"one time step, {what}", f"{value} us")
         elif what.startswith("layer of"):
-            yield row(f"a layer over its recurrence alone, T, B, M, N = 784, 32, {what.split()[2]}, 128, forward and backward",
-                      f"{value} x")
+            shape = f"784, 32, {what.split()[2]}, 128"
+            yield row(f"a layer over its recurrence alone, T, B, M, N = {shape}, forward and backward", f"{value} x")
 
 
 def recurrence():
@@ -334,7 +335,8 @@ def recurrence():
     yield heading("recurrence, T, B, N", "forward, % of the limit", "backward, % of the limit")
     for shape in parts_of(found, "kernels", ", "):
         if shape.startswith("T, B, N"):
-            yield row(shape.removeprefix("T, B, N = "), *(found["kernels", f"{shape}, {way}"] for way in ("forward", "backward")))
+            values = (found["kernels", f"{shape}, {way}"] for way in ("forward", "backward"))
+            yield row(shape.removeprefix("T, B, N = "), *values)
 
 
 def updates():
@@ -342,7 +344,8 @@ def updates():
     yield heading("an update of", "T, B", "ms", "over its matrix products alone")
     for network in parts_of(found, "steps", ": "):
         T, B, *_ = STEPS[network]
-        yield row(network, f"{T}, {B}", *(found["steps", f"{network}: {what}"] for what in ("step", "over its products")))
+        values = (found["steps", f"{network}: {what}"] for what in ("step", "over its products"))
+        yield row(network, f"{T}, {B}", *values)
 
 
 def libraries():
@@ -373,10 +376,12 @@ def batches():
 def gpu_recurrence():
     """The recurrence on a GPU beside streams of the same size."""
     found = measured("bench-gpu")
-    yield heading("NVIDIA H200, GB/s", "forward: obvious", "tuned", "a copy", "backward: obvious", "tuned", "a sum of two")
-    whats = ("forward, obvious", "forward, tuned", "two streams", "backward, obvious", "backward, tuned", "three streams")
+    yield heading("NVIDIA H200, GB/s", "forward: obvious", "tuned", "a copy",
+                  "backward: obvious", "tuned", "a sum of two")
+    ways = ("forward, obvious", "forward, tuned", "two streams",
+            "backward, obvious", "backward, tuned", "three streams")
     for shape in parts_of(found, "kernels", ", forward, "):
-        yield row(shape, *(median(found["kernels", f"{shape}, {what}"]) for what in whats))
+        yield row(shape, *(median(found["kernels", f"{shape}, {way}"]) for way in ways))
     copied, added = (median(found["limits", f"memory, {streams} streams"]) for streams in (2, 3))
     yield row(f"arrays of {COPIED >> 20} MB", "", "", copied, "", "", added)
 
@@ -386,8 +391,9 @@ def gpu_libraries():
     own, cublas = measured("bench-gpu"), measured("bench-gpu-cublas")
     yield heading("T, B, M, N", "IndRNN, ms", "LSTM, times as long", "with cuBLAS: IndRNN, ms", "LSTM, times as long")
     for shape in parts_of(own, "peers", ": "):
-        yield row(shape.removeprefix("T, B, M, N = "),
-                  *(found["peers", f"{shape}: {what}"] for found in (own, cublas) for what in ("ours", "PyTorch LSTM over ours")))
+        values = (found["peers", f"{shape}: {what}"] for found in (own, cublas)
+                  for what in ("ours", "PyTorch LSTM over ours"))
+        yield row(shape.removeprefix("T, B, M, N = "), *values)
 
 
 def gpu_updates():
@@ -402,12 +408,14 @@ def gpu_updates():
 def speed():
     """The table of the README: a layer beside PyTorch's LSTM, on both devices."""
     cpu, gpu = measured(), measured("bench-gpu")
-    yield heading("T, B, M, N", "two CPU cores: IndRNN, ms", "PyTorch LSTM takes", "NVIDIA H200: IndRNN, ms", "cuDNN LSTM takes")
+    yield heading("T, B, M, N", "two CPU cores: IndRNN, ms", "PyTorch's LSTM takes", "NVIDIA H200: IndRNN, ms",
+                  "cuDNN's LSTM takes")
     for shape in parts_of(gpu, "peers", ": "):
-        values = (median(found["peers", f"{name}: {what}"]) for found, name in ((cpu, f"{shape}, 1 layer"), (gpu, shape))
-                  for what in ("ours", "PyTorch LSTM over ours"))
-        ours, times, ours_gpu, times_gpu = values
-        yield row(shape.removeprefix("T, B, M, N = "), ours, f"{times} x", ours_gpu, f"{times_gpu} x")
+        cells = []
+        for found, name in ((cpu, f"{shape}, 1 layer"), (gpu, shape)):
+            cells.append(median(found["peers", f"{name}: ours"]))
+            cells.append(median(found["peers", f"{name}: PyTorch LSTM over ours"]) + " times as long")
+        yield row(shape.removeprefix("T, B, M, N = "), *cells)
 
 
 TABLES = {table.__name__: table for table in (
