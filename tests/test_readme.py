@@ -1,4 +1,4 @@
-"""The READMEs: their code runs (as doctests of README.md), their commands are understood, their links lead somewhere."""
+"""The READMEs: code runs (as doctests of README.md), commands are understood, links lead somewhere."""
 import re
 import shlex
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_it_is_short():
 
 
 def commands(text):
-    """The words of every command of the package: in a block of shell or in a line of the text, where `train` will do."""
+    """The words of every command of the package, in a block of shell or in a line of the text."""
     for language, block in FENCE.findall(text):
         if language == "sh":
             yield from re.findall(r"python -m minindrnn (.+)", block)
