@@ -37,8 +37,7 @@ def compiler(*fastmath):
     """The decorator that compiles a function with these liberties of "fast math"."""
     def decorate(function):
         kernel = numba.njit(**OPTIONS, fastmath=set(fastmath))(function)
-        if kernel is not function:                       # it is, where NUMBA_DISABLE_JIT is set
-            kernel._cache = Kept(function, fastmath)
+        kernel._cache = Kept(function, fastmath)         # which Numba asks before it compiles, and tells afterwards
         return kernel
     return decorate
 
@@ -87,7 +86,7 @@ STAMP = stamp()          # before any module with kernels is imported: each of t
 
 
 class Kept(FunctionCache):
-    """The compiled forms of one kernel. Numba calls `load_overload` before it compiles, `save_overload` after that."""
+    """The compiled forms of one kernel."""
 
     def __init__(self, function, fastmath):              # not Numba's, which fails at once where no folder is writable
         self._py_func, self._fastmath, self._cache_path = function, fastmath, None

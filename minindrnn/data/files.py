@@ -160,14 +160,14 @@ def fetch(source, cache):
                 said = str(error).replace(folder, "what came")
                 reasons[" ".join(said.split()) or type(error).__name__] = None
     place = cache or f"$MININDRNN_DATA/{source.name}"
-    raise DataError(f"{source.name}: not whole in {place}, and it could not be fetched ({'; '.join(reasons)}). Where there "
-                    f"is a network: {shlex.join(source.command)}; then put what it brings into that folder")
+    raise DataError(f"{source.name}: not whole in {place}, and it could not be fetched ({'; '.join(reasons)}). Where "
+                    f"there is a network: {shlex.join(source.command)}; then put what it brings into that folder")
 
 
 def keep(contents, cache):
-    again = "to be fetched again next time; XDG_CACHE_HOME names another folder"
+    again = "to be fetched again next time, unless XDG_CACHE_HOME names another folder"
     if cache is None:
-        print(f"there is no home folder to keep the data in: {again}", file=sys.stderr)
+        print(f"there is no home folder to keep the data in; {again}", file=sys.stderr)
         return
     try:
         cache.mkdir(parents=True, exist_ok=True)
