@@ -1,6 +1,5 @@
-"""What every test relies on: a seeded, unhurried Hypothesis; the installed package; no stale compiled kernels."""
+"""What every test relies on: a seeded, unhurried Hypothesis; the installed package."""
 import importlib.util
-from pathlib import Path
 
 import hypothesis
 import numba
@@ -14,17 +13,6 @@ hypothesis.settings.load_profile("minindrnn")
 
 if importlib.util.find_spec("minindrnn") is None or importlib.util.find_spec("minindrnn.gpu") is None:
     raise pytest.UsageError("minindrnn.gpu is not importable: run  pip install -e '.[plots,test]'  first")
-
-
-def pytest_configure(config):
-    """Numba looks only at a kernel's own file to see whether its compiled form is out of date; kernels here call
-    functions of other files, so all compiled forms older than the newest source go."""
-    import minindrnn
-    package = Path(minindrnn.__file__).parent
-    newest = max(path.stat().st_mtime for path in package.glob("*.py"))
-    for index in package.glob("__pycache__/*.nbi"):
-        if index.stat().st_mtime < newest:
-            index.unlink()
 
 
 def pytest_collection_modifyitems(items):

