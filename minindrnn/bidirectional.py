@@ -47,7 +47,7 @@ class Bidirectional(Layer):
         z, of_back = self.back.forward(reverse(x, lengths), second, lengths=lengths, **how)
         return np.concatenate([y, reverse(z, lengths)], axis=2), (of_onward, of_back, y.shape[2], lengths)   # F1
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_onward, of_back, N, lengths = cache
         dx, onward = self.onward.backward(dy[:, :, :N].copy(), of_onward, overwrite=True)
         dz = reverse(dy[:, :, N:].copy(), lengths)
@@ -61,6 +61,6 @@ class Bidirectional(Layer):
         """That of the first layer; nothing is carried on for the second, which starts anew at every segment's end."""
         return [self.onward.last_state(cache[0]), None]
 
-    def absorb(self, cache, **how):
-        self.onward.absorb(cache[0], **how)
-        self.back.absorb(cache[1], **how)
+    def absorb(self, cache, *, average=False):
+        self.onward.absorb(cache[0], average=average)
+        self.back.absorb(cache[1], average=average)

@@ -64,9 +64,9 @@ class Chain(Layer):
     def last_state(self, caches):
         return [layer.last_state(cache) for layer, cache in zip(self.layers, caches)]
 
-    def absorb(self, caches, **how):
+    def absorb(self, caches, *, average=False):
         for layer, cache in zip(self.layers, caches):
-            layer.absorb(cache, **how)
+            layer.absorb(cache, average=average)
 
 
 class Around(Layer):
@@ -86,8 +86,8 @@ class Around(Layer):
     def last_state(self, cache):
         return self.layer.last_state(cache[0])
 
-    def absorb(self, cache, **how):
-        self.layer.absorb(cache[0], **how)
+    def absorb(self, cache, *, average=False):
+        self.layer.absorb(cache[0], average=average)
 
 
 class Residual(Around):
@@ -99,7 +99,7 @@ class Residual(Around):
             raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
         return without_padding(np.add(x, y, out=empty_like(x)), lengths, overwrite=True), (cache, lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, lengths = cache
         dx, grads = self.layer.backward(dy, cache)
         return without_padding(np.add(dy, dx, out=empty_like(dy)), lengths, overwrite=True), grads
@@ -118,7 +118,7 @@ class Concatenate(Around):
         both = np.concatenate([x, y], axis=2, out=empty((T, B, M + y.shape[2]), x.dtype))
         return without_padding(both, lengths, overwrite=True), (cache, M, lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, M, lengths = cache
         dskip, dF = dy[:, :, :M], empty((*dy.shape[:2], dy.shape[2] - M), dy.dtype)
         dF[:] = dy[:, :, M:]
@@ -139,7 +139,7 @@ class AtLastStep(Around):
         y, cache = self.layer.forward(x[last][np.newaxis], **how)
         return y[0], (cache, last, x.shape)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, last, shape = cache
         dlast, grads = self.layer.backward(dy[np.newaxis], cache)
         dx = empty(shape, dy.dtype)

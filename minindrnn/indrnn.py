@@ -13,7 +13,7 @@ import numpy as np
 from .activations import KIND
 from .batchnorm import BatchNorm
 from .dropout import draw, dropout_backward, dropout_forward
-from .layer import Layer, Parameter, drawn
+from .layer import Layer, Parameter, drawn, expect_known
 from .linear import NARROW, Linear, linear_backward, linear_forward, scaled
 from .recurrence import FORWARD, indrnn_backward, indrnn_forward
 from .shapes import expect, expect_choice, expect_count, expect_number
@@ -56,6 +56,7 @@ class Unit(Layer):
     def forward(self, a, state=None, *, b=None, overwrite=False, lengths=None, rng=None, **how):
         """As for every layer, with its TypeError and ValueError; b (neurons,) is added to a on the way, overwrite lets h
         be written over a."""
+        expect_known(how)
         of_norm, mask = None, None
         if self.order == "before":
             a, of_norm = self.norm.forward(a, lengths=lengths, **how)
@@ -101,9 +102,9 @@ class Unit(Layer):
         _, (_, _, h, _, runs), _, _ = cache
         return np.concatenate([h[steps - 1, first:last] for first, last, steps in runs])
 
-    def absorb(self, cache, **how):
+    def absorb(self, cache, *, average=False):
         if self.order:
-            self.norm.absorb(cache[0], **how)
+            self.norm.absorb(cache[0], average=average)
 
 
 class IndRNN(Layer):
@@ -136,9 +137,9 @@ class IndRNN(Layer):
         y, of_unit = self.unit.forward(a, state, b=b if fused else None, overwrite=True, lengths=lengths, **how)
         return y, (of_linear, of_unit)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_linear, of_unit = cache
-        da, unit = self.unit.backward(dy, of_unit, **how)
+        da, unit = self.unit.backward(dy, of_unit, overwrite=overwrite)
         dx, dW, db = linear_backward(da, of_linear)
         return dx, {"W": dW, "b": db} | unit
 
@@ -151,5 +152,5 @@ class IndRNN(Layer):
     def last_state(self, cache):
         return self.unit.last_state(cache[1])
 
-    def absorb(self, cache, **how):
-        self.unit.absorb(cache[1], **how)
+    def absorb(self, cache, *, average=False):
+        self.unit.absorb(cache[1], average=average)

@@ -46,7 +46,7 @@ class LanguageModel(Layer):
         y, of_decoder = linear_forward(h, self["E"], self["b"], lengths=lengths)                   # F3
         return y, (of_embedding, of_body, of_decoder)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_embedding, of_body, of_decoder = cache
         dh, dE, db = linear_backward(dy, of_decoder)                                               # B1
         dx, body = self.body.backward(dh, of_body, overwrite=True)                                                 # B2
@@ -56,5 +56,5 @@ class LanguageModel(Layer):
     def last_state(self, cache):
         return {"body": self.body.last_state(cache[1])}
 
-    def absorb(self, cache, **how):
-        self.body.absorb(cache[1], **how)
+    def absorb(self, cache, *, average=False):
+        self.body.absorb(cache[1], average=average)
