@@ -54,7 +54,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
     expect("mean", mean, "GN", like)
     expect("var", var, "GN", like=("mean", mean, "GN"))
     mask = np.ones((1, x.shape[2]), x.dtype) if mask is None else mask
-    expect("mask", mask, "1N" if len(mask) == 1 else "BN", like)
+    expect("mask", mask, "1N" if np.shape(mask)[:1] == (1,) else "BN", like)
     expect_choice("statistics", statistics, ("batch", "running"))
     expect_number("eps", eps, 0)
     T, B, N = x.shape
@@ -137,6 +137,7 @@ class BatchNorm(Layer):
 
     def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, **unused):
         expect_known(unused)
+        expect("x", x, "TBN", like=("gamma", self["gamma"], "N"))
         rows = self._rows(start, x.shape[0])
         trained = self._trained(rows)
         y, cache = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
@@ -160,6 +161,7 @@ class BatchNorm(Layer):
 
     def step(self, x, state=None, *, start=0):
         expect("x", x, "BN", like=("gamma", self["gamma"], "N"))
+        expect_same("beta", self["beta"], "gamma", self["gamma"])
         g = self._trained(self._rows(start, 1))[0] if self.per_step else 0
         y = np.empty_like(x)
         tick(x, self["gamma"], self["beta"], self.buffers["mean"][g], self.buffers["var"][g], self.eps, y)

@@ -10,8 +10,8 @@ F'(dy) is the backward pass of F. Source of the two middle ones for IndRNN: arXi
 import numpy as np
 
 from .arrays import empty, empty_like
-from .layer import Layer
-from .shapes import expect_lengths, without_padding
+from .layer import Layer, expect_branches
+from .shapes import expect, expect_lengths, without_padding
 
 
 class Chain(Layer):
@@ -50,8 +50,7 @@ class Chain(Layer):
 
     def _states(self, state):
         state = [None] * len(self.layers) if state is None else state
-        if len(state) != len(self.layers):
-            raise ValueError(f"state: expected one entry for each of {len(self.layers)} layers, got {len(state)}")
+        expect_branches("state", self.layers, state)
         return state
 
     def step(self, x, state=None, *, start=0):
@@ -113,6 +112,7 @@ class Concatenate(Around):
     """x (T, B, M)  ->  y = [x, F(x)] (T, B, M + N): the channels of F(x) behind those of x."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
+        expect("x", x, "TBM")
         T, B, M = x.shape
         y, cache = self.layer.forward(x, state, lengths=lengths, **how)
         both = np.concatenate([x, y], axis=2, out=empty((T, B, M + y.shape[2]), x.dtype))
@@ -120,6 +120,9 @@ class Concatenate(Around):
 
     def backward(self, dy, cache, *, overwrite=False):
         cache, M, lengths = cache
+        expect("dy", dy, "TBZ")
+        if dy.shape[2] <= M:
+            raise ValueError(f"dy: expected more than {M} channels, got shape {dy.shape}")
         dskip, dF = dy[:, :, :M], empty((*dy.shape[:2], dy.shape[2] - M), dy.dtype)
         dF[:] = dy[:, :, M:]
         dx, grads = self.layer.backward(dF, cache, overwrite=True)
@@ -134,6 +137,7 @@ class AtLastStep(Around):
     """Apply a stateless layer to each sequence's last step only: x (T, B, N)  ->  y (B, K)."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
+        expect("x", x, "TBN")
         T, B, _ = x.shape
         last = expect_lengths(lengths, T, B) - 1, np.arange(B)
         y, cache = self.layer.forward(x[last][np.newaxis], **how)
@@ -141,6 +145,7 @@ class AtLastStep(Around):
 
     def backward(self, dy, cache, *, overwrite=False):
         cache, last, shape = cache
+        expect("dy", dy, "BK")
         dlast, grads = self.layer.backward(dy[np.newaxis], cache)
         dx = empty(shape, dy.dtype)
         dx[:] = 0

@@ -74,9 +74,11 @@ class Dropout(Layer):
 
     def forward(self, x, state=None, *, rng=None, lengths=None, **unused):
         expect_known(unused)
+        expect("x", x, "TBN")
         y, mask = dropout_forward(without_padding(x, lengths), self.p, rng)
         return y, (mask, lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
         mask, lengths = cache
+        expect("dy", dy, "TBN")
         return dropout_backward(without_padding(dy, lengths), mask), {}

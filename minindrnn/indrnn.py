@@ -16,7 +16,7 @@ from .dropout import draw, dropout_backward, dropout_forward
 from .layer import Layer, Parameter, drawn, expect_known
 from .linear import NARROW, Linear, linear_backward, linear_forward, scaled
 from .recurrence import FORWARD, indrnn_backward, indrnn_forward
-from .shapes import expect, expect_choice, expect_count, expect_number
+from .shapes import expect, expect_choice, expect_count, expect_number, expect_same
 
 
 class Unit(Layer):
@@ -95,6 +95,7 @@ class Unit(Layer):
         h, h0 = a.copy(), np.zeros_like(a) if state is None else state
         expect("h0", h0, "BN", like=("a", a, "BN"))
         forward, b = FORWARD[self.activation, b is not None], self["u"] if b is None else b
+        expect_same("b", b, "u", self["u"])
         forward(h.reshape(1, -1), self["u"], b, h0.reshape(-1), 0, h.size, 1)
         return self.norm.step(h, start=start)[0] if self.order == "after" else h.copy(), h
 

@@ -78,6 +78,8 @@ class Layer:
 
         x (B, M), state, the number of steps before this one  ->  y (B, K), the next state
         """
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
         y, cache = self.forward(x[np.newaxis], state, start=start)
         return y.reshape(len(x), -1), self.last_state(cache)
 
@@ -130,19 +132,28 @@ def leaves(tree, *others, path=""):
         yield path, tree, *others
         return
     for other in others:
-        _expect_branches(path, tree, other)
+        expect_branches(path or "tree", tree, other)
     for key, branch in tree.items() if isinstance(tree, dict) else enumerate(tree):
-        yield from leaves(branch, *(other[key] for other in others), path=f"{path}.{key}" if path else str(key))
+        here, there = f"{path}.{key}" if path else str(key), [other[key] for other in others]
+        if isinstance(branch, (dict, list)):
+            yield from leaves(branch, *there, path=here)
+        else:                                             # a generator for every leaf would take twice as long
+            yield here, branch, *there
 
 
-def _expect_branches(path, tree, other):
-    """Raise ValueError unless the other tree has all branches that this one has."""
+def expect_branches(name, tree, other):
+    """Raise ValueError unless the other tree, of that name, has all branches that this one has.
+
+    >>> expect_branches("state", [1, 2], [1])
+    Traceback (most recent call last):
+    ValueError: state: expected a list of 2, got a list of 1
+    """
     if isinstance(tree, dict):
         fits = isinstance(other, dict) and tree.keys() <= other.keys()
     else:
         fits = isinstance(other, (list, tuple)) and len(other) == len(tree)
     if not fits:
-        raise ValueError(f"{path or 'tree'}: expected {_branches(tree)}, got {_branches(other)}")
+        raise ValueError(f"{name}: expected {_branches(tree)}, got {_branches(other)}")
 
 
 def _branches(tree):

@@ -23,6 +23,8 @@ dict what is not named is frozen, so that all u learn at a rate of their own lik
 >>> only_u = Adam([{name: value for name, value in layer.items() if value.role == "recurrent"} for layer in (first, *rest)])
 >>> only_u.update(grads, 1e-4)
 """
+from functools import cache
+
 import numpy as np
 
 from .compiled import kernel
@@ -106,10 +108,15 @@ class Adam:
         self.updates += 1
         k = int(self.updates)
         common = (rate / (1 - self.beta1**k), 1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon)
+
+        @cache
+        def constants(dtype, decay):
+            return tuple(map(dtype.type, (*common, decay)))
+
         for parameter, grad, m, v in learned:
-            constants = *common, self.decay if parameter.role == "weight" else 0.0
-            arrays = parameter.value, np.ascontiguousarray(grad), m, v
-            adam(*(array.reshape(-1) for array in arrays), *map(parameter.value.dtype.type, constants))
+            value, decay = parameter.value, self.decay if parameter.role == "weight" else 0.0
+            adam(value.reshape(-1), np.ascontiguousarray(grad).reshape(-1), m.reshape(-1), v.reshape(-1),
+                 *constants(value.dtype, decay))
 
     def state(self):
         """{name: array}, the arrays themselves: to be saved, or written into."""
@@ -138,15 +145,15 @@ def _zeros(parameters):
 
 def _learned(parameters, grads, *memories):
     """[(parameter, gradient, ...)], with what is remembered of the parameter in each of the memories, {path: array}."""
-    found = [(path, parameter, grad, *(memory[path] for memory in memories))
-             for path, parameter, grad in matched(parameters, grads)]
-    for path, parameter, _, *remembered in found:
-        for array in remembered:
-            expect_same(path, parameter.value, "when the optimiser was made", array)
-        expect_writable(path, parameter.value)
-        if not parameter.value.flags.c_contiguous:
-            raise ValueError(f"{path}: expected a C-contiguous array, got strides {parameter.value.strides}")
-    return [entry[1:] for entry in found]
+    found = []
+    for path, parameter, grad in matched(parameters, grads):
+        value, remembered = parameter.value, [memory[path] for memory in memories]
+        expect_same(path, value, "when the optimiser was made", remembered[0])
+        expect_writable(path, value)
+        if not value.flags.c_contiguous:
+            raise ValueError(f"{path}: expected a C-contiguous array, got strides {value.strides}")
+        found.append((parameter, grad, *remembered))
+    return found
 
 
 def _changeable(parameters, grads):

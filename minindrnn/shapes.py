@@ -7,6 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+UNPLAIN = (np.ma.MaskedArray, np.matrix)
 
 
 def expect(name, array, letters, like=None):
@@ -61,7 +62,7 @@ def _fits(array, letters, like):
 
 def _is_plain(array):
     """Whether it is NumPy's array, of which a kernel sees all there is; a mask it would not see."""
-    return isinstance(array, np.ndarray) and not isinstance(array, (np.ma.MaskedArray, np.matrix))
+    return type(array) is np.ndarray or isinstance(array, np.ndarray) and not isinstance(array, UNPLAIN)
 
 
 def expect_same(name, array, other, like):
@@ -86,13 +87,14 @@ def expect_writable(name, array):
 
 
 def expect_out(name, array, letters, like, **others):
-    """As `expect`, for an array that receives results: it is the array of `like` itself, or one that can be written into
-    and shares no memory with that array or with the others; None among these is passed over."""
+    """As `expect`, for an array that receives results: it can be written into, and it is the array of `like` itself or
+    shares no memory with that one; nor does it with the others, of which some may be None."""
     if array is not like[1]:
         expect(name, array, letters, like)
+        others[like[0]] = like[1]
     expect_writable(name, array)
-    for other, there in {like[0]: like[1], **others}.items():
-        if there is not None and np.may_share_memory(array, there) and not (there is like[1] and array is there):
+    for other, there in others.items():
+        if there is not None and np.may_share_memory(array, there):
             raise ValueError(f"{name}: expected {like[0]} or memory of its own, got that of {other}")
 
 

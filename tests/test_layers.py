@@ -224,7 +224,7 @@ def test_the_output_of_a_step_is_not_its_state(rng):
     (lambda rng: IndRNN(2, 4, rng).step(f32(2, 3, rng=rng)), ValueError, r"x: expected \(B, M\) = \(2, 2\), got \(2, 3\)"),
     (lambda rng: Linear(2, 4, rng).step(rng.normal(size=(2, 2))), TypeError, "x: expected float32 like W, got float64"),
     (lambda rng: Chain([Linear(2, 4, rng), Linear(4, 1, rng)]).step(f32(1, 2, rng=rng), [None]), ValueError,
-     "state: expected one entry for each of 2 layers, got 1"),
+     "state: expected a list of 2, got a list of 1"),
     (lambda rng: IndRNN(2, 4, rng).forward(rng.normal(size=(1, 1, 2))), TypeError, "x: expected float32 like W, got float64"),
     (lambda rng: Unit(4, rng, activation="Relu"), ValueError, "activation: expected one of .* got 'Relu'"),
     (lambda rng: DenseIndRNN(2, 3, 3, 1, rng, steps=9), ValueError, "blocks: expected the number of dense layers .* got 3"),
