@@ -41,6 +41,8 @@ class Unit(Layer):
         expect_number("u, its low end", low, -np.inf)
         expect_number("u, its high end", high, low)
         expect_choice("norm", norm, (None, "before", "after"))
+        if norm_options and norm is None:
+            raise ValueError(f"norm_options: expected none of them without a norm, got {', '.join(norm_options)}")
         self.activation, self.order = activation, norm
         self.norm = norm_layer(neurons, dtype=dtype, **(norm_options or {})) if norm else Layer()
         expect_choice("activation", activation, KIND)
