@@ -24,7 +24,7 @@ class Adam:
     def __init__(self, optimiser, parameters, arrays):
         for path, parameter in leaves(parameters):
             for name in ("m", "v"):
-                expect_same(path, parameter.value, "when the optimiser was made", arrays[f"{name}.{path}"])
+                expect_same(path, parameter.value, "the optimiser's memory of it", arrays[f"{name}.{path}"])
         self.parameters, self.arrays, self.updates = parameters, arrays, optimiser.updates
         self.beta1, self.beta2 = optimiser.beta1, optimiser.beta2
         self.epsilon, self.decay = optimiser.epsilon, optimiser.decay

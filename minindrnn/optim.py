@@ -6,7 +6,7 @@ parameters of role "weight": never u, never a bias.
 
 A part of a tree is a tree. What an optimiser was not made for stays as it is; two optimisers have two rates:
 
->>> from minindrnn import StackedIndRNN, mean_squared_error
+>>> from minindrnn import StackedIndRNN
 >>> network = StackedIndRNN(2, 4, 2, 1, np.random.default_rng(0), steps=9)        # three layers: the last one is linear
 >>> y, cache = network.forward(np.ones((9, 1, 2), np.float32))
 >>> _, grads = network.backward(np.ones_like(y), cache)
@@ -16,11 +16,13 @@ A part of a tree is a tree. What an optimiser was not made for stays as it is; t
 >>> fast.update(grads[1:], 1e-2)
 
 An empty branch, {}, keeps the place of what is frozen, and `train_step` clips, updates and projects the rest only. Of a
-dict what is not named is frozen, so that all u learn at a rate of their own like this:
+dict what is not named is frozen, so that all u can learn at a rate of their own:
 
->>> learned = Adam([{}, *rest])
+>>> before, learned = first["W"].value.copy(), Adam([{}, *rest])
 >>> learned.update(grads, 1e-2)
->>> only_u = Adam([{name: value for name, value in layer.items() if value.role == "recurrent"} for layer in (first, *rest)])
+>>> bool(np.all(first["W"].value == before))
+True
+>>> only_u = Adam([{"u": layer["u"]} for layer in network.parameters[:2]] + [{}])
 >>> only_u.update(grads, 1e-4)
 """
 from functools import cache
@@ -148,7 +150,7 @@ def _learned(parameters, grads, *memories):
     found = []
     for path, parameter, grad in matched(parameters, grads):
         value, remembered = parameter.value, [memory[path] for memory in memories]
-        expect_same(path, value, "when the optimiser was made", remembered[0])
+        expect_same(path, value, "the optimiser's memory of it", remembered[0])
         expect_writable(path, value)
         if not value.flags.c_contiguous:
             raise ValueError(f"{path}: expected a C-contiguous array, got strides {value.strides}")

@@ -66,10 +66,8 @@ def _is_plain(array):
 
 
 def expect_same(name, array, other, like):
-    """Raise TypeError or ValueError unless the array has the shape and dtype of the array `like`, which is called other.
-
-    Both may be arrays of any kind, on a device too.
-    """
+    """Raise TypeError or ValueError unless the array has the shape and dtype of another, `like`, whose name is other.
+    They may be arrays of any kind, on a device too."""
     shape, dtype = getattr(array, "shape", None), getattr(array, "dtype", None)
     if shape == like.shape and dtype == like.dtype:
         return

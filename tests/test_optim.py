@@ -157,8 +157,8 @@ def read_only(array):
 @pytest.mark.parametrize("kind", [SGD, Adam])
 @pytest.mark.parametrize("value, message", [
     (read_only(np.ones(1)), "^1.g: expected an array that can be written into, got a read-only one"),
-    (np.ones(3), r"^1.g: expected \(1,\) like when the optimiser was made, got \(3,\)"),
-    (np.ones(1, np.float32), "^1.g: expected float64 like when the optimiser was made, got float32"),
+    (np.ones(3), r"^1.g: expected \(1,\) like the optimiser's memory of it, got \(3,\)"),
+    (np.ones(1, np.float32), "^1.g: expected float64 like the optimiser's memory of it, got float32"),
 ])
 def test_parameters_that_cannot_be_changed_are_named(kind, value, message):
     """A value may be put into a parameter after the optimiser was made."""
