@@ -14,16 +14,23 @@ import math
 
 from numba import cuda, from_dtype, uint64
 
-from minindrnn.layer import Layer
-from minindrnn.shapes import FLOATS, expect_lengths
+from minindrnn.layer import Layer, expect_known
+from minindrnn.shapes import FLOATS, expect, expect_choice, expect_lengths, expect_same
 
-from .device import column, empty, filled, flat, launch_columns, launch_each, steps_of
+from .device import column, described, empty, filled, flat, launch_columns, launch_each, steps_of
 from .recurrence import ONE, ZERO, add
 from .sums import LANES, ROWS, WIDTH, lane, launch_lanes, sums
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=None, eps=1e-5, mask=None):
     """x (T, B, N), gamma, beta, mean, var (N,)  ->  y (T, B, N), cache. As `minindrnn.batchnorm_forward`."""
+    like = ("x", described(x), "TBN")
+    expect(*like)
+    for name, array in {"gamma": gamma, "beta": beta, "mean": mean, "var": var}.items():
+        expect(name, described(array), "N", like)
+    if mask is not None:
+        expect("mask", described(mask), "BN", like)
+    expect_choice("statistics", statistics, ("batch", "running"))
     T, B, N = x.shape
     count = int(expect_lengths(lengths, T, B).sum())
     own, steps, eps = count >= 2 and statistics == "batch", steps_of(lengths, T, B, x), x.dtype.type(eps)
@@ -41,6 +48,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=
 def batchnorm_backward(dy, cache):
     """dy (T, B, N), cache  ->  dx (T, B, N), dgamma (N,), dbeta (N,)."""
     x, mean, var, eps, gamma, mask, count, own, steps = cache
+    expect("dy", described(dy), "TBN", like=("x", described(x), "TBN"))
     dx, dgamma, dbeta = (empty(array.shape, x.dtype) for array in (x, gamma, gamma))
     launch_each(gains, gamma.size, two_sums(PRODUCTS, dy, x, mean, mask, steps), var, eps, dgamma, dbeta)      # B2, B3
     share = x.dtype.type(own / count)                              # 0 where statistics were given
@@ -63,21 +71,25 @@ class BatchNorm(Layer):
     def __init__(self, layer, parameters, buffers):
         self.momentum, self.eps, self.parameters, self.buffers = layer.momentum, layer.eps, parameters, buffers
 
-    def forward(self, x, state=None, *, lengths=None, statistics="running", mask=None, **how):
+    def forward(self, x, state=None, *, lengths=None, statistics="running", mask=None, **unused):
+        expect_known(unused)
         mean, var = flat(self.buffers["mean"]), flat(self.buffers["var"])
         return batchnorm_forward(x, self["gamma"], self["beta"], mean, var, statistics=statistics, lengths=lengths,
                                  eps=self.eps, mask=mask)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         dx, dgamma, dbeta = batchnorm_backward(dy, cache)
         return dx, {"gamma": dgamma, "beta": dbeta}
 
-    def absorb(self, cache):
-        """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch."""
+    def absorb(self, cache, *, average=False):
+        """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
+        average: the k-th one weighs 1 / k instead."""
         _, mean, var, _, _, _, count, own, _ = cache
+        expect_same("mean in the cache", mean, "gamma", self["gamma"])
         if own:
             self.buffers["updates"] += 1
-            weight, unbiased = map(mean.dtype.type, (self.momentum, count / (count - 1)))
+            weight = 1 / self.buffers["updates"][0] if average else self.momentum
+            weight, unbiased = map(mean.dtype.type, (weight, count / (count - 1)))
             launch_each(move, mean.size, mean, var, weight, unbiased, flat(self.buffers["mean"]),
                         flat(self.buffers["var"]))
 

@@ -7,8 +7,9 @@
 from numba import cuda, uint64
 
 from minindrnn.blocks import Around
+from minindrnn.shapes import expect
 
-from .device import column, empty, flat, launch_columns, launch_each, steps_of
+from .device import column, described, empty, flat, launch_columns, launch_each, steps_of
 from .recurrence import ZERO
 
 
@@ -21,7 +22,7 @@ class Residual(Around):
             raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
         return total(x, y, lengths), (cache, lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, lengths = cache
         dx, grads = self.layer.backward(dy, cache)
         return total(dy, dx, lengths), grads
@@ -31,15 +32,19 @@ class Concatenate(Around):
     """y = [x, F(x)]: the channels of F(x) behind those of x."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
+        expect("x", described(x), "TBM")
         y, cache = self.layer.forward(x, state, lengths=lengths, **how)
         (T, B, M), K = x.shape, y.shape[2]
         both = empty((T, B, M + K), x.dtype)
         launch_columns(join, both.shape, flat(x), flat(y), M, K, steps_of(lengths, T, B, x), flat(both))
         return both, (cache, M, lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, M, lengths = cache
+        expect("dy", described(dy), "TBZ")
         T, B, both = dy.shape
+        if both <= M:
+            raise ValueError(f"dy: expected more than {M} channels, got shape {dy.shape}")
         behind = empty((T, B, both - M), dy.dtype)
         launch_columns(second, behind.shape, flat(dy), M, both - M, steps_of(None, T, B, dy), flat(behind))
         dx, grads = self.layer.backward(behind, cache)
@@ -50,15 +55,17 @@ class AtLastStep(Around):
     """Apply a stateless layer to each sequence's last step only: x (T, B, N)  ->  y (B, K)."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
+        expect("x", described(x), "TBN")
         T, B, N = x.shape
         steps, last = steps_of(lengths, T, B, x), empty((1, B, N), x.dtype)
         launch_each(pick, B * N, flat(x), N, steps, flat(last))
         y, cache = self.layer.forward(last, **how)
         return y.reshape(B, y.shape[2]), (cache, steps, x.shape)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, steps, (T, B, N) = cache
-        dlast, grads = self.layer.backward(dy.reshape(1, B, dy.shape[1]), cache)
+        expect("dy", described(dy), "BK")
+        dlast, grads = self.layer.backward(dy.reshape(1, *dy.shape), cache)
         dx = empty((T, B, N), dy.dtype)
         launch_columns(place, dx.shape, flat(dlast), N, steps, flat(dx))
         return dx, grads

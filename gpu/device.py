@@ -111,10 +111,13 @@ def read(array):
 
 def described(array):
     """What stands for an array on the device in `minindrnn.shapes.expect`: a NumPy array of the same shape, dtype and
-    strides, never to be read. Anything else stands for itself."""
+    strides, never to be read, kept for the next time. Anything else stands for itself."""
     if not hasattr(array, "copy_to_host"):
         return array
-    return np.lib.stride_tricks.as_strided(np.empty(1, array.dtype), array.shape, array.strides)
+    if (found := vars(array).get("_described")) is None:
+        found = np.lib.stride_tricks.as_strided(np.empty(1, array.dtype), array.shape, array.strides)
+        array._described = found
+    return found
 
 
 def new(like, given):

@@ -6,26 +6,30 @@
 from numba import cuda, uint64
 
 from minindrnn.dropout import chances, splitmix64
-from minindrnn.layer import Layer
+from minindrnn.layer import Layer, expect_known
+from minindrnn.shapes import expect, expect_generator
 
 from .blocks import without_padding
-from .device import column, empty, flat, launch_columns, launch_each
+from .device import column, described, empty, flat, launch_columns, launch_each
 from .recurrence import ZERO
 
 
 def dropout_forward(x, p, rng):
     """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache."""
+    expect("x", described(x), "TBN")
     mask = draw(x.shape[1:], p, rng, x.dtype)
     return times(x, mask), mask                                                          # F1
 
 
 def dropout_backward(dy, mask):
     """dy (T, B, N), cache  ->  dx (T, B, N)."""
+    expect("dy", described(dy), "TBN", like=None if mask is None else ("mask", described(mask), "BN"))
     return times(dy, mask)                                                               # B1
 
 
 def draw(shape, p, rng, dtype):
     """The mask (B, N); None if nothing is left out."""
+    expect_generator(rng, none=True)
     if rng is None or p == 0:
         return None
     mask = empty(tuple(shape), dtype)
@@ -47,12 +51,15 @@ class Dropout(Layer):
     def __init__(self, layer):
         self.p = layer.p
 
-    def forward(self, x, state=None, *, rng=None, lengths=None, **how):
+    def forward(self, x, state=None, *, rng=None, lengths=None, **unused):
+        expect_known(unused)
+        expect("x", described(x), "TBN")
         y, mask = dropout_forward(without_padding(x, lengths), self.p, rng)
         return y, (mask, lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         mask, lengths = cache
+        expect("dy", described(dy), "TBN")
         return dropout_backward(without_padding(dy, lengths), mask), {}
 
 

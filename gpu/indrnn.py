@@ -4,7 +4,7 @@
     unit, norm "after"     a -> recurrence and activation -> norm -> dropout, in one pass with it
     IndRNN                 x -> W x + b -> unit
 """
-from minindrnn.layer import Layer
+from minindrnn.layer import Layer, expect_known
 
 from .dropout import draw, dropout_backward, dropout_forward
 from .recurrence import indrnn_backward, indrnn_forward
@@ -22,6 +22,7 @@ class Unit(Layer):
         return self.norm.buffers
 
     def forward(self, a, state=None, *, lengths=None, rng=None, **how):
+        expect_known(how)
         of_norm, mask = None, None
         if self.order == "before":
             a, of_norm = self.norm.forward(a, lengths=lengths, **how)
@@ -33,7 +34,7 @@ class Unit(Layer):
             y, mask = dropout_forward(y, self.dropout, rng)
         return y, (of_norm, of_recurrence, mask)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_norm, of_recurrence, mask = cache
         grads = {}
         if self.order == "after":
@@ -45,9 +46,9 @@ class Unit(Layer):
             da, grads = self.norm.backward(da, of_norm)
         return da, {"u": du, "h0": dh0} | grads
 
-    def absorb(self, cache, **how):
+    def absorb(self, cache, *, average=False):
         if self.order:
-            self.norm.absorb(cache[0])
+            self.norm.absorb(cache[0], average=average)
 
 
 class IndRNN(Layer):
@@ -65,11 +66,11 @@ class IndRNN(Layer):
         y, of_unit = self.unit.forward(a, state, lengths=lengths, **how)
         return y, (of_linear, of_unit)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_linear, of_unit = cache
         da, unit = self.unit.backward(dy, of_unit)
         dx, linear = self.linear.backward(da, of_linear)
         return dx, linear | unit
 
-    def absorb(self, cache, **how):
-        self.unit.absorb(cache[1])
+    def absorb(self, cache, *, average=False):
+        self.unit.absorb(cache[1], average=average)

@@ -11,7 +11,7 @@ import importlib.util
 
 from numba import config, cuda, from_dtype, uint64
 
-from minindrnn.layer import Layer
+from minindrnn.layer import Layer, expect_known
 from minindrnn.shapes import FLOATS, expect
 
 from .blocks import without_padding
@@ -26,7 +26,11 @@ CUBLAS = importlib.util.find_spec("cupy") is not None and not config.ENABLE_CUDA
 
 def linear_forward(x, W, b=None, *, lengths=None):
     """x (T, B, M), W (N, M), b (N,) or zero  ->  y (T, B, N), cache. As `minindrnn.linear_forward`, on the device."""
-    expect("x", described(x), "TBM", like=("W", described(W), "NM"))
+    like = ("W", described(W), "NM")
+    expect(*like)
+    expect("x", described(x), "TBM", like)
+    if b is not None:
+        expect("b", described(b), "N", like)
     x = without_padding(x, lengths)
     (T, B, M), N = x.shape, W.shape[0]
     y = empty((T, B, N), x.dtype)
@@ -38,6 +42,8 @@ def linear_backward(dy, cache):
     """dy (T, B, N), cache  ->  dx (T, B, M), dW (N, M), db (N,), None if there was no b."""
     x, W, b, lengths = cache
     (T, B, M), N = x.shape, W.shape[0]
+    expect("dy", described(dy), "TBN", like=("W", described(W), "NM"))
+    expect("dy", described(dy), "TBN", like=("x", described(x), "TBM"))
     dy, dx = without_padding(dy, lengths), empty((T, B, M), x.dtype)
     product(dy, W, dx, T * B, M, N, "NN")                                                    # B1
     parts = empty((-(-T * B // ROWS), N, M), x.dtype)
@@ -82,10 +88,11 @@ class Linear(Layer):
     def __init__(self, parameters):
         self.parameters = parameters
 
-    def forward(self, x, state=None, *, lengths=None, **how):
+    def forward(self, x, state=None, *, lengths=None, **unused):
+        expect_known(unused)
         return linear_forward(x, self["W"], self["b"], lengths=lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         dx, dW, db = linear_backward(dy, cache)
         return dx, {"W": dW, "b": db}
 

@@ -22,7 +22,10 @@ from .sums import sums
 
 def mean_squared_error(y, target, loss):
     """y (B, K) on the device, target (B, K), loss (1,), to be written  ->  dy (B, K)."""
-    expect("target", target, "BK", like=("y", described(y), "BK"))
+    like = ("y", described(y), "BK")
+    expect(*like)
+    expect("target", target, "BK", like)
+    expect("loss", described(loss), "1", like)
     dy, terms, share = empty(y.shape, y.dtype), empty(y.shape, y.dtype), y.dtype.type(1 / y.size)
     launch_each(squares, y.size, flat(y), flat(sent(target)), share, flat(terms), flat(dy))                  # B1
     sums(terms, 1, out=loss)                                                                                 # F1
@@ -34,6 +37,9 @@ def cross_entropy(y, target, loss):
 
     A target of -1 is not counted.
     """
+    like = ("y", described(y), "TBK" if y.ndim == 3 else "BK")
+    expect(*like)
+    expect("loss", described(loss), "1", like)
     target, R = expect_classes(target, y.shape)
     dy, terms, share = empty(y.shape, y.dtype), empty(target.shape, y.dtype), y.dtype.type(1 / R)
     target = sent(target.astype(np.int64))

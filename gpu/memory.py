@@ -6,13 +6,20 @@ import math
 
 from numba import cuda
 
-from .device import empty, launch_each
+from minindrnn.shapes import expect, expect_number
+
+from .device import described, empty, launch_each
 from .recurrence import ZERO
 from .sums import sums
 
 
 def penalty(u, bound, weight, loss, du):
     """Add weight times the penalty of u (N,) to loss (1,), and its gradient to du (N,)."""
+    like = ("u", described(u), "N")
+    expect(*like)
+    expect("loss", described(loss), "1", like)
+    expect("du", described(du), "N", like)
+    expect_number("bound", bound, 0)
     square, (bound, weight) = empty(u.shape, u.dtype), map(u.dtype.type, (bound, weight))
     launch_each(squares, u.size, u, bound, square)
     launch_each(pull, u.size, u, bound, weight, sums(square, 1), loss, du)

@@ -12,6 +12,8 @@ import numpy as np
 from numba import cuda
 
 from minindrnn.layer import leaves
+from minindrnn.optim import matched
+from minindrnn.shapes import expect_same
 
 from .device import flat, launch_each
 
@@ -20,15 +22,19 @@ class Adam:
     """The twin of an optimiser on the CPU, for the twins of its parameters; arrays maps its `state()` to the device."""
 
     def __init__(self, optimiser, parameters, arrays):
+        for path, parameter in leaves(parameters):
+            for name in ("m", "v"):
+                expect_same(path, parameter.value, "the optimiser's memory of it", arrays[f"{name}.{path}"])
         self.parameters, self.arrays, self.updates = parameters, arrays, optimiser.updates
         self.beta1, self.beta2 = optimiser.beta1, optimiser.beta2
         self.epsilon, self.decay = optimiser.epsilon, optimiser.decay
 
     def update(self, grads, rate, *, limit=np.inf, bound=np.inf):
-        """Change the parameters, given gradients on the same tree."""
+        """Change the parameters, given gradients on the same tree; ValueError or TypeError if they are on another."""
+        found = matched(self.parameters, grads)
         self.updates += 1
         k = int(self.updates)
-        for path, parameter, grad in leaves(self.parameters, grads):
+        for path, parameter, grad in found:
             constants = (limit, self.decay if parameter.role == "weight" else 0.0, rate / (1 - self.beta1**k),
                          1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon,
                          bound if parameter.role == "recurrent" else np.inf)

@@ -60,7 +60,10 @@ def indrnn_backward(dh, cache, *, stream=None):
     """dh (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N). As `minindrnn.indrnn_backward`; arrays as above."""
     with on(stream, dh):
         given, dh, (u, h0, h), (activation, steps) = dh, seen(dh), map(seen, cache[:3]), cache[3:]
-        expect("dh", described(dh), "TBN", like=("h", described(h), "TBN"))
+        like = ("h", described(h), "TBN")
+        expect("dh", described(dh), "TBN", like)
+        expect("u", described(u), "N", like)                                # a cache may have been put together anew
+        expect("h0", described(h0), "BN", like)
         results = [new(array, given) for array in (dh, u, h0)]
         da, du, dh0 = map(seen, results)
         columns = new(h0, dh)                                               # du of each sequence

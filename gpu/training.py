@@ -9,6 +9,8 @@ from numba import cuda
 import minindrnn
 from minindrnn.blocks import Chain
 from minindrnn.layer import Layer, Parameter, leaves
+from minindrnn.optim import matched
+from minindrnn.shapes import expect_generator
 
 from . import blocks, losses
 from .batchnorm import BatchNorm
@@ -42,6 +44,9 @@ class Twin:
             raise NoTwin(f"the loss {loss.__name__} is there for the CPU only")
         if type(optimiser) is not minindrnn.Adam:
             raise NoTwin(f"the optimiser {type(optimiser).__name__} is there for the CPU only")
+        learned, there = ([id(parameter) for _, parameter in leaves(tree.parameters)] for tree in (optimiser, network))
+        if learned != there:
+            raise NoTwin("an optimiser of some of the network's parameters is there for the CPU only")
         self.copies, self.workspace, self.losses, self.place = [], Workspace(), None, 0
         self.network, self.loss = self._layer(network), LOSSES[loss]
         moments = {name: self._copy(array) for name, array in optimiser.state().items() if name != "updates"}
@@ -49,6 +54,7 @@ class Twin:
 
     def train_step(self, x, target, rate, *, lengths=None, rng=None, bound=None, penalty=0.0, clip=10.0):
         """As `minindrnn.training.train_step`, for arrays on the host; the loss is read when float() is taken of it."""
+        expect_generator(rng, none=True)
         loss = self._loss()
         with self.workspace:
             y, cache = self.network.forward(sent(x), lengths=lengths, statistics="batch", rng=rng)
@@ -83,8 +89,8 @@ class Twin:
             there.copy_to_device(host)
 
     def _penalise(self, weight, bound, grads, loss):
-        for _, parameter, grad in leaves(self.network.parameters, grads):
-            if weight and parameter.role == "recurrent":
+        for _, parameter, grad in matched(self.network.parameters, grads) if weight else ():
+            if parameter.role == "recurrent":
                 penalty(parameter.value, bound, weight, loss, grad)
 
     def _loss(self):

@@ -25,8 +25,8 @@ import numpy as np
 
 from .arrays import empty_like
 from .compiled import kernel
-from .layer import Layer, Parameter
-from .shapes import expect, expect_choice, expect_count, expect_lengths, expect_number
+from .layer import Layer, Parameter, expect_known
+from .shapes import expect, expect_choice, expect_count, expect_lengths, expect_number, expect_out, expect_same
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5,
@@ -54,7 +54,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
     expect("mean", mean, "GN", like)
     expect("var", var, "GN", like=("mean", mean, "GN"))
     mask = np.ones((1, x.shape[2]), x.dtype) if mask is None else mask
-    expect("mask", mask, "1N" if len(mask) == 1 else "BN", like)
+    expect("mask", mask, "1N" if np.shape(mask)[:1] == (1,) else "BN", like)
     expect_choice("statistics", statistics, ("batch", "running"))
     expect_number("eps", eps, 0)
     T, B, N = x.shape
@@ -76,12 +76,13 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
 def batchnorm_backward(dy, cache, *, out=None):
     """dy (T, B, N), cache of the forward pass  ->  dx (T, B, N), dgamma (N,), dbeta (N,).
 
-    out   where to write dx; `out=dy` works in place
+    out   where to write dx, an array with memory of its own; or `out=dy`, which works in place
     """
     x, mean, s, gamma, mask, _, _, steps, per_step, _ = cache
     total, slope, dgamma, dbeta = backward_sums(dy, cache)                                            # B2, B3
+    if out is not None:
+        expect_out("out", out, "TBN", ("dy", dy, "TBN"), x=x, gamma=gamma, mask=mask)
     dx = empty_like(dy) if out is None else out
-    expect("out", dx, "TBN", like=("dy", dy, "TBN"))
     if dx is not dy:
         np.copyto(dx, dy)
     spread(dx, x, mean, gamma * s, total, slope, mask, steps, per_step)                               # B4
@@ -134,7 +135,9 @@ class BatchNorm(Layer):
         self.buffers = {"mean": np.zeros((rows, channels), dtype), "var": np.ones((rows, channels), dtype),
                         "updates": np.zeros(rows, np.int64)}
 
-    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, **how):
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, **unused):
+        expect_known(unused)
+        expect("x", x, "TBN", like=("gamma", self["gamma"], "N"))
         rows = self._rows(start, x.shape[0])
         trained = self._trained(rows)
         y, cache = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
@@ -158,6 +161,7 @@ class BatchNorm(Layer):
 
     def step(self, x, state=None, *, start=0):
         expect("x", x, "BN", like=("gamma", self["gamma"], "N"))
+        expect_same("beta", self["beta"], "gamma", self["gamma"])
         g = self._trained(self._rows(start, 1))[0] if self.per_step else 0
         y = np.empty_like(x)
         tick(x, self["gamma"], self["beta"], self.buffers["mean"][g], self.buffers["var"][g], self.eps, y)
@@ -166,7 +170,8 @@ class BatchNorm(Layer):
     def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
         The last row takes in all positions from there on, each in turn. average: the k-th one weighs 1 / k instead."""
-        (*_, count, own, _, _, (mean, var)), rows = cache
+        (x, *_, count, own, _, _, (mean, var)), rows = cache
+        expect_same("x in the cache", x[0, 0], "gamma", self["gamma"])
         unbiased = var * (count / np.maximum(count - 1, 1))[:, None]
         for g, row in enumerate(rows):
             if own[g]:

@@ -7,7 +7,7 @@ Padding stays where it is, and is not read. Source: Schuster and Paliwal, IEEE T
 """
 import numpy as np
 
-from .layer import Layer
+from .layer import Layer, expect_branches
 from .shapes import expect, expect_lengths
 
 
@@ -42,13 +42,15 @@ class Bidirectional(Layer):
         return [self.onward.buffers, self.back.buffers]
 
     def forward(self, x, state=None, *, lengths=None, **how):
-        first, second = (None, None) if state is None else state
-        y, of_onward = self.onward.forward(x, first, lengths=lengths, **how)
-        z, of_back = self.back.forward(reverse(x, lengths), second, lengths=lengths, **how)
+        state = [None, None] if state is None else state
+        expect_branches("state", [None, None], state)
+        y, of_onward = self.onward.forward(x, state[0], lengths=lengths, **how)
+        z, of_back = self.back.forward(reverse(x, lengths), state[1], lengths=lengths, **how)
         return np.concatenate([y, reverse(z, lengths)], axis=2), (of_onward, of_back, y.shape[2], lengths)   # F1
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_onward, of_back, N, lengths = cache
+        expect("dy", dy, "TBZ")
         dx, onward = self.onward.backward(dy[:, :, :N].copy(), of_onward, overwrite=True)
         dz = reverse(dy[:, :, N:].copy(), lengths)
         dz, back = self.back.backward(dz, of_back, overwrite=True)
@@ -61,6 +63,6 @@ class Bidirectional(Layer):
         """That of the first layer; nothing is carried on for the second, which starts anew at every segment's end."""
         return [self.onward.last_state(cache[0]), None]
 
-    def absorb(self, cache, **how):
-        self.onward.absorb(cache[0], **how)
-        self.back.absorb(cache[1], **how)
+    def absorb(self, cache, *, average=False):
+        self.onward.absorb(cache[0], average=average)
+        self.back.absorb(cache[1], average=average)

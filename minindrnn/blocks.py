@@ -10,8 +10,8 @@ F'(dy) is the backward pass of F. Source of the two middle ones for IndRNN: arXi
 import numpy as np
 
 from .arrays import empty, empty_like
-from .layer import Layer
-from .shapes import expect_lengths, without_padding
+from .layer import Layer, expect_branches
+from .shapes import expect, expect_lengths, without_padding
 
 
 class Chain(Layer):
@@ -50,8 +50,7 @@ class Chain(Layer):
 
     def _states(self, state):
         state = [None] * len(self.layers) if state is None else state
-        if len(state) != len(self.layers):
-            raise ValueError(f"state: expected one entry for each of {len(self.layers)} layers, got {len(state)}")
+        expect_branches("state", self.layers, state)
         return state
 
     def step(self, x, state=None, *, start=0):
@@ -64,9 +63,9 @@ class Chain(Layer):
     def last_state(self, caches):
         return [layer.last_state(cache) for layer, cache in zip(self.layers, caches)]
 
-    def absorb(self, caches, **how):
+    def absorb(self, caches, *, average=False):
         for layer, cache in zip(self.layers, caches):
-            layer.absorb(cache, **how)
+            layer.absorb(cache, average=average)
 
 
 class Around(Layer):
@@ -86,8 +85,8 @@ class Around(Layer):
     def last_state(self, cache):
         return self.layer.last_state(cache[0])
 
-    def absorb(self, cache, **how):
-        self.layer.absorb(cache[0], **how)
+    def absorb(self, cache, *, average=False):
+        self.layer.absorb(cache[0], average=average)
 
 
 class Residual(Around):
@@ -99,7 +98,7 @@ class Residual(Around):
             raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
         return without_padding(np.add(x, y, out=empty_like(x)), lengths, overwrite=True), (cache, lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, lengths = cache
         dx, grads = self.layer.backward(dy, cache)
         return without_padding(np.add(dy, dx, out=empty_like(dy)), lengths, overwrite=True), grads
@@ -113,13 +112,17 @@ class Concatenate(Around):
     """x (T, B, M)  ->  y = [x, F(x)] (T, B, M + N): the channels of F(x) behind those of x."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
+        expect("x", x, "TBM")
         T, B, M = x.shape
         y, cache = self.layer.forward(x, state, lengths=lengths, **how)
         both = np.concatenate([x, y], axis=2, out=empty((T, B, M + y.shape[2]), x.dtype))
         return without_padding(both, lengths, overwrite=True), (cache, M, lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, M, lengths = cache
+        expect("dy", dy, "TBZ")
+        if dy.shape[2] <= M:
+            raise ValueError(f"dy: expected more than {M} channels, got shape {dy.shape}")
         dskip, dF = dy[:, :, :M], empty((*dy.shape[:2], dy.shape[2] - M), dy.dtype)
         dF[:] = dy[:, :, M:]
         dx, grads = self.layer.backward(dF, cache, overwrite=True)
@@ -134,13 +137,15 @@ class AtLastStep(Around):
     """Apply a stateless layer to each sequence's last step only: x (T, B, N)  ->  y (B, K)."""
 
     def forward(self, x, state=None, *, lengths=None, **how):
+        expect("x", x, "TBN")
         T, B, _ = x.shape
         last = expect_lengths(lengths, T, B) - 1, np.arange(B)
         y, cache = self.layer.forward(x[last][np.newaxis], **how)
         return y[0], (cache, last, x.shape)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         cache, last, shape = cache
+        expect("dy", dy, "BK")
         dlast, grads = self.layer.backward(dy[np.newaxis], cache)
         dx = empty(shape, dy.dtype)
         dx[:] = 0

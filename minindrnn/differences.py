@@ -9,7 +9,7 @@ Cache: x (and the lengths). Source: the authors' network for NTU RGB+D with augm
 """
 import numpy as np
 
-from .layer import Layer
+from .layer import Layer, expect_known
 from .shapes import expect, last_step, without_padding
 
 
@@ -47,10 +47,11 @@ def differences_backward(dy, cache):
 class Differences(Layer):
     """x (T, B, M)  ->  [x, x - x one step before], (T, B, 2 M). The state is the last x, (B, M)."""
 
-    def forward(self, x, state=None, *, lengths=None, **how):
+    def forward(self, x, state=None, *, lengths=None, **unused):
+        expect_known(unused)
         return differences_forward(x, state, lengths=lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         dx, dx0 = differences_backward(dy, cache)
         return dx, {"h0": dx0}
 

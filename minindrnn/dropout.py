@@ -11,8 +11,8 @@ so that a CPU and a GPU leave out the same ones.
 """
 import numpy as np
 
-from .layer import Layer
-from .shapes import expect, expect_number, without_padding
+from .layer import Layer, expect_known
+from .shapes import expect, expect_generator, expect_number, without_padding
 
 
 def dropout_forward(x, p, rng):
@@ -32,12 +32,13 @@ def dropout_forward(x, p, rng):
 
 def dropout_backward(dy, mask):
     """dy (T, B, N), cache  ->  dx (T, B, N)."""
-    expect("dy", dy, "TBN")
+    expect("dy", dy, "TBN", like=None if mask is None else ("mask", mask, "BN"))
     return dy if mask is None else dy * mask                                             # B1
 
 
 def draw(shape, p, rng, dtype):
     """The mask; None if nothing is left out."""
+    expect_generator(rng, none=True)
     if rng is None or p == 0:
         return None
     seed, threshold, whole = chances(p, rng, dtype)
@@ -71,10 +72,13 @@ class Dropout(Layer):
         expect_number("p", p, 0, np.nextafter(1, 0))
         self.p = p
 
-    def forward(self, x, state=None, *, rng=None, lengths=None, **how):
+    def forward(self, x, state=None, *, rng=None, lengths=None, **unused):
+        expect_known(unused)
+        expect("x", x, "TBN")
         y, mask = dropout_forward(without_padding(x, lengths), self.p, rng)
         return y, (mask, lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         mask, lengths = cache
+        expect("dy", dy, "TBN")
         return dropout_backward(without_padding(dy, lengths), mask), {}

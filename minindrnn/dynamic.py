@@ -11,8 +11,8 @@ import numpy as np
 
 from . import memory
 from .layer import leaves
-from .optim import clip_values
-from .shapes import expect_number
+from .optim import clip_values, matched
+from .shapes import expect_number, expect_writable
 
 
 def gradients(network, loss, segments, learn=None):
@@ -36,7 +36,7 @@ def mean_squares(network, loss, segments):
     total, count = {path: np.zeros(parameter.value.shape) for path, parameter in leaves(network.parameters)}, 0
     for _, grads in gradients(network, loss, segments):
         count += 1
-        for path, _, grad in leaves(network.parameters, grads):
+        for path, _, grad in matched(network.parameters, grads):
             total[path] += np.square(grad, dtype=np.float64)
     if not count:
         raise ValueError("segments: expected at least one, got none")
@@ -53,6 +53,11 @@ class Adaptation:
     def __init__(self, parameters, squares, *, rate, decay, epsilon=2e-5, clip=10.0, bound=None):
         expect_number("rate", rate, 0)
         expect_number("decay", decay, 0, 1)
+        for path, parameter in leaves(parameters):
+            expect_writable(path, parameter.value)
+            if np.shape(squares.get(path)) != parameter.value.shape:
+                raise ValueError(f"squares of {path}: expected {parameter.value.shape} like {path}, "
+                                 f"got {np.shape(squares.get(path))}")
         self.parameters, self.rate, self.epsilon, self.clip, self.bound = parameters, rate, epsilon, clip, bound
         self.rms = {path: np.sqrt(square) for path, square in squares.items()}
         mean = sum(rms.sum() for rms in self.rms.values()) / sum(rms.size for rms in self.rms.values())

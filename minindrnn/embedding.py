@@ -12,8 +12,8 @@ Cache: tokens, mask, M (and the lengths). Source: Gal and Ghahramani, arXiv 1512
 import numpy as np
 
 from .compiled import kernel
-from .layer import Layer, Parameter, drawn
-from .shapes import expect, expect_count, expect_lengths, expect_number, without_padding
+from .layer import Layer, Parameter, drawn, expect_known
+from .shapes import expect, expect_count, expect_generator, expect_lengths, expect_number, without_padding
 
 
 def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
@@ -29,6 +29,7 @@ def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
     """
     expect("E", E, "VM")
     expect_number("p", p, 0, np.nextafter(1, 0))
+    expect_generator(rng, none=True)
     tokens = np.asarray(tokens)
     if tokens.dtype.kind not in "iu" or tokens.ndim != 2 or tokens.size == 0:
         raise ValueError(f"tokens: expected integers (T, B), got {tokens.dtype} of shape {tokens.shape}")
@@ -72,10 +73,11 @@ class Embedding(Layer):
         E = drawn(rng, "uniform", -width, width, (tokens, channels), dtype=dtype)
         self.parameters = {"E": Parameter(E, "weight")}
 
-    def forward(self, x, state=None, *, lengths=None, rng=None, **how):
+    def forward(self, x, state=None, *, lengths=None, rng=None, **unused):
+        expect_known(unused)
         return embedding_forward(x, self["E"], self.p, rng, lengths=lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         """The gradient of the tokens is None: there is none."""
         return None, {"E": embedding_backward(dy, cache)}
 

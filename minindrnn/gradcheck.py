@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .layer import leaves
+from .shapes import expect_generator
 
 EPS, TOLERANCE = 1e-6, 1e-6
 
@@ -43,6 +44,7 @@ def check(problem, rng):
 
     Arrays are float64, of any shape, (N,) or (T, B, N); rng, a `numpy.random.Generator`, draws the directions.
     """
+    expect_generator(rng)
     y, cache = problem.forward()
     y = np.asarray(y)
     if not np.isfinite(y).all():

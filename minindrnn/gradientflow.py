@@ -10,6 +10,7 @@ from .dense import DenseIndRNN
 from .linear import Linear
 from .residual import ResidualIndRNN
 from .rnn import RNN
+from .shapes import expect_generator
 from .stacked import StackedIndRNN
 
 
@@ -19,6 +20,7 @@ def gradient_norms(network, x, rng):
     network   a `Chain`, run with the statistics of the batch
     rng       a `numpy.random.Generator`, for dL/dy, which has norm 1
     """
+    expect_generator(rng)
     caches = []
     for layer in network.layers:
         x, cache = layer.forward(x, statistics="batch")

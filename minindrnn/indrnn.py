@@ -13,10 +13,10 @@ import numpy as np
 from .activations import KIND
 from .batchnorm import BatchNorm
 from .dropout import draw, dropout_backward, dropout_forward
-from .layer import Layer, Parameter, drawn
+from .layer import Layer, Parameter, drawn, expect_known
 from .linear import NARROW, Linear, linear_backward, linear_forward, scaled
 from .recurrence import FORWARD, indrnn_backward, indrnn_forward
-from .shapes import expect, expect_choice, expect_count, expect_number
+from .shapes import expect, expect_choice, expect_count, expect_number, expect_same
 
 
 class Unit(Layer):
@@ -41,6 +41,8 @@ class Unit(Layer):
         expect_number("u, its low end", low, -np.inf)
         expect_number("u, its high end", high, low)
         expect_choice("norm", norm, (None, "before", "after"))
+        if norm_options and norm is None:
+            raise ValueError(f"norm_options: expected none of them without a norm, got {', '.join(norm_options)}")
         self.activation, self.order = activation, norm
         self.norm = norm_layer(neurons, dtype=dtype, **(norm_options or {})) if norm else Layer()
         expect_choice("activation", activation, KIND)
@@ -56,6 +58,7 @@ class Unit(Layer):
     def forward(self, a, state=None, *, b=None, overwrite=False, lengths=None, rng=None, **how):
         """As for every layer, with its TypeError and ValueError; b (neurons,) is added to a on the way, overwrite lets h
         be written over a."""
+        expect_known(how)
         of_norm, mask = None, None
         if self.order == "before":
             a, of_norm = self.norm.forward(a, lengths=lengths, **how)
@@ -94,6 +97,7 @@ class Unit(Layer):
         h, h0 = a.copy(), np.zeros_like(a) if state is None else state
         expect("h0", h0, "BN", like=("a", a, "BN"))
         forward, b = FORWARD[self.activation, b is not None], self["u"] if b is None else b
+        expect_same("b", b, "u", self["u"])
         forward(h.reshape(1, -1), self["u"], b, h0.reshape(-1), 0, h.size, 1)
         return self.norm.step(h, start=start)[0] if self.order == "after" else h.copy(), h
 
@@ -101,9 +105,9 @@ class Unit(Layer):
         _, (_, _, h, _, runs), _, _ = cache
         return np.concatenate([h[steps - 1, first:last] for first, last, steps in runs])
 
-    def absorb(self, cache, **how):
+    def absorb(self, cache, *, average=False):
         if self.order:
-            self.norm.absorb(cache[0], **how)
+            self.norm.absorb(cache[0], average=average)
 
 
 class IndRNN(Layer):
@@ -136,9 +140,9 @@ class IndRNN(Layer):
         y, of_unit = self.unit.forward(a, state, b=b if fused else None, overwrite=True, lengths=lengths, **how)
         return y, (of_linear, of_unit)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_linear, of_unit = cache
-        da, unit = self.unit.backward(dy, of_unit, **how)
+        da, unit = self.unit.backward(dy, of_unit, overwrite=overwrite)
         dx, dW, db = linear_backward(da, of_linear)
         return dx, {"W": dW, "b": db} | unit
 
@@ -151,5 +155,5 @@ class IndRNN(Layer):
     def last_state(self, cache):
         return self.unit.last_state(cache[1])
 
-    def absorb(self, cache, **how):
-        self.unit.absorb(cache[1], **how)
+    def absorb(self, cache, *, average=False):
+        self.unit.absorb(cache[1], average=average)

@@ -12,7 +12,7 @@ Source: arXiv 1910.06251, section 5; tied weights: Press and Wolf, arXiv 1608.05
 import numpy as np
 
 from .embedding import Embedding
-from .layer import Layer, Parameter
+from .layer import Layer, Parameter, expect_branches
 from .linear import linear_backward, linear_forward
 
 
@@ -40,13 +40,14 @@ class LanguageModel(Layer):
         return {"body": self.body.buffers}
 
     def forward(self, x, state=None, *, lengths=None, **how):
+        state = {"body": None} if state is None else state
+        expect_branches("state", {"body": None}, state)
         x, of_embedding = self.embedding.forward(x, lengths=lengths, **how)                        # F1
-        state = None if state is None else state["body"]
-        h, of_body = self.body.forward(x, state, lengths=lengths, **how)                           # F2
+        h, of_body = self.body.forward(x, state["body"], lengths=lengths, **how)                   # F2
         y, of_decoder = linear_forward(h, self["E"], self["b"], lengths=lengths)                   # F3
         return y, (of_embedding, of_body, of_decoder)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_embedding, of_body, of_decoder = cache
         dh, dE, db = linear_backward(dy, of_decoder)                                               # B1
         dx, body = self.body.backward(dh, of_body, overwrite=True)                                                 # B2
@@ -56,5 +57,5 @@ class LanguageModel(Layer):
     def last_state(self, cache):
         return {"body": self.body.last_state(cache[1])}
 
-    def absorb(self, cache, **how):
-        self.body.absorb(cache[1], **how)
+    def absorb(self, cache, *, average=False):
+        self.body.absorb(cache[1], average=average)

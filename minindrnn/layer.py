@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shapes import FLOATS, expect_choice
+from .shapes import FLOATS, expect_choice, expect_generator, expect_writable
 
 ROLES = ("weight", "bias", "gain", "recurrent")
 
@@ -29,6 +29,8 @@ class Parameter:
 
     def __post_init__(self):
         expect_choice("role", self.role, ROLES)
+        if not hasattr(self.value, "dtype"):
+            raise TypeError(f"value: expected an array, got {type(self.value).__name__}")
         if self.value.dtype not in FLOATS:
             raise TypeError(f"dtype: expected float32 or float64, got {self.value.dtype}")
 
@@ -56,7 +58,7 @@ class Layer:
         rng          a `numpy.random.Generator` to draw dropout from; None leaves everything in
 
         x is of the dtype of the parameters, float32 or float64, and so is y. Raises TypeError or ValueError naming the
-        array.
+        array. A layer takes all these keywords, names those that it uses, and refuses any other: see `expect_known`.
         """
         raise NotImplementedError
 
@@ -76,6 +78,8 @@ class Layer:
 
         x (B, M), state, the number of steps before this one  ->  y (B, K), the next state
         """
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
         y, cache = self.forward(x[np.newaxis], state, start=start)
         return y.reshape(len(x), -1), self.last_state(cache)
 
@@ -86,10 +90,24 @@ class Layer:
         """
 
 
+def expect_known(unused):
+    """Raise TypeError unless the keywords that a layer makes no use of are those of `Layer.forward`.
+
+    >>> expect_known({"lenghts": [3, 1]})
+    Traceback (most recent call last):
+    TypeError: forward: expected some of lengths, statistics, start, rng, got lenghts
+    """
+    known = Layer.forward.__kwdefaults__
+    for name in unused:
+        if name not in known:
+            raise TypeError(f"forward: expected some of {', '.join(known)}, got {name}")
+
+
 def reset(state, sequences):
     """Zero the state of some sequences, given by a mask (B,) or by indices, in place: they start anew."""
-    for _, h in leaves(state):
+    for path, h in leaves(state):
         if h is not None:
+            expect_writable(path or "state", h)
             h[..., sequences, :] = 0
 
 
@@ -98,21 +116,50 @@ def drawn(rng, distribution, *arguments, dtype):
     Without a generator a blank of that shape which takes no memory, enough to describe a network."""
     if rng is None:
         return np.broadcast_to(np.zeros((), dtype), arguments[-1])
+    expect_generator(rng, none=True)
     return getattr(rng, distribution)(*arguments).astype(dtype)
 
 
 def leaves(tree, *others, path=""):
     """Yield (path, leaf, ...) for every leaf of the tree, in order, with the leaves of the other trees at the
-    same places; what only the others have is passed over.
+    same places. Names that only the others have are passed over, as that of a state is; a list has the same length in
+    all of them. Raises ValueError, naming the path, where they do not fit.
 
     >>> [path for path, _ in leaves([{"W": 1, "b": 2}, {"u": 3}])]
     ['0.W', '0.b', '1.u']
     """
-    if isinstance(tree, (dict, list)):
-        for key, branch in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from leaves(branch, *(other[key] for other in others), path=f"{path}.{key}" if path else str(key))
-    else:
+    if not isinstance(tree, (dict, list)):
         yield path, tree, *others
+        return
+    for other in others:
+        expect_branches(path or "tree", tree, other)
+    for key, branch in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        here, there = f"{path}.{key}" if path else str(key), [other[key] for other in others]
+        if isinstance(branch, (dict, list)):
+            yield from leaves(branch, *there, path=here)
+        else:                                             # a generator for every leaf would take twice as long
+            yield here, branch, *there
+
+
+def expect_branches(name, tree, other):
+    """Raise ValueError unless the other tree, of that name, has all branches that this one has.
+
+    >>> expect_branches("state", [1, 2], [1])
+    Traceback (most recent call last):
+    ValueError: state: expected a list of 2, got a list of 1
+    """
+    if isinstance(tree, dict):
+        fits = isinstance(other, dict) and tree.keys() <= other.keys()
+    else:
+        fits = isinstance(other, (list, tuple)) and len(other) == len(tree)
+    if not fits:
+        raise ValueError(f"{name}: expected {_branches(tree)}, got {_branches(other)}")
+
+
+def _branches(tree):
+    if isinstance(tree, dict):
+        return f"{{{', '.join(map(str, tree))}}}"
+    return f"a list of {len(tree)}" if isinstance(tree, (list, tuple)) else type(tree).__name__
 
 
 def count(tree):

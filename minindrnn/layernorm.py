@@ -16,7 +16,7 @@ Source: Ba et al., arXiv 1607.06450.
 import numpy as np
 
 from .compiled import kernel
-from .layer import Layer, Parameter
+from .layer import Layer, Parameter, expect_known
 from .shapes import expect, expect_count, expect_lengths, expect_number
 
 
@@ -62,10 +62,11 @@ class LayerNorm(Layer):
         self.parameters = {"gamma": Parameter(np.full(channels, gain, dtype), "gain"),
                            "beta": Parameter(np.zeros(channels, dtype), "bias")}
 
-    def forward(self, x, state=None, *, lengths=None, **how):
+    def forward(self, x, state=None, *, lengths=None, **unused):
+        expect_known(unused)
         return layernorm_forward(x, self["gamma"], self["beta"], lengths=lengths, eps=self.eps)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         dx, dgamma, dbeta = layernorm_backward(dy, cache)
         return dx, {"gamma": dgamma, "beta": dbeta}
 

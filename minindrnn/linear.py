@@ -15,7 +15,7 @@ import numpy as np
 
 from .arrays import empty
 from .compiled import kernel, reordered
-from .layer import Layer, Parameter, drawn
+from .layer import Layer, Parameter, drawn, expect_known
 from .shapes import expect, expect_count, expect_number, without_padding
 
 NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
@@ -125,10 +125,11 @@ class Linear(Layer):
             "b": Parameter(np.zeros(outputs, dtype), "bias"),
         }
 
-    def forward(self, x, state=None, *, lengths=None, **how):
+    def forward(self, x, state=None, *, lengths=None, **unused):
+        expect_known(unused)
         return linear_forward(x, self["W"], self["b"], lengths=lengths)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         dx, dW, db = linear_backward(dy, cache)
         return dx, {"W": dW, "b": db}
 

@@ -13,7 +13,7 @@ Source: Li et al., arXiv 1910.06251, section 3 (ranges); half-life is ours.
 import numpy as np
 
 from .layer import leaves
-from .shapes import expect_number
+from .shapes import expect, expect_number, expect_writable
 
 
 def largest(T, gamma=2.0):
@@ -52,8 +52,9 @@ def half_life(u):
 def project(parameters, bound):
     """Clip every recurrent parameter of the tree to [-bound, bound], in place."""
     expect_number("bound", bound, 0)
-    for _, parameter in leaves(parameters):
+    for path, parameter in leaves(parameters):
         if parameter.role == "recurrent":
+            expect_writable(path, parameter.value)
             np.clip(parameter.value, -bound, bound, out=parameter.value)
 
 
@@ -64,6 +65,7 @@ def penalty(u, bound):
     >>> loss, du.tolist()
     (5.0, [0.0, 0.6, -0.8])
     """
+    expect("u", u, "N")
     expect_number("bound", bound, 0)
     excess = np.maximum(np.abs(u) - bound, 0)
     norm = float(np.sqrt(np.sum(excess**2, dtype=np.float64)))

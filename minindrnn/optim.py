@@ -3,27 +3,60 @@
 An optimiser is made for a tree of parameters and updates them in place; `state()` is all it remembers.
 Decay is the coupled kind of the papers, decay * value added to the gradient after clipping, and only for
 parameters of role "weight": never u, never a bias.
+
+A part of a tree is a tree. What an optimiser was not made for stays as it is; two optimisers have two rates:
+
+>>> from minindrnn import StackedIndRNN
+>>> network = StackedIndRNN(2, 4, 2, 1, np.random.default_rng(0), steps=9)        # three layers: the last one is linear
+>>> y, cache = network.forward(np.ones((9, 1, 2), np.float32))
+>>> _, grads = network.backward(np.ones_like(y), cache)
+>>> first, *rest = network.parameters
+>>> slow, fast = Adam([first]), Adam(rest)
+>>> slow.update(grads[:1], 1e-4)
+>>> fast.update(grads[1:], 1e-2)
+
+An empty branch, {}, keeps the place of what is frozen, and `train_step` clips, updates and projects the rest only. Of a
+dict what is not named is frozen, so that all u can learn at a rate of their own:
+
+>>> before, learned = first["W"].value.copy(), Adam([{}, *rest])
+>>> learned.update(grads, 1e-2)
+>>> bool(np.all(first["W"].value == before))
+True
+>>> only_u = Adam([{"u": layer["u"]} for layer in network.parameters[:2]] + [{}])
+>>> only_u.update(grads, 1e-4)
 """
+from functools import cache
+
 import numpy as np
 
 from .compiled import kernel
 from .layer import leaves
-from .shapes import expect_number
+from .shapes import expect_number, expect_same, expect_writable
+
+
+def matched(parameters, grads):
+    """[(path, parameter, gradient)] of two trees. TypeError or ValueError naming the path, unless each gradient has the
+    shape and dtype of its parameter."""
+    found = list(leaves(parameters, grads))
+    for path, parameter, grad in found:
+        expect_same(f"gradient of {path}", grad, path, parameter.value)
+    return found
 
 
 def clip_values(parameters, grads, limit):
     """Clamp every element of the parameters' gradients to [-limit, limit], in place (the papers' way, limit 10)."""
     expect_number("limit", limit, 0)
-    for _, _, grad in leaves(parameters, grads):
+    for grad in _changeable(parameters, grads):
         np.clip(grad, -limit, limit, out=grad)
 
 
 def clip_norm(parameters, grads, limit):
     """Scale all gradients together, in place, so that their common 2-norm is at most limit; return the norm before."""
     expect_number("limit", limit, 0)
-    norm = float(np.sqrt(sum(np.sum(np.square(grad, dtype=np.float64)) for _, _, grad in leaves(parameters, grads))))
+    grads = _changeable(parameters, grads)
+    norm = float(np.sqrt(sum(np.sum(np.square(grad, dtype=np.float64)) for grad in grads)))
     if norm > limit:
-        for _, _, grad in leaves(parameters, grads):
+        for grad in grads:
             grad *= limit / norm
     return norm
 
@@ -39,12 +72,11 @@ class SGD:
         expect_number("momentum", momentum, 0, 1)
         expect_number("decay", decay, 0)
         self.parameters, self.momentum, self.decay = parameters, momentum, decay
-        self.velocity = {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}
+        self.velocity = _zeros(parameters)
 
     def update(self, grads, rate):
-        """Change the parameters, given gradients on the same tree."""
-        for path, parameter, grad in leaves(self.parameters, grads):
-            velocity = self.velocity[path]
+        """Change the parameters, given gradients on the same tree; ValueError or TypeError if they are on another."""
+        for parameter, grad, velocity in _learned(self.parameters, grads, self.velocity):
             velocity *= self.momentum
             velocity += _decayed(parameter, grad, self.decay)
             parameter.value -= rate * velocity
@@ -69,19 +101,24 @@ class Adam:
         expect_number("beta2", beta2, 0, np.nextafter(1, 0))
         expect_number("decay", decay, 0)
         self.parameters, self.beta1, self.beta2, self.epsilon, self.decay = parameters, beta1, beta2, epsilon, decay
-        self.m = {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}
-        self.v = {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}
+        self.m, self.v = _zeros(parameters), _zeros(parameters)
         self.updates = np.zeros((), np.int64)
 
     def update(self, grads, rate):
-        """Change the parameters, given gradients on the same tree."""
+        """Change the parameters, given gradients on the same tree; ValueError or TypeError if they are on another."""
+        learned = _learned(self.parameters, grads, self.m, self.v)
         self.updates += 1
         k = int(self.updates)
-        for path, parameter, grad in leaves(self.parameters, grads):
-            constants = (rate / (1 - self.beta1**k), 1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k),
-                         self.epsilon, self.decay if parameter.role == "weight" else 0.0)
-            arrays = parameter.value, np.ascontiguousarray(grad), self.m[path], self.v[path]
-            adam(*(array.reshape(-1) for array in arrays), *map(parameter.value.dtype.type, constants))
+        common = (rate / (1 - self.beta1**k), 1 - self.beta1, 1 - self.beta2, 1 / (1 - self.beta2**k), self.epsilon)
+
+        @cache
+        def constants(dtype, decay):
+            return tuple(map(dtype.type, (*common, decay)))
+
+        for parameter, grad, m, v in learned:
+            value, decay = parameter.value, self.decay if parameter.role == "weight" else 0.0
+            adam(value.reshape(-1), np.ascontiguousarray(grad).reshape(-1), m.reshape(-1), v.reshape(-1),
+                 *constants(value.dtype, decay))
 
     def state(self):
         """{name: array}, the arrays themselves: to be saved, or written into."""
@@ -97,6 +134,36 @@ def adam(value, grad, m, v, rate, some1, some2, whole2, epsilon, decay):
         m[i] += some1 * (g - m[i])
         v[i] += some2 * (g * g - v[i])
         value[i] -= rate * m[i] / (np.sqrt(v[i] * whole2) + epsilon)
+
+
+# What an optimiser has in hand. All of it is checked before anything is changed.
+
+def _zeros(parameters):
+    """{path: zeros of the parameter's shape and dtype}."""
+    for path, parameter in leaves(parameters):
+        expect_writable(path, parameter.value)
+    return {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}
+
+
+def _learned(parameters, grads, *memories):
+    """[(parameter, gradient, ...)], with what is remembered of the parameter in each of the memories, {path: array}."""
+    found = []
+    for path, parameter, grad in matched(parameters, grads):
+        value, remembered = parameter.value, [memory[path] for memory in memories]
+        expect_same(path, value, "the optimiser's memory of it", remembered[0])
+        expect_writable(path, value)
+        if not value.flags.c_contiguous:
+            raise ValueError(f"{path}: expected a C-contiguous array, got strides {value.strides}")
+        found.append((parameter, grad, *remembered))
+    return found
+
+
+def _changeable(parameters, grads):
+    """The gradients of the parameters, which are to be changed in place."""
+    found = matched(parameters, grads)
+    for path, _, grad in found:
+        expect_writable(f"gradient of {path}", grad)
+    return [grad for _, _, grad in found]
 
 
 def _decayed(parameter, grad, decay):

@@ -170,10 +170,11 @@ def _indrnn(M, N, rng):
 def _unit(rng, T):
     """Options of a unit: any activation, normalisation of any kind or none, dropout or none. With a small eps,
     1 / sqrt(var + eps) of two values close together is too curved for differences to resolve."""
-    return {"activation": rng.choice(list(KIND)), "norm": [None, "before", "after"][rng.integers(3)],
-            **[{"norm_options": {"steps": [None, T][rng.integers(2)], "eps": 0.1}},
-               {"norm_layer": layernorm.LayerNorm, "norm_options": {"eps": 0.1}}][rng.random() < 0.2],
-            "dropout": [0.0, 0.3][rng.integers(2)], "dtype": np.float64}
+    activation, norm = rng.choice(list(KIND)), [None, "before", "after"][rng.integers(3)]
+    kind = [{"norm_options": {"steps": [None, T][rng.integers(2)], "eps": 0.1}},
+            {"norm_layer": layernorm.LayerNorm, "norm_options": {"eps": 0.1}}][rng.random() < 0.2]
+    return {"activation": activation, "norm": norm, **(kind if norm else {}), "dropout": [0.0, 0.3][rng.integers(2)],
+            "dtype": np.float64}
 
 
 def _of_layer(layer, state, rng, M, T, B, x=None):

@@ -28,7 +28,7 @@ import numpy as np
 from .activations import IDENTITY, KIND, RELU, activate, differentiate
 from .arrays import empty_like
 from .compiled import kernel, unfused
-from .shapes import expect, expect_choice, expect_lengths
+from .shapes import expect, expect_choice, expect_lengths, expect_out
 
 
 def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None, b=None):
@@ -36,7 +36,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None, 
 
     activation   "relu", "tanh", "sigmoid" or "identity"
     lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give h = 0
-    out          where to write h; `out=a` works in place and is the fastest
+    out          where to write h, an array with memory of its own; or `out=a`, which works in place and is the fastest
     b            (N,), added to a at every step on the way
 
     float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
@@ -53,9 +53,10 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None, 
     h = empty_like(a) if out is None else out
     expect("u", u, "N", like)
     expect("h0", h0, "BN", like)
-    expect("out", h, "TBN", like)
     if b is not None:
         expect("b", b, "N", like)
+    if out is not None:
+        expect_out("out", out, "TBN", like, u=u, h0=h0, b=b)
     expect_choice("activation", activation, KIND)
     runs = equal_lengths(lengths, T, B)
     if h is not a:
@@ -70,7 +71,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None, 
 def indrnn_backward(dh, cache, *, out=None, db=None, pqr=None):
     """dh (T, B, N), cache of the forward pass  ->  da (T, B, N), du (N,), dh0 (B, N).
 
-    out   where to write da; `out=dh` works in place
+    out   where to write da, an array with memory of its own; or `out=dh`, which works in place
     db    (N,) float64: receives the gradient of b, the sum of da
     pqr   (3, B, N): p, q, r, if dh holds dy
 
@@ -79,17 +80,18 @@ def indrnn_backward(dh, cache, *, out=None, db=None, pqr=None):
     u, h0, h, activation, runs = cache
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
     da = empty_like(dh) if out is None else out
-    expect("out", da, "TBN", like=("dh", dh, "TBN"))
     T, B, N = h.shape
     dub, dh0 = np.zeros((2, B, N)), np.empty_like(h0)             # du and db of every column
-    if da is not dh:
-        np.copyto(da, dh)
-    columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1)
-    if db is not None:
-        expect("db", db, "N", like=("du", dub[0, 0], "N"))
     mapped = pqr is not None
     pqr = np.empty((3, B, N), dh.dtype) if pqr is None else pqr
     expect("pqr", pqr, "3BN", like=("h", h, "TBN"))
+    if db is not None:
+        expect_out("db", db, "N", like=("du", dub[0, 0], "N"))
+    if out is not None:
+        expect_out("out", out, "TBN", ("dh", dh, "TBN"), u=u, h0=h0, h=h, pqr=pqr, db=db)
+    if da is not dh:
+        np.copyto(da, dh)
+    columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1)
     backward = BACKWARD[activation, db is not None, mapped, B * N * h.itemsize % PAGE > 0]
     for low, high, steps in runs:
         backward(*columns, pqr.reshape(3, -1), low * N, high * N, steps)

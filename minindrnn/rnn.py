@@ -100,7 +100,7 @@ class RNN(Layer):
         h, of_recurrence = self.forward_pass(a, self["U"], state, lengths=lengths, **self.options)
         return h, (of_linear, of_recurrence)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_linear, of_recurrence = cache
         da, dU, dh0 = self.backward_pass(dy, of_recurrence)
         dx, grads = self.linear.backward(da, of_linear)

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+UNPLAIN = (np.ma.MaskedArray, np.matrix)
 
 
 def expect(name, array, letters, like=None):
@@ -25,7 +26,7 @@ def expect(name, array, letters, like=None):
     """
     if _fits(array, letters, like):
         return
-    if not isinstance(array, np.ndarray):
+    if not _is_plain(array):
         raise TypeError(f"{name}: expected a NumPy array {_axes(letters)}, got {type(array).__name__}")
     sizes = {letter: int(letter) for letter in letters if letter.isdigit()}
     origin = ""
@@ -49,7 +50,7 @@ def expect(name, array, letters, like=None):
 
 def _fits(array, letters, like):
     """Whether nothing is wrong; words are only looked for if something is, as a step in use takes but microseconds."""
-    if not (isinstance(array, np.ndarray) and array.ndim == len(letters) and array.size > 0 and array.dtype in FLOATS
+    if not (_is_plain(array) and array.ndim == len(letters) and array.size > 0 and array.dtype in FLOATS
             and array.flags.c_contiguous and (like is None or array.dtype == like[1].dtype)):
         return False
     for letter, size in zip(letters, array.shape):
@@ -57,6 +58,49 @@ def _fits(array, letters, like):
         if place >= 0 and like[1].shape[place] != size or letter.isdigit() and int(letter) != size:
             return False
     return True
+
+
+def _is_plain(array):
+    """Whether it is NumPy's array, of which a kernel sees all there is; a mask it would not see."""
+    return type(array) is np.ndarray or isinstance(array, np.ndarray) and not isinstance(array, UNPLAIN)
+
+
+def expect_same(name, array, other, like):
+    """Raise TypeError or ValueError unless the array has the shape and dtype of another, `like`, whose name is other.
+    They may be arrays of any kind, on a device too."""
+    shape, dtype = getattr(array, "shape", None), getattr(array, "dtype", None)
+    if shape == like.shape and dtype == like.dtype:
+        return
+    if shape is None or dtype is None:
+        raise TypeError(f"{name}: expected an array of shape {like.shape}, got {type(array).__name__}")
+    if shape != like.shape:
+        raise ValueError(f"{name}: expected {like.shape} like {other}, got {shape}")
+    raise TypeError(f"{name}: expected {like.dtype} like {other}, got {dtype}")
+
+
+def expect_writable(name, array):
+    """Raise ValueError unless the array can be written into."""
+    if not array.flags.writeable:
+        raise ValueError(f"{name}: expected an array that can be written into, got a read-only one")
+
+
+def expect_out(name, array, letters, like, **others):
+    """As `expect`, for an array that receives results: it can be written into, and it is the array of `like` itself or
+    shares no memory with that one; nor does it with the others, of which some may be None."""
+    if array is not like[1]:
+        expect(name, array, letters, like)
+        others[like[0]] = like[1]
+    expect_writable(name, array)
+    for other, there in others.items():
+        if there is not None and np.may_share_memory(array, there):
+            raise ValueError(f"{name}: expected {like[0]} or memory of its own, got that of {other}")
+
+
+def expect_generator(rng, *, none=False):
+    """Raise TypeError unless rng is a `numpy.random.Generator`; or None, if that may be."""
+    if not (isinstance(rng, np.random.Generator) or none and rng is None):
+        raise TypeError(f"rng: expected a numpy.random.Generator{' or None' * none}, got {type(rng).__name__}; "
+                        "np.random.default_rng(seed) makes one")
 
 
 def expect_lengths(lengths, T, B):

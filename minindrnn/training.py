@@ -3,8 +3,8 @@
 Source: arXiv 1910.06251, section 5, and the authors' code.
 """
 from . import memory
-from .layer import leaves
-from .optim import clip_values
+from .optim import clip_values, matched
+from .shapes import expect_generator
 
 
 def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0, lengths=None, rng=None, bound=None,
@@ -19,18 +19,22 @@ def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0
     bound     the largest |u|: every recurrent parameter is projected after the update
     penalty   if above 0, instead of projecting: so many times || max(0, |u| - bound) || is added to the loss
     clip      elementwise limit of the gradients
+
+    Clipped, updated and projected are the parameters that the optimiser was made for: see `optim`. Raises TypeError or
+    ValueError as forward, loss and optimiser do.
     """
+    expect_generator(rng, none=True)
     y, cache = network.forward(x, state, lengths=lengths, statistics="batch", start=start, rng=rng)
     value, dy = loss(y, target)
     _, grads = network.backward(dy, cache)
-    for _, parameter, grad in leaves(network.parameters, grads):
-        if penalty and parameter.role == "recurrent":
+    for _, parameter, grad in matched(optimiser.parameters, grads) if penalty else ():
+        if parameter.role == "recurrent":
             excess, du = memory.penalty(parameter.value, bound)
             value += penalty * excess
             grad += grad.dtype.type(penalty) * du
-    clip_values(network.parameters, grads, clip)
+    clip_values(optimiser.parameters, grads, clip)
     optimiser.update(grads, rate)
     network.absorb(cache)
     if bound is not None and not penalty:
-        memory.project(network.parameters, bound)
+        memory.project(optimiser.parameters, bound)
     return value, network.last_state(cache)

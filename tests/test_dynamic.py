@@ -88,3 +88,23 @@ def test_errors(rng):
         mean_squares(model, cross_entropy, [])
     with pytest.raises(ValueError, match="decay: expected a finite number from 0 to 1, got -1"):
         Adaptation({}, {}, rate=0.1, decay=-1)
+
+
+@pytest.mark.parametrize("squares, message", [
+    ({}, r"squares of W: expected \(3,\) like W, got \(\)"),
+    ({"W": np.ones(1)}, r"squares of W: expected \(3,\) like W, got \(1,\)"),
+])
+def test_squares_of_other_parameters_are_refused(squares, message):
+    with pytest.raises(ValueError, match=message):
+        Adaptation({"W": Parameter(np.zeros(3), "weight")}, squares, rate=0.1, decay=0.1)
+
+
+def test_gradients_of_other_parameters_change_nothing():
+    parameters = {"W": Parameter(np.ones(3), "weight")}
+    rule = Adaptation(parameters, {"W": np.ones(3)}, rate=0.1, decay=0.1)
+    for grads, message in (({"W": np.ones(1)}, r"gradient of W: expected \(3,\) like W, got \(1,\)"), ({"U": np.ones(3)}, "tree: expected {W}, got {U}")):
+        with pytest.raises(ValueError, match=message):
+            rule.update(grads)
+    assert parameters["W"].value.tolist() == [1, 1, 1]
+    with pytest.raises(ValueError, match="W: expected an array that can be written into, got a read-only one"):
+        Adaptation({"W": Parameter(np.broadcast_to(1.0, 3), "weight")}, {"W": np.ones(3)}, rate=0.1, decay=0.1)

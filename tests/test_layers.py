@@ -3,11 +3,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minindrnn import (GRU, LSTM, RNN, AtLastStep, BatchNorm, Bidirectional, Chain, Concatenate, DenseIndRNN, Differences, Dropout, Embedding,
+import minindrnn
+from minindrnn import (GRU, LSTM, RNN, Adam, AtLastStep, BatchNorm, Bidirectional, Chain, Concatenate, DenseIndRNN, Differences, Dropout, Embedding,
                        IndRNN, LanguageModel, LayerNorm, Linear, Residual, ResidualIndRNN, StackedIndRNN, Unit, cross_entropy,
-                       differences_forward, embedding_backward, embedding_forward, layernorm_backward, layernorm_forward)
+                       batchnorm_backward, batchnorm_forward, check, differences_forward, dropout_backward, dropout_forward, embedding_backward, embedding_forward, layernorm_backward, layernorm_forward)
+from minindrnn.architectures import build
 from minindrnn.bidirectional import reverse
-from minindrnn.layer import leaves, reset
+from minindrnn.data.adding import adding_problem
+from minindrnn.gradientflow import gradient_norms
+from minindrnn.layer import Parameter, leaves, reset
+from minindrnn.training import train_step
 
 
 def f32(*shape, rng):
@@ -150,8 +155,6 @@ def small_model(rng, **options):
 
 
 def test_a_language_model_learns_what_comes_next(rng):
-    from minindrnn import Adam
-    from minindrnn.training import train_step
     text = np.tile([0, 1, 2, 3, 4, 5, 6, 3], 40)
     tokens = np.stack([text[i:i + 161] for i in range(8)], axis=1)       # eight streams
     model, state, losses = small_model(rng, p=0.05, bound=0.99), None, []
@@ -224,8 +227,9 @@ def test_the_output_of_a_step_is_not_its_state(rng):
     (lambda rng: IndRNN(2, 4, rng).step(f32(2, 3, rng=rng)), ValueError, r"x: expected \(B, M\) = \(2, 2\), got \(2, 3\)"),
     (lambda rng: Linear(2, 4, rng).step(rng.normal(size=(2, 2))), TypeError, "x: expected float32 like W, got float64"),
     (lambda rng: Chain([Linear(2, 4, rng), Linear(4, 1, rng)]).step(f32(1, 2, rng=rng), [None]), ValueError,
-     "state: expected one entry for each of 2 layers, got 1"),
+     "state: expected a list of 2, got a list of 1"),
     (lambda rng: IndRNN(2, 4, rng).forward(rng.normal(size=(1, 1, 2))), TypeError, "x: expected float32 like W, got float64"),
+    (lambda rng: Unit(4, rng, norm_options={"steps": 3}), ValueError, "norm_options: expected none of them without a norm, got steps"),
     (lambda rng: Unit(4, rng, activation="Relu"), ValueError, "activation: expected one of .* got 'Relu'"),
     (lambda rng: DenseIndRNN(2, 3, 3, 1, rng, steps=9), ValueError, "blocks: expected the number of dense layers .* got 3"),
     (lambda rng: BatchNorm(2, steps=3).forward(f32(1, 2, 2, rng=rng), start=-1), ValueError, "start: expected a finite number at least 0, got -1"),
@@ -306,3 +310,156 @@ def test_writing_over_dy_changes_nothing_else_and_happens_only_when_allowed(name
 def test_errors(rng, call, message):
     with pytest.raises(ValueError, match=message):
         call(rng)
+
+
+# What comes in: another kind, another shape, another type, another order in memory
+
+def spoilt(array):
+    """{how: (array, error)}: everything that is not an array of that shape."""
+    wide = np.concatenate([array, array], axis=-1)
+    return {"list": (array.tolist(), TypeError), "None": (None, TypeError), "masked": (np.ma.masked_array(array), TypeError),
+            "of integers": (array.astype(int), TypeError), "of objects": (array.astype(object), TypeError),
+            "of the other byte order": (array.astype(array.dtype.newbyteorder()), TypeError),
+            "one axis more": (array[np.newaxis], ValueError), "one axis less": (array[0], ValueError), "wide": (wide, ValueError),
+            "with gaps": (np.repeat(array, 2, axis=-1)[..., ::2], ValueError), "empty": (array[:0], ValueError)}
+
+
+def all_layers(rng):
+    return layers(rng) | {"layernorm": LayerNorm(2), "differences": Differences(), "embedding": Embedding(4, 3, rng), "model": small_model(rng)}
+
+
+@pytest.mark.parametrize("name", all_layers(np.random.default_rng(0)))
+def test_what_comes_into_a_layer_is_checked_before_it_is_used(name, rng):
+    layer = all_layers(rng)[name]
+    tokens = name in ("embedding", "model")
+    x = rng.integers(0, 4, (4, 3)) if tokens else f32(4, 3, 2, rng=rng)
+    y, cache = layer.forward(x, rng=np.random.default_rng(1))
+    for dy, error in spoilt(np.ones_like(y)).values():
+        with pytest.raises(error, match=r"^d\w+: expected"):
+            layer.backward(dy, cache)
+    if tokens:
+        return
+    of_any_width = name in ("differences", "dropout", "only dropout")
+    for how, (wrong, error) in spoilt(x).items():
+        if not (of_any_width and how == "wide"):
+            with pytest.raises(error, match=r"^\w+: expected"):
+                layer.forward(wrong)
+    for how, (wrong, error) in spoilt(x[0]).items():
+        if not (of_any_width and how == "wide" or how == "with gaps" or name == "bidirectional"):      # gaps may go by a copy
+            with pytest.raises(error, match=r"^\w+: expected"):
+                layer.step(wrong)
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda rng: Chain([Linear(2, 4, rng), Linear(4, 1, rng)]).forward(f32(3, 1, 2, rng=rng), 5), "state: expected a list of 2, got int"),
+    (lambda rng: Bidirectional(IndRNN(2, 3, rng), IndRNN(2, 3, rng)).forward(f32(3, 1, 2, rng=rng), [None]), "state: expected a list of 2, got a list of 1"),
+    (lambda rng: small_model(rng).forward(np.zeros((2, 3), int), [None]), "state: expected {body}, got a list of 1"),
+    (lambda rng: Unit(3, rng).step(f32(2, 3, rng=rng), b=np.zeros(2, np.float32)), r"b: expected \(3,\) like u, got \(2,\)"),
+    (lambda rng: batchnorm_forward(f32(3, 2, 4, rng=rng), *np.ones((2, 4), np.float32), *np.ones((2, 1, 4), np.float32), mask=5), "mask: expected a NumPy array"),
+    (lambda rng: dropout_backward(np.ones((3, 1, 4)), dropout_forward(np.ones((3, 2, 4)), 0.5, rng)[1]), r"dy: expected \(T, B, N\) = \(3, 2, 4\), got \(3, 1, 4\)"),
+    (lambda rng: BatchNorm(1).absorb(BatchNorm(3).forward(f32(4, 2, 3, rng=rng), statistics="batch")[1]), r"x in the cache: expected \(1,\) like gamma, got \(3,\)"),
+    (lambda rng: BatchNorm(3).absorb(BatchNorm(1).forward(f32(4, 2, 1, rng=rng), statistics="batch")[1]), r"x in the cache: expected \(3,\) like gamma, got \(1,\)"),
+    (lambda rng: Parameter([1.0], "weight"), "value: expected an array, got list"),
+    (lambda rng: reset(np.broadcast_to(np.float32(1), (2, 3)), [0]), "state: expected an array that can be written into, got a read-only one"),
+])
+def test_states_options_and_caches_that_do_not_fit_are_named(rng, call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call(rng)
+
+
+# Arrays to write into
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+WRONG_OUT = {"read-only": (lambda x: read_only(x), ValueError, "expected an array that can be written into, got a read-only one"),
+             "one number": (lambda x: np.broadcast_to(x[:1, :1, :1], x.shape), ValueError, "expected a C-contiguous array"),
+             "smaller": (lambda x: np.ones(x[1:].shape, x.dtype), ValueError, r"expected \(T, B, N\) = \(5, 2, 3\), got \(4, 2, 3\)"),
+             "float32": (lambda x: x.astype(np.float32), TypeError, "expected float64 like .*, got float32"),
+             "gaps": (lambda x: np.repeat(x, 2, axis=2)[:, :, ::2], ValueError, "expected a C-contiguous array"),
+             "list": (lambda x: x.tolist(), TypeError, r"expected a NumPy array \(T, B, N\), got list")}
+
+
+def calls_with_out(rng):
+    """{name: (what may be written over, a call with out)}."""
+    a, u, h0 = rng.normal(size=(5, 2, 3)), rng.uniform(size=3), rng.normal(size=(2, 3))
+    h, of_recurrence = minindrnn.indrnn_forward(a, u, h0)
+    _, of_norm = batchnorm_forward(a, np.ones(3), np.zeros(3), *np.ones((2, 1, 3)))
+    dh = rng.normal(size=h.shape)
+    return {"indrnn_forward": (a, lambda out: minindrnn.indrnn_forward(a, u, h0, out=out)[0]),
+            "indrnn_backward": (dh, lambda out: minindrnn.indrnn_backward(dh, of_recurrence, out=out)[0]),
+            "batchnorm_backward": (dh, lambda out: batchnorm_backward(dh, of_norm, out=out)[0])}
+
+
+@pytest.mark.parametrize("name", calls_with_out(np.random.default_rng(0)))
+@pytest.mark.parametrize("wrong, error, message", WRONG_OUT.values(), ids=WRONG_OUT)
+def test_an_array_that_cannot_take_the_result_is_named(name, wrong, error, message, rng):
+    given, call = calls_with_out(rng)[name]
+    before = given.copy()
+    with pytest.raises(error, match=f"^out: {message}"):
+        call(wrong(given))
+    given.flags.writeable = False
+    with pytest.raises(ValueError, match="^out: expected an array that can be written into, got a read-only one"):
+        call(given)
+    assert_array_equal(given, before)
+
+
+@pytest.mark.parametrize("name", calls_with_out(np.random.default_rng(0)))
+def test_a_result_goes_over_its_argument_or_into_memory_of_its_own(name, rng):
+    given, call = calls_with_out(rng)[name]
+    wanted = call(None)
+    assert_array_equal(call(np.empty_like(given)), wanted)
+    assert call(given) is given
+    assert_array_equal(given, wanted)
+
+
+def test_a_result_does_not_go_over_what_is_still_read(rng):
+    memory = rng.normal(size=(6, 2, 3))
+    a, later, u = memory[:5], memory[1:], np.full(3, 0.5)
+    h, cache = minindrnn.indrnn_forward(a, u)
+    x, norms = rng.normal(size=(5, 2, 3)), (np.ones(3), np.zeros(3), *np.ones((2, 1, 3)))
+    _, of_norm = batchnorm_forward(x, *norms)
+    for call, message in [
+            (lambda: minindrnn.indrnn_forward(a, u, out=later), "out: expected a or memory of its own, got that of a"),
+            (lambda: minindrnn.indrnn_forward(a, u, out=a[:]), "out: expected a or memory of its own, got that of a"),
+            (lambda: minindrnn.indrnn_forward(a, u, a[0], out=a), "out: expected a or memory of its own, got that of h0"),
+            (lambda: minindrnn.indrnn_forward(a, u, b=a[0, 0], out=a), "out: expected a or memory of its own, got that of b"),
+            (lambda: minindrnn.indrnn_backward(np.ones_like(h), cache, out=h), "out: expected dh or memory of its own, got that of h"),
+            (lambda: minindrnn.indrnn_backward(h, cache, out=h), "out: expected dh or memory of its own, got that of h"),
+            (lambda: minindrnn.indrnn_backward(np.ones_like(h), cache, db=read_only(u)), "db: expected an array that can be written into, got a read-only one"),
+            (lambda: batchnorm_backward(np.ones_like(x), of_norm, out=x), "out: expected dy or memory of its own, got that of x")]:
+        before = memory.copy()
+        with pytest.raises(ValueError, match=message):
+            call()
+        assert_array_equal(memory, before)
+
+
+# Generators
+
+SEEDS = [42, np.random.RandomState(0), np.random, "0"]
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: type(seed).__name__)
+@pytest.mark.parametrize("call", [
+    lambda rng: Linear(2, 3, rng), lambda rng: IndRNN(2, 3, rng), lambda rng: Unit(3, rng), lambda rng: RNN(2, 3, rng), lambda rng: LSTM(2, 3, rng),
+    lambda rng: GRU(2, 3, rng), lambda rng: Embedding(4, 2, rng), lambda rng: LanguageModel(4, 2, Dropout(0.1), rng),
+    lambda rng: StackedIndRNN(2, 3, 1, 1, rng, steps=9), lambda rng: ResidualIndRNN(2, 3, 1, 1, rng, steps=9), lambda rng: DenseIndRNN(2, 3, (1,), 1, rng, steps=9),
+    lambda rng: build("mnist-plain-6", rng), lambda rng: adding_problem(4, 2, rng), lambda rng: dropout_forward(np.ones((2, 1, 4)), 0.5, rng),
+    lambda rng: Dropout(0.0).forward(np.ones((2, 1, 4)), rng=rng), lambda rng: embedding_forward(np.array([[1]]), np.ones((2, 2)), 0.0, rng),
+    lambda rng: IndRNN(2, 3, np.random.default_rng(0)).forward(np.ones((2, 1, 2), np.float32), rng=rng),
+    lambda rng: IndRNN(2, 3, np.random.default_rng(0), norm="after").forward(np.ones((2, 1, 2), np.float32), rng=rng),
+    lambda rng: train_step(LSTM(1, 1, np.random.default_rng(0)), None, None, None, None, 0.1, rng=rng),
+    lambda rng: check(None, rng), lambda rng: gradient_norms(None, None, rng)])
+def test_a_seed_is_not_a_generator(call, seed):
+    with pytest.raises(TypeError, match=rf"^rng: expected a numpy.random.Generator( or None)?, got {type(seed).__name__}; np.random.default_rng\(seed\) makes one"):
+        call(seed)
+
+
+def test_where_something_must_be_drawn_none_is_refused_too():
+    with pytest.raises(TypeError, match="^rng: expected a numpy.random.Generator, got NoneType"):
+        adding_problem(4, 2, None)
+    with pytest.raises(TypeError, match="^rng: expected a numpy.random.Generator, got NoneType"):
+        check(None, None)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minindrnn import StackedIndRNN, indrnn_backward, indrnn_forward, memory
-from minindrnn.layer import leaves
+from minindrnn.layer import Parameter, leaves
 
 
 @given(st.integers(1, 5000), st.floats(1, 100))
@@ -66,6 +66,8 @@ def test_the_penalty_is_zero_inside_the_bound():
     (lambda: memory.smallest(10, 0), "epsilon: expected a finite number from .* to 1, got 0"),
     (lambda: memory.smallest(10, 2), "epsilon: expected a finite number from .* to 1, got 2"),
     (lambda: memory.project([], np.inf), "bound: expected a finite number at least 0, got inf"),
+    (lambda: memory.penalty(np.ones((1, 1)), 1.0), r"u: expected 1 axes \(N,\), got shape \(1, 1\)"),
+    (lambda: memory.project([{"u": Parameter(np.broadcast_to(2.0, 3), "recurrent")}], 1.0), "0.u: expected an array that can be written into"),
     (lambda: memory.penalty(np.ones(1), np.nan), "bound: expected a finite number at least 0, got nan"),
 ])
 def test_errors(call, message):

@@ -97,7 +97,7 @@ def test_gradients_have_the_tree_and_shapes_of_the_parameters(rng):
 @pytest.mark.parametrize("call, message", [
     (lambda rng: Chain([]), "layers: expected at least one layer, got none"),
     (lambda rng: Chain([Linear(2, 3, rng)]).forward(np.ones((1, 1, 2), np.float32), [None, None]),
-     "state: expected one entry for each of 1 layers, got 2"),
+     "state: expected a list of 1, got a list of 2"),
     (lambda rng: StackedIndRNN(2, 3, 0, 1, rng, steps=5), "layers: expected an integer of at least 1, got 0"),
     (lambda rng: IndRNN(2, 3, rng, u=(0.5, 0.1)), "u, its high end: expected a finite number at least 0.5, got 0.1"),
     (lambda rng: IndRNN(2, 3, rng).forward(np.ones((4, 2, 2), np.float32), np.zeros((3, 3), np.float32)),

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minindrnn import SGD, Adam
-from minindrnn.layer import Parameter
+from minindrnn import SGD, Adam, Chain, IndRNN, Linear, StackedIndRNN, mean_squared_error
+from minindrnn.layer import Parameter, leaves
 from minindrnn.optim import clip_norm, clip_values
+from minindrnn.training import train_step
 
 
 def tree(dtype=np.float64):
@@ -86,3 +87,198 @@ def test_clipping_leaves_the_state_gradient_alone():
 def test_errors(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+# What does not fit is named, and nothing has been changed
+
+def functions():
+    """{name: (tree of parameters, function of gradients)} of everything that takes gradients."""
+    trees = [tree() for _ in range(4)]
+    return {"Adam": (trees[0], lambda grads, adam=Adam(trees[0]): adam.update(grads, 0.1)),
+            "SGD": (trees[1], lambda grads, sgd=SGD(trees[1], momentum=0.9): sgd.update(grads, 0.1)),
+            "clip_values": (trees[2], lambda grads: clip_values(trees[2], grads, 0.01)),
+            "clip_norm": (trees[3], lambda grads: clip_norm(trees[3], grads, 0.01))}
+
+
+def with_last(**changes):
+    grads = gradients()
+    grads[1] |= changes
+    return grads
+
+
+WRONG = [
+    (lambda: with_last(g=np.ones(2)), ValueError, r"gradient of 1.g: expected \(1,\) like 1.g, got \(2,\)"),
+    (lambda: with_last(g=np.ones((1, 1))), ValueError, r"gradient of 1.g: expected \(1,\) like 1.g, got \(1, 1\)"),
+    (lambda: with_last(g=np.ones(0)), ValueError, r"gradient of 1.g: expected \(1,\) like 1.g, got \(0,\)"),
+    (lambda: with_last(g=np.ones(1, np.float32)), TypeError, "gradient of 1.g: expected float64 like 1.g, got float32"),
+    (lambda: with_last(g=[1.0]), TypeError, r"gradient of 1.g: expected an array of shape \(1,\), got list"),
+    (lambda: with_last(g=None), TypeError, r"gradient of 1.g: expected an array of shape \(1,\), got NoneType"),
+    (lambda: with_last(g={"W": np.ones(1)}), TypeError, r"gradient of 1.g: expected an array of shape \(1,\), got dict"),
+    (lambda: [gradients()[0], {"u": np.ones(1), "h0": np.ones((1, 1))}], ValueError, "^1: expected {u, g}, got {u, h0}"),
+    (lambda: [gradients()[0], [np.ones(1)]], ValueError, "^1: expected {u, g}, got a list of 1"),
+    (lambda: [*gradients(), {}], ValueError, "^tree: expected a list of 2, got a list of 3"),
+    (lambda: gradients()[1:], ValueError, "^tree: expected a list of 2, got a list of 1"),
+    (lambda: dict(enumerate(gradients())), ValueError, "^tree: expected a list of 2, got {0, 1}"),
+    (lambda: None, ValueError, "^tree: expected a list of 2, got NoneType"),
+]
+
+
+@pytest.mark.parametrize("name", functions())
+@pytest.mark.parametrize("wrong, error, message", WRONG)
+def test_gradients_that_do_not_fit_are_named_and_change_nothing(name, wrong, error, message):
+    parameters, function = functions()[name]
+    function(gradients())                                     # so that an optimiser has something to remember
+    before, grads = [p.value.copy() for _, p in leaves(parameters)], wrong()
+    first = grads[0]["W"].copy() if isinstance(grads, list) and "W" in grads[0] else None
+    with pytest.raises(error, match=message):
+        function(grads)
+    for (_, parameter), kept in zip(leaves(parameters), before):
+        assert_array_equal(parameter.value, kept)
+    if first is not None:
+        assert_array_equal(grads[0]["W"], first)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_an_update_that_is_refused_is_not_remembered(kind):
+    parameters = tree()
+    optimiser = kind(parameters)
+    optimiser.update(gradients(), 0.1)
+    before = {name: array.copy() for name, array in optimiser.state().items()}
+    with pytest.raises(ValueError):
+        optimiser.update(with_last(g=np.ones(2)), 0.1)
+    assert before and all(np.array_equal(array, before[name]) for name, array in optimiser.state().items())
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize("value, message", [
+    (read_only(np.ones(1)), "^1.g: expected an array that can be written into, got a read-only one"),
+    (np.ones(3), r"^1.g: expected \(1,\) like the optimiser's memory of it, got \(3,\)"),
+    (np.ones(1, np.float32), "^1.g: expected float64 like the optimiser's memory of it, got float32"),
+])
+def test_parameters_that_cannot_be_changed_are_named(kind, value, message):
+    """A value may be put into a parameter after the optimiser was made."""
+    parameters = tree()
+    optimiser = kind(parameters)
+    parameters[1]["g"].value = value
+    grads = with_last(g=np.ones_like(value))
+    with pytest.raises((ValueError, TypeError), match=message):
+        optimiser.update(grads, 0.1)
+    assert parameters[0]["W"].value.tolist() == [1, -2]
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_a_network_without_values_cannot_be_learned(kind):
+    with pytest.raises(ValueError, match="^0.W: expected an array that can be written into, got a read-only one"):
+        kind(StackedIndRNN(2, 3, 1, 1, None, steps=9).parameters)
+
+
+def test_a_parameter_in_the_order_of_fortran_is_refused_as_its_flat_form_is_a_copy():
+    parameters = {"W": Parameter(np.asfortranarray(np.ones((2, 3))), "weight")}
+    with pytest.raises(ValueError, match="^W: expected a C-contiguous array, got strides"):
+        Adam(parameters).update({"W": np.ones((2, 3))}, 0.1)
+
+
+def test_a_gradient_may_lie_in_memory_as_it_likes():
+    one, two = ({"W": Parameter(np.ones((2, 3)), "weight")} for _ in range(2))
+    grad = np.arange(6.0).reshape(2, 3)
+    for parameters, same in ((one, grad), (two, np.asfortranarray(grad))):
+        clip_values(parameters, {"W": same}, 4)
+        Adam(parameters).update({"W": same}, 0.1)
+    assert_array_equal(one["W"].value, two["W"].value)
+
+
+@pytest.mark.parametrize("clip", [clip_values, clip_norm])
+def test_gradients_that_cannot_be_clipped_are_named(clip):
+    grads = with_last(g=read_only(np.ones(1)))
+    with pytest.raises(ValueError, match="^gradient of 1.g: expected an array that can be written into, got a read-only one"):
+        clip(tree(), grads, 0.1)
+    assert_array_equal(grads[0]["W"], gradients()[0]["W"])
+
+
+# Some layers frozen, some with a rate of their own
+
+def small_network():
+    return StackedIndRNN(2, 4, 2, 1, np.random.default_rng(0), steps=9, dtype=np.float64)
+
+
+def gradients_of(network):
+    y, cache = network.forward(np.random.default_rng(1).normal(size=(9, 3, 2)))
+    return network.backward(np.ones_like(y), cache)[1]
+
+
+def values(network):
+    return {path: parameter.value.copy() for path, parameter in leaves(network.parameters)}
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_two_optimisers_have_two_rates(kind):
+    """Each layer learns as it does where all have its rate."""
+    mixed, slow, fast = small_network(), small_network(), small_network()
+    grads = gradients_of(mixed)
+    first, rest = kind(mixed.parameters[:1]), kind(mixed.parameters[1:])
+    alone = kind(slow.parameters), kind(fast.parameters)
+    for _ in range(3):
+        first.update(grads[:1], 1e-3)
+        rest.update(grads[1:], 1e-1)
+        alone[0].update(grads, 1e-3)
+        alone[1].update(grads, 1e-1)
+    for path, value in values(mixed).items():
+        assert_array_equal(value, values(slow if path.startswith("0.") else fast)[path])
+        assert np.any(values(slow)[path] != values(fast)[path])
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_what_an_optimiser_was_not_made_for_stays_as_it_is(kind):
+    network = small_network()
+    before, grads = values(network), gradients_of(network)
+    kind([{}, *network.parameters[1:]]).update(grads, 0.1)
+    changed = {path for path, value in values(network).items() if np.any(value != before[path])}
+    assert changed == {path for path in before if not path.startswith("0.")}
+    only_u = [{name: p for name, p in layer.items() if p.role == "recurrent"} for layer in network.parameters]
+    before = values(network)
+    kind(only_u).update(grads, 0.1)
+    assert {path for path, value in values(network).items() if np.any(value != before[path])} == {"0.u", "1.u"}
+
+
+def test_an_optimiser_of_the_last_layers_asks_for_their_gradients():
+    network = small_network()
+    grads = gradients_of(network)
+    with pytest.raises(ValueError, match="tree: expected a list of 2, got a list of 3"):
+        Adam(network.parameters[1:]).update(grads, 0.1)
+    with pytest.raises(ValueError, match="tree: expected a list of 2, got a list of 3"):
+        train_step(network, mean_squared_error, Adam(network.parameters[1:]), np.ones((9, 1, 2)), np.ones((1, 1)), 0.1)
+
+
+@pytest.mark.parametrize("how", [{}, {"penalty": 0.5}])
+def test_a_training_step_neither_clips_updates_nor_projects_what_is_frozen(how):
+    network, whole = small_network(), small_network()
+    for each in (network, whole):
+        each.parameters[0]["u"].value[0] = each.parameters[1]["u"].value[0] = 3        # beyond any bound
+    before, bound = values(network), network.bound
+    x, target = np.random.default_rng(1).normal(size=(9, 3, 2)), np.ones((3, 1))
+    for each, parameters in ((network, [{}, *network.parameters[1:]]), (whole, whole.parameters)):
+        train_step(each, mean_squared_error, Adam(parameters), x, target, 0.01, bound=bound, **how)
+    for path, value in values(network).items():
+        assert_array_equal(value, before[path] if path.startswith("0.") else values(whole)[path])
+    assert how or values(whole)["0.u"][0] == bound
+
+
+def test_layers_that_learn_beside_frozen_ones_reach_their_aim():
+    rng = np.random.default_rng(0)
+    network = Chain([IndRNN(2, 8, rng, u=(0.5, 1.0)), Linear(8, 1, rng)])
+    x = rng.normal(size=(6, 16, 2)).astype(np.float32)
+    optimiser, losses = Adam([{}, network.parameters[1]]), []
+
+    def loss(y, target):
+        value, dy = mean_squared_error(y.reshape(-1, 1), target)
+        return value, dy.reshape(y.shape)
+
+    target = network.layers[0].forward(x)[0][:, :, :1].reshape(-1, 1).copy()
+    for _ in range(300):
+        losses.append(train_step(network, loss, optimiser, x, target, 3e-2)[0])
+    assert losses[0] > 100 * losses[-1]

@@ -1,4 +1,5 @@
 """A run can be stopped anywhere and nobody can tell afterwards."""
+import gc
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from minindrnn import arrays
 from minindrnn.__main__ import main
 from minindrnn.checkpoint import CheckpointError
 from minindrnn.console import Interruption, say_if_slow
@@ -236,3 +238,29 @@ def test_a_plateau_run_keeps_to_its_number_of_steps(tmp_path):
     made.start()
     with pytest.raises(TrainingError, match="was started with steps = 10, not 20"):
         run(tmp_path / "run", plateau=2, steps=20).resume()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads what Linux says about the process")
+def test_neither_memory_nor_files_grow_over_a_thousand_updates(tmp_path, monkeypatch):
+    """With other lengths in every update, an evaluation and a checkpoint now and then, and all arrays out of pieces."""
+    monkeypatch.setattr(arrays, "LARGE", 32)
+    made = run(tmp_path / "run", task="adding", length=8, hidden=3, batch=4, steps=1500, norm="after", dropout=0.1)
+    made.every, made.losses, draw, seen = 250, np.zeros(250), made.batch, {}
+
+    def ragged(step):
+        if step in (500, 1499):
+            gc.collect()
+            with open("/proc/self/statm") as file:
+                pages = int(file.read().split()[1])
+            seen[step] = pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")), sorted(os.listdir(made.folder))
+        rng = np.random.default_rng(step)
+        T = rng.integers(2, 9)
+        x, target, _ = draw(step)
+        return np.ascontiguousarray(x[:T]), target, rng.integers(1, T + 1, 4)
+
+    made.batch = ragged
+    made.start()
+    assert made.train()
+    (resident, files, folder), (resident_later, files_later, folder_later) = seen.values()
+    assert resident_later - resident < 1 << 20                # a kilobyte an update: less than the cache of one
+    assert files_later == files and folder_later == folder == ["checkpoint.npz", "config.json", "metrics.jsonl"]

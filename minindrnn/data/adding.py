@@ -7,7 +7,7 @@ Source: Li et al., arXiv 1803.04831, section 5.1.
 """
 import numpy as np
 
-from ..shapes import expect_count
+from ..shapes import expect_count, expect_generator
 
 
 def adding_problem(T, B, rng, dtype=np.float32):
@@ -19,6 +19,7 @@ def adding_problem(T, B, rng, dtype=np.float32):
     """
     expect_count("T", T, 2)
     expect_count("B", B)
+    expect_generator(rng)
     half, b = T // 2, np.arange(B)
     x = np.zeros((T, B, 2), dtype)
     x[:, :, 0] = rng.random((T, B), dtype)

@@ -376,6 +376,89 @@ def test_wrong_input_is_refused_as_on_the_cpu(gpu):
             twin.train_step(x, target, 0.01, **how)
 
 
+def on_device(*shape, dtype=np.float64):
+    return cuda.to_device(np.ones(shape, dtype))
+
+
+@simulated
+@pytest.mark.parametrize("call, message", [
+    (lambda gpu: gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3), on_device(3)), "b: expected (N,) = (4,), got (3,)"),
+    (lambda gpu: gpu.linear.linear_backward(on_device(5, 2, 3), gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3))[1]), "dy: expected (T, B, N) = (5, 2, 4), got (5, 2, 3)"),
+    (lambda gpu: gpu.linear.linear_backward(on_device(5, 1, 4), gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3))[1]), "dy: expected (T, B, N) = (5, 2, 4), got (5, 1, 4)"),
+    (lambda gpu: gpu.batchnorm.batchnorm_forward(on_device(5, 2, 3), on_device(3), on_device(2), on_device(3), on_device(3)), "beta: expected (N,) = (3,), got (2,)"),
+    (lambda gpu: gpu.batchnorm.batchnorm_forward(on_device(5, 2, 3), *[on_device(3)] * 4, mask=on_device(1, 3)), "mask: expected (B, N) = (2, 3), got (1, 3)"),
+    (lambda gpu: gpu.batchnorm.batchnorm_backward(on_device(5, 2, 2), gpu.batchnorm.batchnorm_forward(on_device(5, 2, 3), *[on_device(3)] * 4)[1]), "dy: expected (T, B, N) = (5, 2, 3), got (5, 2, 2)"),
+    (lambda gpu: gpu.twin(BatchNorm(2, dtype=float)).absorb(gpu.twin(BatchNorm(3, dtype=float)).forward(on_device(5, 2, 3), statistics="batch")[1]), "mean in the cache: expected (2,) like gamma, got (3,)"),
+    (lambda gpu: gpu.dropout.dropout_backward(on_device(5, 2, 3), gpu.dropout.dropout_forward(on_device(5, 2, 4), 0.5, np.random.default_rng(0))[1]), "dy: expected (T, B, N) = (5, 2, 4), got (5, 2, 3)"),
+    (lambda gpu: gpu.dropout.dropout_forward(on_device(5, 2, 4), 0.5, 42), "rng: expected a numpy.random.Generator or None, got int"),
+    (lambda gpu: gpu.losses.mean_squared_error(on_device(2, 2, 3), np.ones((2, 2)), on_device(1)), "y: expected 2 axes (B, K), got shape (2, 2, 3)"),
+    (lambda gpu: gpu.losses.mean_squared_error(on_device(2, 2), np.ones((2, 2)), on_device(1, dtype=np.float32)), "loss: expected float64 like y, got float32"),
+    (lambda gpu: gpu.losses.cross_entropy(on_device(2), np.array([0, 1]), on_device(1)), "y: expected 2 axes (B, K), got shape (2,)"),
+    (lambda gpu: gpu.memory.penalty(on_device(3), 1.0, 0.1, on_device(1), on_device(2)), "du: expected (N,) = (3,), got (2,)"),
+    (lambda gpu: gpu.memory.penalty(on_device(3), None, 0.1, on_device(1), on_device(3)), "bound: expected a number, got None"),
+])
+def test_what_does_not_fit_reaches_no_kernel(gpu, call, message):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        call(gpu)
+    assert str(caught.value).startswith(message)
+
+
+@simulated
+@pytest.mark.parametrize("name", layers(np.float64))
+def test_a_gradient_that_does_not_fit_reaches_no_kernel_of_a_layer(gpu, name):
+    layer = layers(np.float64)[name]
+    twin, x = gpu.twin(layer), on_device(5, 3, inputs_of(layer))
+    y, cache = twin.forward(x, rng=np.random.default_rng(0))
+    shape = tuple(y.shape)
+    for shape in ((*shape[:-1], shape[-1] + 1), (*shape, 1), shape[1:], (0, *shape[1:])):
+        with pytest.raises(ValueError, match="^d[yh]: expected"):
+            twin.backward(on_device(*shape), cache)
+    with pytest.raises(TypeError, match="^d[yh]: expected"):
+        twin.backward(y.copy_to_host().tolist(), cache)
+
+
+@simulated
+@pytest.mark.parametrize("name", layers(np.float64))
+def test_an_unknown_keyword_is_refused_and_those_of_the_contract_are_taken(gpu, name):
+    layer = layers(np.float64)[name]
+    twin, x = gpu.twin(layer), on_device(5, 3, inputs_of(layer))
+    y, cache = twin.forward(x, lengths=[5, 1, 2], statistics="batch", start=0, rng=np.random.default_rng(0))
+    twin.backward(y, cache, overwrite=True)
+    twin.absorb(cache, average=True)
+    with pytest.raises(TypeError, match="forward: expected some of lengths, statistics, start, rng, got lenghts"):
+        twin.forward(x, lenghts=[5, 1, 2])
+    for call in (twin.backward, twin.absorb):
+        with pytest.raises(TypeError, match="got an unexpected keyword argument 'lengths'"):
+            call(*[y] * (call == twin.backward), cache, lengths=[5, 1, 2])
+
+
+@simulated
+def test_population_statistics_are_those_of_the_cpu(gpu):
+    layer, twin = BatchNorm(3, dtype=np.float64), gpu.twin(BatchNorm(3, dtype=np.float64))
+    for x in np.random.default_rng(0).normal(size=(3, 5, 2, 3)):
+        for each, given in ((layer, x), (twin, cuda.to_device(x))):
+            each.absorb(each.forward(given, statistics="batch")[1], average=True)
+    for name in ("mean", "var"):
+        close(twin.buffers[name], layer.buffers[name])
+
+
+@simulated
+def test_an_optimiser_that_does_not_fit_has_no_twin(gpu):
+    net = network("stacked", np.float64)
+    for parameters in ([{}, *net.parameters[1:]], network("stacked", np.float64).parameters):
+        with pytest.raises(gpu.training.NoTwin, match="an optimiser of some of the network's parameters is there for the CPU only"):
+            gpu.training.Twin(net, minindrnn.cross_entropy, Adam(parameters))
+    adam = gpu.training.Twin(net, minindrnn.cross_entropy, Adam(net.parameters)).optimiser
+    grads = [{name: on_device(*p.value.shape) for name, p in layer.items()} for layer in net.parameters]
+    for changes, message in (({"u": on_device(2)}, r"gradient of 1.u: expected \(3,\) like 1.u, got \(2,\)"),
+                             ({"u": on_device(3, dtype=np.float32)}, "gradient of 1.u: expected float64 like 1.u, got float32")):
+        with pytest.raises((ValueError, TypeError), match=message):
+            adam.update([grads[0], grads[1] | changes, grads[2]], 0.1)
+    with pytest.raises(ValueError, match="tree: expected a list of 3, got a list of 2"):
+        adam.update(grads[1:], 0.1)
+    assert int(adam.updates) == 0
+
+
 @simulated
 def test_cublas_is_called_with_the_right_matrices(gpu, monkeypatch):
     """CuPy's matmul is NumPy's here; the products go through it by one, and by all of ROWS terms and what is left."""
@@ -573,10 +656,10 @@ FAULTS = [
     (check_layer, ("after", *LAYER), "indrnn", "            dy, grads = self.norm.backward(dy, of_norm)", "            _, grads = self.norm.backward(dy, of_norm)"),
     (check_layer, ("unit", *LAYER), "indrnn", "            dy = dropout_backward(dy, mask)", "            pass"),
     (check_layer, ("indrnn", *LAYER), "indrnn", "self.linear.backward(da, of_linear)", "self.linear.backward(dy, of_linear)"),
-    (check_layer, ("indrnn, after", *LAYER), "indrnn", "self.unit.absorb(cache[1])", "pass"),
+    (check_layer, ("indrnn, after", *LAYER), "indrnn", "self.unit.absorb(cache[1], average=average)", "pass"),
     (check_network, (*NETWORK, ), "training", "limit=clip, ", ""),
     (check_network, (*NETWORK, ), "training", "bound=np.inf if bound is None or penalty else bound", "bound=np.inf"),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "training", "if weight and parameter.role", "if parameter.role is None and parameter.role"),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "training", "if parameter.role", "if parameter.role is None and parameter.role"),
     (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "training", 'sent(x), lengths=lengths, statistics="batch"', 'sent(x), statistics="batch"'),
     (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "training", "sent(x), lengths=lengths, statistics=statistics", "sent(x), statistics=statistics"),
     (check_normed, (), "training", "statistics=statistics)", 'statistics="batch")'),
