@@ -50,7 +50,7 @@ def load(path):
         raise CheckpointError(f"{path}: not a whole minindrnn checkpoint (cut short, or another program's)") from None
     if version != FORMAT:
         raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, got {version}")
-    expect_known(path, [name for name in contents if not name.startswith("array.")], ["facts", "array.NAME"])
+    expect_known(path, [name for name in contents if not name.startswith("array.")], ["facts", "array.*"])
     return {name.removeprefix("array."): array for name, array in contents.items()}, facts
 
 

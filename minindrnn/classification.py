@@ -86,7 +86,7 @@ class Classification:
                                for x, _, lengths in self.pieces(part)])
 
     def evaluate(self, network, statistics="running", part="validation"):
-        """Loss and accuracy over all sequences of the part, each counted once; an answer that is not finite is wrong."""
+        """Loss and accuracy over all sequences of the part, each counted once; what is not finite is a wrong answer."""
         y, labels = self.answers(network, statistics, part), self.parts[part][1]
         right = (y.argmax(axis=1) == labels) & np.isfinite(y).all(axis=1)
         return {f"{part}_loss": cross_entropy(y, labels)[0], f"{part}_accuracy": float(np.mean(right))}
@@ -177,5 +177,5 @@ class Standardised(Classification):
 def expect_finite(where, y):
     """DataError if one of the answers y (n, K) is not finite: it would be taken for one of the classes."""
     for i in np.flatnonzero(~np.isfinite(y).all(axis=1)):
-        raise DataError(f"{where}: expected numbers like those of the training, got a sequence, {i}, to which the network's "
-                        "answer is not finite")
+        raise DataError(f"{where}: expected numbers like those of the training, got a sequence, {i}, to which the "
+                        "network's answer is not finite")

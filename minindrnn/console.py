@@ -7,8 +7,8 @@ from contextlib import suppress
 
 
 def begin():
-    """Prepare a process that `python -m minindrnn` has started, before it imports anything large: Ctrl-C ends it without
-    a traceback, and no file that it opens gets the number of a standard stream that was closed."""
+    """Prepare a process that `python -m minindrnn` has started, before it imports anything large: Ctrl-C ends it
+    without a traceback, and no file that it opens gets the number of a standard stream that was closed."""
     for number in range(3):
         try:
             os.fstat(number)

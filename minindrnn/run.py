@@ -22,9 +22,9 @@ from .schedules import Plateau
 from .training import train_step
 
 
-FILES = "checkpoint.npz", "config.json", "metrics.jsonl"
+FILES = "checkpoint.npz", "config.json", "metrics.jsonl", "result.json"
 FACTS = "step", "config", "seen"                 # what a checkpoint tells beside its arrays
-ARRAYS = "parameter.", "buffer.", "optimiser.", "schedule.", "state.", "losses"      # how their names begin
+ARRAYS = "parameter.", "buffer.", "optimiser.", "schedule.", "state.", "losses"    # how their names begin
 
 
 class TrainingError(RuntimeError):
@@ -217,7 +217,8 @@ class Run:
         if self.twin:
             self.twin.fetch()
         if not all(np.isfinite(array).all() for array in self.learned().values()):
-            raise TrainingError(f"the parameters are not finite at step {self.step}{self._kept()}; try a smaller --rate")
+            raise TrainingError(f"the parameters are not finite at step {self.step}{self._kept()}; "
+                                "try a smaller --rate")
 
     def _kept(self):
         if self.saved:
@@ -246,7 +247,8 @@ def checkpoint_of(folder):
     path = Path(folder) / "checkpoint.npz"
     arrays, facts = checkpoint.load(path)
     checkpoint.expect_known(path, facts, FACTS)
-    checkpoint.expect_known(path, [name for name in arrays if not name.startswith(ARRAYS)], [f"{name}*" for name in ARRAYS])
+    unknown = [name for name in arrays if not name.startswith(ARRAYS)]
+    checkpoint.expect_known(path, unknown, [f"{beginning}*" for beginning in ARRAYS])
     step, config, seen = map(facts.get, FACTS)
     if type(step) is not int or step < 0 or not isinstance(config, dict) or not isinstance(seen, (dict, type(None))):
         raise checkpoint.CheckpointError(f"{path}: expected the checkpoint of a run, with its step, config and seen")
@@ -254,25 +256,32 @@ def checkpoint_of(folder):
 
 
 def strict_json(numbers, **how):
-    """{name: number or text} as JSON. It has no word for NaN or infinity: null stands for a number that is not finite."""
+    """{name: number or text} as JSON, which has no word for NaN and infinity: null stands for what is not finite."""
     return json.dumps({name: None if isinstance(value, float) and not math.isfinite(value) else value
                        for name, value in numbers.items()}, allow_nan=False, **how)
 
 
 def history(folder):
-    """The rows of the folder's metrics.jsonl, one per evaluation, {name: number}, NaN where null stands for one that is
-    not finite; a last line cut short by a crash is passed over. Raises CheckpointError if it holds anything else."""
+    """The rows of the folder's metrics.jsonl, {name: number}, one per evaluation; NaN for what was not finite, null in
+    the file, or is not in that row. A last line cut short by a crash is passed over. Raises CheckpointError if it holds
+    anything else."""
     path = Path(folder) / "metrics.jsonl"
     try:
-        rows = [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
-        rows = [{name: math.nan if number is None else number for name, number in row.items()} for row in rows]
+        rows = [_row(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise checkpoint.CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, AttributeError):
-        rows = [{}]
-    if not all(row.keys() >= {"step", "loss", "seconds"} and row.keys() == rows[0].keys()
-               and all(type(number) in (int, float) for number in row.values()) for row in rows):
-        raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with step, loss and seconds")
-    return rows
+    except ValueError:
+        raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with step, loss and "
+                                         "seconds") from None
+    blank = {name: math.nan for row in rows for name in row}
+    return [blank | row for row in rows]
+
+
+def _row(line):
+    row = json.loads(line)
+    if not (isinstance(row, dict) and row.keys() >= {"step", "loss", "seconds"} and type(row["step"]) is int
+            and all(isinstance(number, (int, float, type(None))) for number in row.values())):
+        raise ValueError
+    return {name: math.nan if number is None else number for name, number in row.items()}

@@ -1,6 +1,7 @@
 """Sequences of one's own, from an .npz file: arrays X and y, and lengths if they are ragged.
 
-    X         (n, T, M) or (n, T), numbers from -1e30 to 1e30; or, with lengths, (all steps, M) or (all steps,), one sequence after another
+    X         (n, T, M) or (n, T), numbers from -1e30 to 1e30; or, with lengths, (all steps, M) or (all steps,), one
+              sequence after another
     y         (n,), whole numbers 0 to K - 1, each of the K classes at least twice
     lengths   (n,), 1 to T: later steps are never read
 
@@ -23,9 +24,7 @@ def load_own(path, seed):
 
     DataError, one line, if the file is not as above.
     """
-    found = arrays(path)
-    if not {"X", "y"} <= set(found):
-        raise DataError(f"{path}: expected arrays X and y, got {', '.join(found) or 'none'}")
+    found = arrays(path, "X", "y")
     y = found["y"]
     if y.ndim != 1 or y.dtype.kind not in "iu" or not len(y):
         raise DataError(f"{path}: y: expected whole numbers (n,), got {y.dtype} of shape {y.shape}")
@@ -47,27 +46,30 @@ def load_own(path, seed):
     return {name: (X[rows], y[rows], lengths[rows]) for name in where for rows in [rng.permutation(order[where[name]])]}
 
 
-def arrays(path):
-    """{name: array} of an .npz file with X, y, lengths or some of them; {"X": array} of an .npy file. DataError, with the
-    cause and the array's name, for anything else: other names, pickled objects, what does not fit into memory."""
+def arrays(path, *needed):
+    """{name: array} of an .npz file: those needed, and no others than X, y and lengths; {"X": array} of an .npy file.
+    DataError, with the cause and the array's name, for anything else: pickled objects, what does not fit into memory.
+    """
     try:
         found = np.load(path, allow_pickle=False)
     except Exception as error:                   # of a file that may be anything, NumPy and its helpers raise anything
         said = cause(error) or f"not a whole {Path(path).suffix or '.npz'} file of plain arrays"
         raise DataError(f"{path}: {said}") from None
-    if isinstance(found, np.ndarray):
-        return {"X": found}
-    with found:
-        if unknown := [name for name in found.files if name not in KNOWN]:
-            raise DataError(f"{path}: not read: {', '.join(unknown)}; known are {', '.join(KNOWN)}")
-        read = {}
-        for name in found.files:
-            try:
-                read[name] = np.asarray(found[name])
-            except Exception as error:
-                said = cause(error) or f"cannot be read: {' '.join(str(error).split())}"
-                raise DataError(f"{path}: {name}: {said}") from None
-        return read
+    names = ["X"] if isinstance(found, np.ndarray) else found.files
+    if not set(needed) <= set(names):
+        wanted = f"{'arrays' if len(needed) > 1 else 'an array'} {' and '.join(needed)}"
+        raise DataError(f"{path}: expected {wanted}, got {', '.join(names) or 'none'}")
+    if unknown := [name for name in names if name not in KNOWN]:
+        raise DataError(f"{path}: not read: {', '.join(unknown)}; known are {', '.join(KNOWN)}")
+    return {"X": found} if isinstance(found, np.ndarray) else {name: member(path, found, name) for name in names}
+
+
+def member(path, archive, name):
+    """The array of that name in an .npz file. DataError if it cannot be had."""
+    try:
+        return np.asarray(archive[name])
+    except Exception as error:
+        raise DataError(f"{path}: {name}: {cause(error) or f'cannot be read: {error}'}") from None
 
 
 def cause(error):
@@ -120,9 +122,7 @@ def sequences(path, X, lengths=None, n=None):
 def load_input(path, M):
     """X (n, T, M), lengths (n,), y (n,) or None, of a file with sequences that are to be answered: X, and lengths and y
     if it has them. DataError, one line, if they do not fit."""
-    found = arrays(path)
-    if "X" not in found:
-        raise DataError(f"{path}: expected an array X, got {', '.join(found) or 'none'}")
+    found = arrays(path, "X")
     X, lengths = sequences(path, found["X"], found.get("lengths"))
     if X.shape[2] != M:
         raise DataError(f"{path}: X: expected {M} number{'s' * (M > 1)} a step, got {X.shape[2]}; X has shape "

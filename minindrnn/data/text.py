@@ -52,12 +52,13 @@ def shakespeare():
 
 
 def read(path):
-    """The text of a file, without byte order mark and carriage returns: what was changed is said. DataError if it cannot
-    be read or is not UTF-8."""
+    """The text of a file, without byte order mark and carriage returns; says so where it had some. DataError if it
+    cannot be read or is not UTF-8."""
     try:
         whole = Path(path).read_bytes().decode()
         text = whole.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-        changes = ["without its byte order mark"] * whole.startswith("\ufeff") + ["with \\r\\n as \\n"] * ("\r" in whole)
+        marked, returns = whole.startswith("\ufeff"), "\r" in whole
+        changes = ["without its byte order mark"] * marked + ["with \\r\\n as \\n"] * returns
         if changes:
             tell(f"{path}: read {' and '.join(changes)}")
         return text
