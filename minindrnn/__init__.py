@@ -2,6 +2,13 @@
 
     h[t] = act(W x[t] + b + u * h[t-1])         '*' is elementwise: one recurrent weight per neuron, its own
 """
+import sys
+
+from .console import begin
+
+if sys.argv[:1] == ["-m"] and {"minindrnn", "minindrnn.gpu"} & set(sys.orig_argv):     # python -m minindrnn
+    begin()
+
 from .batchnorm import BatchNorm, batchnorm_backward, batchnorm_forward
 from .bidirectional import Bidirectional
 from .blocks import AtLastStep, Chain, Concatenate, Residual

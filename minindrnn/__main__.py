@@ -2,7 +2,9 @@
 import argparse
 import json
 import shlex
+import signal
 import sys
+from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from .arguments import parser
 from .bench import SECTIONS
 from .bench import bench as measure
 from .checkpoint import CheckpointError, replacing
-from .console import say_if_slow
+from .console import Tolerant, say_if_slow, silence, tell
 from .data.adding import adding_problem
 from .data.files import DataError
 from .exercises import ExerciseError, check_file, starter
@@ -26,12 +28,8 @@ from .questions import EXERCISES
 from .recipe import BASELINES, Settings
 from .readback import load_run, pictures, summary, with_data
 from .report import describe_memory, draw, draw_adding, draw_curve, draw_gradients
-from .run import TrainingError, history
+from .run import TrainingError, history, strict_json
 from .timing import line
-
-
-def tell(message):
-    print(message, file=sys.stderr, flush=True)
 
 
 def train(arguments):
@@ -65,17 +63,17 @@ def train(arguments):
     run = experiment.run(folder)
     if arguments.device == "cuda":
         run.twin = twin(run)
-    run.resume() if arguments.resume else run.start()
     words = [word for word in arguments.words if word != "--resume"]
-    result = finished(experiment, run, words)
-    if result is None:
-        print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
-              f"python -m minindrnn {shlex.join([*words, '--resume'])}")
-        return 130
+    with run.opened(resume=arguments.resume):
+        result = finished(experiment, run, words)
+        if result is None:
+            print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
+                  f"python -m minindrnn {shlex.join([*words, '--resume'])}")
+            return 130
+        if rows := history(folder):
+            draw(draw_curve, rows, folder / "curve.png")       # before anything is said, which may fail
     for said in (*experiment.report(run.network, result), *describe_memory(run.network, run.network.bound)):
         print(said)
-    if history(run.folder):
-        draw(draw_curve, history(run.folder), folder / "curve.png")
     print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     return 0
 
@@ -103,7 +101,7 @@ def report(arguments):
     out.mkdir(parents=True, exist_ok=True)
     if found:
         with replacing(out / "dynamic.json", "w") as file:
-            file.write(json.dumps(found) + "\n")
+            file.write(strict_json(found) + "\n")
         print(f"test {found['test_bits']:.3f} bits a character by dynamic evaluation, at a rate of {found['rate']:g}")
     for name, picture, *what in pictures(arguments.run, experiment, network):
         draw(picture, *what, out / name) if picture else print(f"no {name}: {what[0]}")
@@ -131,7 +129,7 @@ def finished(experiment, run, words):
     result = found | {"steps": run.step, "seconds": rows[-1]["seconds"] if rows else 0.0,
                       "command": shlex.join(["python", "-m", "minindrnn", *words])}
     with replacing(run.folder / "result.json", "w") as file:
-        file.write(json.dumps(result, indent=2) + "\n")
+        file.write(strict_json(result, indent=2) + "\n")
     return result
 
 
@@ -153,11 +151,11 @@ def figure(arguments):
             print(f"T = {T}, {model}: {chosen.steps} steps, in {folder}", flush=True)
             experiment = EXPERIMENTS["adding"](chosen)
             run = experiment.run(folder)
-            run.resume() if (folder / "checkpoint.npz").exists() else run.start()
             words = (f"train adding --length {T} --model {model} --steps {chosen.steps} --seed {chosen.seed}").split()
-            if finished(experiment, run, words) is None:
-                print("stopped, all saved; the same command goes on")
-                return 130
+            with run.opened(resume=(folder / "checkpoint.npz").exists()):
+                if finished(experiment, run, words) is None:
+                    print("stopped, all saved; the same command goes on")
+                    return 130
     draw(draw_adding, arguments.out, arguments.out / "adding.png")
     return 0
 
@@ -251,29 +249,46 @@ def exercise(arguments):
     return 0
 
 
+COMMANDS = {"train": train, "predict": predict, "report": report, "figure": figure, "gradcheck": gradcheck,
+            "gradients": gradients, "describe": describe, "bench": bench, "exercise": exercise}
+
+
 def main(argv=None):
+    """Do what the words say; exit code 0, 2 for what cannot be done, which one line tells, 130 after Ctrl-C.
+
+    NumPy warns of no number that overflows: losses, parameters and answers are looked at themselves.
+    """
+    words = sys.argv[1:] if argv is None else argv
     top = parser()
-    arguments = top.parse_args(argv, argparse.Namespace(words=sys.argv[1:] if argv is None else argv))
-    try:
-        return {"train": train, "predict": predict, "report": report, "figure": figure, "gradcheck": gradcheck,
-                "gradients": gradients, "describe": describe, "bench": bench,
-                "exercise": exercise}[arguments.command](arguments)
-    except (TrainingError, CheckpointError, DataError) as error:
-        top.exit(2, f"{top.prog} {arguments.command}: {error}\n")
-    except BrokenPipeError:                      # whoever read the output has had enough
-        sys.stderr.close()
-        return 1
-    except MemoryError as error:
-        top.exit(2, f"{top.prog} {arguments.command}: this does not fit into memory: {error}\n")
-    except OSError as error:
-        top.exit(2, f"{top.prog} {arguments.command}: {error.filename or 'the output'}: cannot be written: "
-                    f"{error.strerror}\n")
-    except (GradientError, ExerciseError) as error:
-        top.exit(1, f"{top.prog} {arguments.command}: {error}\n")
-    except KeyboardInterrupt as error:
-        top.exit(130, f"{error}\n")
+    name = " ".join([top.prog, *words[:1]])
+    with redirect_stderr(Tolerant(sys.stderr)), np.errstate(all="ignore"):
+        try:
+            try:
+                arguments = top.parse_args(words, argparse.Namespace(words=words))
+                return COMMANDS[arguments.command](arguments)
+            finally:
+                if sys.stdout:
+                    sys.stdout.flush()               # what cannot be written shows here, not at exit
+        except (TrainingError, CheckpointError, DataError) as error:
+            top.exit(2, f"{name}: {error}\n")
+        except BrokenPipeError:                      # whoever read the output has had enough
+            silence(sys.stdout)
+            return 1
+        except MemoryError as error:
+            top.exit(2, f"{name}: this does not fit into memory: {error}\n")
+        except OSError as error:
+            if not error.filename:
+                silence(sys.stdout)
+            top.exit(2, f"{name}: {error.filename or 'the output'}: cannot be written: {error.strerror}\n")
+        except (GradientError, ExerciseError) as error:
+            top.exit(1, f"{name}: {error}\n")
+        except KeyboardInterrupt as error:
+            top.exit(130, f"{error}\n")
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")     # a terminal that lacks a letter is no reason to stop
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)         # `console.begin` has set another one
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="replace")     # a terminal that lacks a letter is no reason to stop
     sys.exit(main())

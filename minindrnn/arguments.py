@@ -19,9 +19,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def number(convert, low, high=float("inf")):
-    """An argparse type: a number from low to high, a whole one at most 10^12."""
-    most = min(high, 10**12) if convert is int else high
+def number(convert, low, high=float("inf"), most=10**12):
+    """An argparse type: a number from low to high, a whole one at most `most`, which is beyond any use."""
+    most = min(high, most) if convert is int else high
 
     def parse(text):
         try:
@@ -38,7 +38,8 @@ def number(convert, low, high=float("inf")):
 
 def layers(text):
     """An argparse type: how many layers, or a list of numbers, one for each block."""
-    return [number(int, 1)(part) for part in text.split(",")] if "," in text else number(int, 1)(text)
+    one = number(int, 1, most=10_000)
+    return [one(part) for part in text.split(",")] if "," in text else one(text)
 
 
 def task(name):

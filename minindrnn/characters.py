@@ -6,12 +6,14 @@ and batch normalisation, whose statistics are per step, also know beginnings. So
 the authors' code; there the plain network has layers of 2000.
 """
 import math
+import sys
 
 import numpy as np
 from scipy.special import softmax
 from tqdm import tqdm
 
 from .blocks import Chain
+from .console import Tolerant
 from .data.files import DataError
 from .data.text import load_text
 from .dense import dense_layers
@@ -133,7 +135,7 @@ class Characters:
         """
         def bits(part, rate, count=None):
             pieces = self.segments_of(part, count)
-            asked = tqdm(pieces, f"{part}, rate {rate:g}", leave=False, dynamic_ncols=True)
+            asked = tqdm(pieces, f"{part}, rate {rate:g}", leave=False, dynamic_ncols=True, file=Tolerant(sys.stderr))
             nats = evaluate_dynamically(network, cross_entropy, asked, squares, rate=rate, decay=DECAY)
             return float(np.average(nats, weights=[len(x) for x, _ in pieces]) / math.log(2))
 

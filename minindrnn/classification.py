@@ -86,10 +86,10 @@ class Classification:
                                for x, _, lengths in self.pieces(part)])
 
     def evaluate(self, network, statistics="running", part="validation"):
-        """Loss and accuracy over all sequences of the part, each counted once."""
+        """Loss and accuracy over all sequences of the part, each counted once; what is not finite is a wrong answer."""
         y, labels = self.answers(network, statistics, part), self.parts[part][1]
-        return {f"{part}_loss": cross_entropy(y, labels)[0],
-                f"{part}_accuracy": float(np.mean(y.argmax(axis=1) == labels))}
+        right = (y.argmax(axis=1) == labels) & np.isfinite(y).all(axis=1)
+        return {f"{part}_loss": cross_entropy(y, labels)[0], f"{part}_accuracy": float(np.mean(right))}
 
     def result(self, network):
         """{name: number} for result.json."""
@@ -101,20 +101,26 @@ class Classification:
         return self.names or [str(k) for k in range(self.K)]
 
     def confusion(self, network):
-        """How many test sequences (K, K): a row for each true class, a column for each answer."""
-        counts = np.zeros((self.K, self.K), int)
-        np.add.at(counts, (self.parts["test"][1], self.answers(network).argmax(axis=1)), 1)
+        """How many test sequences (K, K): a row for each true class, a column for each answer. DataError for an answer
+        that is not finite."""
+        counts, y = np.zeros((self.K, self.K), int), self.answers(network)
+        expect_finite("test", y)
+        np.add.at(counts, (self.parts["test"][1], y.argmax(axis=1)), 1)
         return counts
 
     def report(self, network, result):
         """Lines that tell what was learned; result as for result.json."""
-        counts = self.confusion(network)
-        right, n = counts.trace(), counts.sum()
-        yield f"test accuracy {right / n:.2%} ({right} of {n} {self.unit})"
+        accuracy, n = result["test_accuracy"], len(self.parts["test"][1])
+        yield f"test accuracy {accuracy:.2%} ({round(n * accuracy)} of {n} {self.unit})"
         for name, value in result.items():
             if name.startswith("test_accuracy_"):
                 yield f"  by statistics of the {name.split('_')[-1]} {value:.2%}"
         if self.K <= 20:
+            try:
+                counts = self.confusion(network)
+            except DataError as error:
+                yield f"no confusion: {error}"
+                return
             yield "confusion, a row for each true class, a column for each answer"
             wide, high = max(map(len, self.called())), max(3, len(str(counts.max())))
             yield " " * (wide + 3) + "".join(f"{k:{high + 1}}" for k in range(self.K))
@@ -138,9 +144,7 @@ class Classification:
             yield f"note: up to {lengths.max()} steps, more than the {self.T} that |u| is bounded for"
         self.parts["input"] = self.arrange(X), None, lengths
         found = self.answers(network, part="input").astype(np.float64)
-        for i in np.flatnonzero(~np.isfinite(found).all(axis=1)):
-            raise DataError(f"{path}: X: expected numbers like those of the training, got a sequence, {i}, to which the "
-                            "network's answer is not finite")
+        expect_finite(f"{path}: X", found)
         p = softmax(found, axis=1)
         names, guesses = self.called(), p.argmax(axis=1)
         wide = max(map(len, names))
@@ -158,8 +162,6 @@ class Standardised(Classification):
     def look(self):
         x, _, lengths = self.parts["train"]
         valid = x[np.arange(x.shape[1]) < lengths[:, np.newaxis]].astype(np.float64)
-        if (largest := np.abs(valid).max()) > 1e30:
-            raise DataError(f"{self.settings.data}: X: expected numbers of at most 1e30, got {largest:g}")
         mean, deviation = valid.mean(axis=0), valid.std(axis=0)
         deviation[deviation < 1e-12 * np.abs(mean)] = 0                # the same number everywhere, but for rounding
         if not deviation.any():
@@ -170,3 +172,10 @@ class Standardised(Classification):
         mean, deviation = np.array(self.seen["mean"]), np.array(self.seen["deviation"])
         with np.errstate(over="ignore"):             # what is too large for float32 becomes infinite
             return ((x - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+
+
+def expect_finite(where, y):
+    """DataError if one of the answers y (n, K) is not finite: it would be taken for one of the classes."""
+    for i in np.flatnonzero(~np.isfinite(y).all(axis=1)):
+        raise DataError(f"{where}: expected numbers like those of the training, got a sequence, {i}, to which the "
+                        "network's answer is not finite")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from .characters import Characters
+from .classification import expect_finite
 from .data.adding import adding_problem
 from .data.own import load_input
 from .losses import mean_squared_error
@@ -74,6 +75,7 @@ class Adding:
         x, at_most = np.ascontiguousarray(X.transpose(1, 0, 2), np.float32), max(1, 100_000 // X.shape[1])
         answers = np.concatenate([network.forward(part, lengths=lengths[i * at_most:][:at_most])[0]
                                   for i, part in enumerate(parts(x, at_most))])
+        expect_finite(f"{path}: X", answers)
         yield from (f"{i:>6}  {answer:.4f}" for i, answer in enumerate(answers[:, 0]))
         if y is not None:
             yield f"mean squared error {mean_squared_error(answers, y[:, np.newaxis].astype(np.float32))[0]:.5f}"

@@ -1,5 +1,6 @@
 """Run folders, read back: what a run has learned, and how it went, without its data."""
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from .checkpoint import CheckpointError
 from .data.files import DataError
 from .experiments import EXPERIMENTS, settings
 from .layer import leaves
-from .recipe import initial
+from .recipe import Settings, initial
 from .report import draw_confusion, draw_curve, draw_memory
-from .run import arrays_of, history
+from .run import arrays_of, checkpoint_of, history
 
 
 def load_run(folder):
@@ -24,13 +25,13 @@ def load_run(folder):
     path = Path(folder) / "checkpoint.npz"
     if not path.exists():
         raise CheckpointError(f"{folder}: expected the folder of a run, with a checkpoint.npz in it")
-    arrays, facts = checkpoint.load(path)
-    config = facts.get("config")
-    if not isinstance(config, dict) or config.get("task") not in EXPERIMENTS:
+    arrays, steps, config, seen = checkpoint_of(folder)
+    checkpoint.expect_known(path, config, Settings.__dataclass_fields__)
+    if config.get("task") not in EXPERIMENTS:
         raise CheckpointError(f"{path}: expected a run of one of the tasks {', '.join(EXPERIMENTS)}")
     try:
-        experiment = EXPERIMENTS[config["task"]](settings(**config), facts.get("seen"))
-        network, steps = initial(experiment), facts["step"]
+        experiment = EXPERIMENTS[config["task"]](settings(**config), seen)
+        network = initial(experiment)
     except DataError:
         raise
     except (KeyError, TypeError, ValueError):
@@ -62,7 +63,8 @@ def summary(folder, experiment, steps):
             yield f"  {words(name)}: best {best[name]:.5g} at step {best['step']}, last {rows[-1][name]:.5g}"
     try:
         result = json.loads((Path(folder) / "result.json").read_text())
-        yield "result: " + ", ".join(f"{words(name)} {value:.5g}" for name, value in result.items()
+        found = {name: math.nan if value is None else value for name, value in result.items()}
+        yield "result: " + ", ".join(f"{words(name)} {value:.5g}" for name, value in found.items()
                                      if isinstance(value, float) and name != "seconds")
     except FileNotFoundError:
         yield "no result yet: the command of the run with --resume goes on"

@@ -1,5 +1,7 @@
 """What all experiments share: the settings of a run, the network they ask for, the run, and how it is looked at."""
 import hashlib
+import math
+import os
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -7,7 +9,7 @@ import numpy as np
 from .blocks import AtLastStep, Chain
 from .dense import DenseIndRNN
 from .gru import GRU
-from .layer import leaves
+from .layer import count, leaves
 from .linear import Linear, normal, scaled
 from .lstm import LSTM
 from .optim import Adam
@@ -91,11 +93,29 @@ def prepare(experiment, folder, loss, schedule, *, every, **more):
 
     every, more   as for `Run`: steps from one evaluation to the next, and what is not the same for all
     """
+    expect_memory(experiment)
     s, network = experiment.settings, initial(experiment)
     return Run(folder, network=network, loss=loss, optimiser=Adam(network.parameters, decay=s.decay), schedule=schedule,
                batch=experiment.batch, evaluate=experiment.evaluate, steps=s.steps, every=every,
                noise=lambda step: np.random.default_rng([s.seed, NOISE, step]),
                options=dict(bound=network.bound, penalty=s.penalty), **dict(config=asdict(s)) | more)
+
+
+def expect_memory(experiment):
+    """MemoryError if the least that training holds at once is more than the memory of this machine, which would end the
+    process without a word: parameters, gradients and Adam's two averages, and h at every step of a batch."""
+    parameters = experiment.network(None).parameters
+    T, B = experiment.batch(0)[0].shape[:2]
+    neurons = sum(parameter.value.size for _, parameter in leaves(parameters) if parameter.role == "recurrent")
+    needed = 4 * (4 * count(parameters) + T * B * neurons)
+    if needed > (there := memory_here()):
+        raise MemoryError(f"expected a network and a batch of at most {there / 1e9:.3g} GB, got {needed / 1e9:.3g} GB; "
+                          "try smaller --hidden, --layers or --batch")
+
+
+def memory_here():
+    """Bytes of memory that this machine has; without limit where Python cannot tell, on Windows."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
 
 
 def fingerprint(*arrays):

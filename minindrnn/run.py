@@ -4,8 +4,10 @@ The data of step k, and whatever else is random in it, comes from a generator se
 continues at step k does exactly what it would have done.
 """
 import json
+import math
 import sys
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,10 +16,15 @@ import numpy as np
 from tqdm import tqdm
 
 from . import checkpoint
-from .console import Interruption, say_if_slow
+from .console import Interruption, Tolerant, say_if_slow
 from .layer import leaves
 from .schedules import Plateau
 from .training import train_step
+
+
+FILES = "checkpoint.npz", "config.json", "metrics.jsonl", "result.json"
+FACTS = "step", "config", "seen"                 # what a checkpoint tells beside its arrays
+ARRAYS = "parameter.", "buffer.", "optimiser.", "schedule.", "state.", "losses"    # how their names begin
 
 
 class TrainingError(RuntimeError):
@@ -27,6 +34,9 @@ class TrainingError(RuntimeError):
 @dataclass
 class Run:
     """A training run with a folder: config.json, metrics.jsonl, checkpoint.npz.
+
+    The seconds of an evaluation are those of all training up to it; where a run was stopped and goes on, those between
+    the last evaluation and the stop are not counted.
 
     config      what defines the run, as a JSON-able dict; a run only continues with an equal one
     batch       step -> x, target, lengths or None
@@ -57,6 +67,7 @@ class Run:
     twin: object = None
     seen: dict = field(default_factory=dict)
     step: int = 0
+    saved: int = 0               # step of the last checkpoint
 
     def __post_init__(self):
         self.folder = Path(self.folder)
@@ -82,39 +93,64 @@ class Run:
     def over(self):
         return self.step >= self.steps or bool(self.plateau and self.plateau.over)
 
+    @contextmanager
+    def opened(self, *, resume=False):
+        """Start the run, or resume it, while no other process may write into its folder. If it is started and fails
+        before anything was learned and saved, its files go: the next try finds the folder free."""
+        if resume and not (self.folder / "checkpoint.npz").exists():
+            raise checkpoint.CheckpointError(f"{self.folder / 'checkpoint.npz'}: no such checkpoint")
+        if not resume:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with checkpoint.alone(self.folder):
+            self.resume() if resume else self.start()
+            try:
+                yield
+            except BaseException:
+                if not resume and not self.saved:
+                    self._remove()
+                raise
+
     def start(self):
         """Make the folder and its first checkpoint. Raises TrainingError if it already holds a run."""
-        if any((self.folder / name).exists() for name in ("checkpoint.npz", "config.json", "metrics.jsonl")):
+        if any((self.folder / name).exists() for name in FILES):
             raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
                                 "or choose another --out")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.save()                                  # first: without it nothing can go on
-        with checkpoint.replacing(self.folder / "config.json", "w") as file:
-            file.write(json.dumps(self.config, indent=2) + "\n")
-        with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
-            pass
+        try:
+            self.save()                               # first: without it nothing can go on
+            with checkpoint.replacing(self.folder / "config.json", "w") as file:
+                file.write(json.dumps(self.config, indent=2) + "\n")
+            with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
+                pass
+        except BaseException:
+            self._remove()
+            raise
+
+    def _remove(self):
+        for name in FILES:
+            with suppress(OSError):
+                (self.folder / name).unlink()
 
     def resume(self):
         """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""
-        path = self.folder / "checkpoint.npz"
-        arrays, facts = checkpoint.load(path)
-        config = facts.get("config", {})
+        arrays, step, config, seen = checkpoint_of(self.folder)
         for name in sorted(config.keys() | self.config.keys(), key=lambda name: (name != "task", name)):
             if config.get(name) != self.config.get(name):
                 raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)!r}, "
                                     f"not {self.config.get(name)!r}")
-        if facts.get("seen", self.seen) != self.seen:
+        if seen not in (None, self.seen):
             raise TrainingError(f"{self.folder}: the data is not that which the run was started with")
-        checkpoint.restore(path, arrays, self.arrays())
-        self.step = facts["step"]
-        rows = [row for row in history(self.folder) if row["step"] <= self.step]
+        rows = [row for row in history(self.folder) if row["step"] <= step]
+        checkpoint.restore(self.folder / "checkpoint.npz", arrays, self.arrays())
+        self.step = self.saved = step
         with checkpoint.replacing(self.folder / "metrics.jsonl", "w") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+            file.writelines(strict_json(row) + "\n" for row in rows)
 
     def save(self):
         """Write the checkpoint: parameters, optimiser, step; equal runs write equal bytes."""
         checkpoint.save(self.folder / "checkpoint.npz", self.arrays(),
                         {"step": self.step, "config": self.config, "seen": self.seen})
+        self.saved = self.step
 
     def train(self):
         """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C asked to stop."""
@@ -124,10 +160,11 @@ class Run:
         step = self.twin.train_step if self.twin else partial(train_step, self.network, self.loss, self.optimiser)
         if self.twin:
             self.twin.send()
+        stderr = Tolerant(sys.stderr)
         with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
-                                                 smoothing=0.1) as bar:
+                                                 smoothing=0.1, file=stderr) as bar:
             say_if_slow(f"compiling the kernels{'' if self.twin else ', once on this machine'} ...",
-                        partial(bar.write, file=sys.stderr), self._compile)
+                        partial(bar.write, file=stderr), self._compile)
             while not self.over and not interrupted():
                 x, target, lengths = self.batch(self.step)
                 value, state = step(x, target, self.schedule(self.step), lengths=lengths, rng=self.noise(self.step),
@@ -146,7 +183,7 @@ class Run:
                     row |= self.evaluate(self.twin or self.network)
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
                     with open(self.folder / "metrics.jsonl", "a") as file:
-                        file.write(json.dumps(row) + "\n")
+                        file.write(strict_json(row) + "\n")
                     if self.plateau:
                         self.plateau.observe(row)
                         if self.twin:
@@ -171,8 +208,7 @@ class Run:
         """Keep the losses of the last steps. Raises TrainingError for one that is not finite."""
         for step, value in enumerate(map(float, losses), self.step - len(losses)):
             if not np.isfinite(value):
-                raise TrainingError(f"the loss is {value} at step {step}; the checkpoint in {self.folder} "
-                                    "is the last good one; try a smaller --rate")
+                raise TrainingError(f"the loss is {value} at step {step}{self._kept()}; try a smaller --rate")
             self.losses[step % self.every] = value
         losses.clear()
 
@@ -181,8 +217,13 @@ class Run:
         if self.twin:
             self.twin.fetch()
         if not all(np.isfinite(array).all() for array in self.learned().values()):
-            raise TrainingError(f"the parameters are not finite at step {self.step}; the checkpoint in {self.folder} "
-                                "is the last good one; try a smaller --rate")
+            raise TrainingError(f"the parameters are not finite at step {self.step}{self._kept()}; "
+                                "try a smaller --rate")
+
+    def _kept(self):
+        if self.saved:
+            return f"; the checkpoint in {self.folder} is the last good one, of step {self.saved}"
+        return ", before the first evaluation"
 
     def _compile(self):
         x, _, _ = self.batch(self.step)
@@ -200,16 +241,47 @@ def arrays_of(network):
             | {f"buffer.{path}": buffer for path, buffer in leaves(network.buffers)})
 
 
+def checkpoint_of(folder):
+    """{name: array}, step, config and seen (None in a run of an earlier version) of the checkpoint in a run folder.
+    Raises CheckpointError if it is no run's, or holds what nobody reads."""
+    path = Path(folder) / "checkpoint.npz"
+    arrays, facts = checkpoint.load(path)
+    checkpoint.expect_known(path, facts, FACTS)
+    unknown = [name for name in arrays if not name.startswith(ARRAYS)]
+    checkpoint.expect_known(path, unknown, [f"{beginning}*" for beginning in ARRAYS])
+    step, config, seen = map(facts.get, FACTS)
+    if type(step) is not int or step < 0 or not isinstance(config, dict) or not isinstance(seen, (dict, type(None))):
+        raise checkpoint.CheckpointError(f"{path}: expected the checkpoint of a run, with its step, config and seen")
+    return arrays, step, config, seen
+
+
+def strict_json(numbers, **how):
+    """{name: number or text} as JSON, which has no word for NaN and infinity: null stands for what is not finite."""
+    return json.dumps({name: None if isinstance(value, float) and not math.isfinite(value) else value
+                       for name, value in numbers.items()}, allow_nan=False, **how)
+
+
 def history(folder):
-    """The rows of the folder's metrics.jsonl, one per evaluation; a last line cut short by a crash is passed over.
-    Raises CheckpointError if it holds anything else."""
+    """The rows of the folder's metrics.jsonl, {name: number}, one per evaluation; NaN for what was not finite, null in
+    the file, or is not in that row. A last line cut short by a crash is passed over. Raises CheckpointError if it holds
+    anything else."""
     path = Path(folder) / "metrics.jsonl"
     try:
-        rows = [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
+        rows = [_row(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise checkpoint.CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError:
-        rows = [None]
-    if not all(isinstance(row, dict) and row.keys() >= {"step", "loss", "seconds"} for row in rows):
-        raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with step, loss and seconds")
-    return rows
+        raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with step, loss and "
+                                         "seconds") from None
+    blank = {name: math.nan for row in rows for name in row}
+    return [blank | row for row in rows]
+
+
+def _row(line):
+    row = json.loads(line)
+    if not (isinstance(row, dict) and row.keys() >= {"step", "loss", "seconds"} and type(row["step"]) is int
+            and all(isinstance(number, (int, float, type(None))) for number in row.values())):
+        raise ValueError
+    return {name: math.nan if number is None else number for name, number in row.items()}

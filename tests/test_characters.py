@@ -139,10 +139,20 @@ def test_irnn_begins_with_a_short_memory(tmp_path):
     np.testing.assert_array_equal(body["U"].value, np.float32(0.01) * np.eye(8, dtype=np.float32))
 
 
-def test_text_in_any_language(tmp_path):
-    (tmp_path / "t.txt").write_bytes("зима\r\n雪\r\n".encode() * 10)
-    parts, symbols = load_text(tmp_path / "t.txt")
-    assert "".join(symbols[token] for part in parts.values() for token in part) == "зима\r\n雪\r\n" * 10
+@pytest.mark.parametrize("encoding, end, said", [
+    ("utf-8", "\n", None), ("utf-8-sig", "\n", "without its byte order mark"), ("utf-8", "\r\n", "with \\r\\n as \\n"),
+    ("utf-8", "\r", "with \\r\\n as \\n"), ("utf-8-sig", "\r\n", "without its byte order mark and with \\r\\n as \\n")])
+def test_text_in_any_language_however_it_was_saved(tmp_path, capsys, encoding, end, said):
+    path = tmp_path / "t.txt"
+    path.write_bytes(("зима{0}雪{0}".format(end) * 10).encode(encoding))
+    parts, symbols = load_text(path)
+    assert "".join(symbols[token] for part in parts.values() for token in part) == "зима\n雪\n" * 10
+    assert capsys.readouterr().err == (f"{path}: read {said}\n" if said else "")
+
+
+def test_the_symbols_of_shakespeare_are_what_they_were():
+    _, symbols = load_text()
+    assert symbols == "\n !\"&'()*,-./0123456789:;?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz{}"
 
 
 def test_penn_treebank_comes_in_three_files(tmp_path):

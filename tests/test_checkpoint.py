@@ -1,3 +1,8 @@
+import errno
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -90,13 +95,78 @@ def test_foreign_files_are_refused_by_name(tmp_path):
         write()
         with pytest.raises(CheckpointError, match="foreign.npz: not a whole minindrnn checkpoint"):
             checkpoint.load(path)
-    with pytest.raises(CheckpointError, match="foreign.npz/no.npz: no such checkpoint|not a whole"):
+    with pytest.raises(CheckpointError, match="foreign.npz/no.npz: no such checkpoint|cannot be read"):
         checkpoint.load(path / "no.npz")
     with pytest.raises(CheckpointError, match="cannot be read: Is a directory$"):
         checkpoint.load(tmp_path)
     np.savez(path, facts=np.array('{"minindrnn": 99}'))
     with pytest.raises(CheckpointError, match="foreign.npz: expected checkpoint format 1, got 99"):
         checkpoint.load(path)
+
+
+def test_what_does_not_fit_into_memory_is_not_called_damaged(path):
+    checkpoint.save(path, {"W": np.ones((300, 50))}, {})
+    path.write_bytes(path.read_bytes().replace(b"(300, 50), }        ", b"(99999999999999,), }"))
+    with pytest.raises(CheckpointError, match="checkpoint.npz: does not fit into memory: Unable to allocate"):
+        checkpoint.load(path)
+
+
+def test_an_array_that_nobody_reads_is_refused(path):
+    with np.load(path) as archive:
+        np.savez(path, colour=np.ones(1), **archive)
+    with pytest.raises(CheckpointError, match=r"checkpoint.npz: not read: colour; known are facts, array\.\*$"):
+        checkpoint.load(path)
+
+
+HOLDING = """
+import sys
+from minindrnn import checkpoint
+with checkpoint.alone(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("end", ["ends", "is killed"])
+def test_one_process_holds_a_folder_until_it_ends(end, tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", HOLDING, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "held\n"
+    for _ in range(2):                                         # whoever is refused takes nothing away
+        with pytest.raises(CheckpointError, match=f"{tmp_path}: another process is training this run"), checkpoint.alone(tmp_path):
+            raise AssertionError("both hold it")
+    child.kill() if end == "is killed" else child.stdin.close()
+    child.wait()
+    with checkpoint.alone(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(checkpoint.fcntl is None, reason="Windows removes no file that is open")
+def test_a_lock_on_a_file_that_was_removed_holds_nothing(tmp_path, monkeypatch):
+    """The holder before removes the file between our opening it and our locking it."""
+    real, locked = checkpoint._locked, []
+
+    def late(path):
+        locked.append(real(path))
+        if len(locked) == 1:
+            path.unlink()
+        return locked[-1]
+    monkeypatch.setattr(checkpoint, "_locked", late)
+    with checkpoint.alone(tmp_path):
+        assert len(locked) == 2
+        with pytest.raises(CheckpointError, match="another process"), checkpoint.alone(tmp_path):
+            raise AssertionError("both hold it")
+
+
+@pytest.mark.skipif(checkpoint.fcntl is None, reason="another way to lock")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_where_files_cannot_be_locked_the_work_goes_on(number, tmp_path, monkeypatch):
+    def failing(*_):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr(checkpoint.fcntl, "flock", failing)
+    with checkpoint.alone(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("change, message", [

@@ -1,8 +1,11 @@
 """Wrong input: one line that says what and where, exit code 2, nothing overwritten."""
 import json
 import os
+import re
 import subprocess
 import sys
+import time
+import warnings
 
 import numba
 import numpy as np
@@ -13,6 +16,7 @@ from minindrnn.layer import leaves
 from minindrnn.problems import PROBLEMS
 from minindrnn.readback import load_run
 from minindrnn.recipe import MODELS
+from minindrnn.run import history
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
 TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2"]
@@ -167,10 +171,11 @@ def test_a_run_without_any_evaluation_ends_without_a_traceback(tmp_path, capsys)
     assert not (tmp_path / "a/curve.png").exists() and "test mean squared error" in capsys.readouterr().out
 
 
-def test_what_is_not_a_run_is_not_written_over(tmp_path, capsys):
-    (tmp_path / "config.json").write_text("mine")
+@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", "metrics.jsonl", "result.json"])
+def test_what_is_not_a_run_is_not_written_over(tmp_path, capsys, name):
+    (tmp_path / name).write_text("mine")
     assert "holds a run already" in refused([*TINY, "--out", tmp_path], capsys)
-    assert (tmp_path / "config.json").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "mine"
 
 
 @compiled
@@ -205,6 +210,145 @@ def test_three_ways_to_evaluate_batch_normalisation(tmp_path, capsys):
     assert "by statistics of the population" in capsys.readouterr().out
     result = json.loads((tmp_path / "a/result.json").read_text())
     assert len({result[f"test_loss{way}"] for way in ("", "_population", "_batch")}) == 3
+
+
+@pytest.mark.parametrize("sizes, message", [
+    (["--hidden", "1000000000000"], "this does not fit into memory: Unable to allocate "),
+    (["--layers", "1000000000"], "argument --layers: expected a whole number from 1 to 10000, got '1000000000'"),
+    (["--model", "dense", "--layers", "2,1000000"], "argument --layers: expected a whole number from 1 to 10000, got '1000000'"),
+    (["--length", "1000000000000"], "this does not fit into memory: Unable to allocate "),
+    (["--batch", "1000000000000"], "this does not fit into memory: Unable to allocate ")])
+def test_sizes_beyond_any_memory(tmp_path, capsys, sizes, message):
+    assert message in refused(["train", "adding", *sizes, "--out", tmp_path / "run"], capsys)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("sizes, needed", [                       # numbers kept: 4 for each parameter, h at every step
+    (["--hidden", "4", "--layers", "1"], 4 * (4 * (4 * 2 + 4 + 4 + 4 + 1) + 6 * 2 * 4)),
+    (["--hidden", "5", "--layers", "2", "--batch", "3"], 4 * (4 * (5 * 2 + 5 + 5 + 25 + 5 + 5 + 5 + 1) + 6 * 3 * 10))])
+def test_what_would_fill_the_memory_piece_by_piece_is_refused_before(tmp_path, capsys, monkeypatch, sizes, needed):
+    command = [*TINY, *sizes, "--out", str(tmp_path / "run")]
+    monkeypatch.setattr("minindrnn.recipe.memory_here", lambda: needed - 1)
+    message = f"this does not fit into memory: expected a network and a batch of at most {(needed - 1) / 1e9:.3g} GB, got {needed / 1e9:.3g}"
+    assert message in refused(command, capsys) and not (tmp_path / "run").exists()
+    monkeypatch.setattr("minindrnn.recipe.memory_here", lambda: needed)
+    assert main(command) == 0
+
+
+def test_a_loss_that_is_not_finite_is_one_line_and_the_folder_is_free(tmp_path, capsys):
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as caught:
+        warnings.simplefilter("error")
+        main(["train", "adding", "--length", "100", "--rate", "1", "--penalty", "0.001", "--layers", "4", "--hidden", "8", "--batch", "8",
+              "--steps", "99", "--out", str(tmp_path)])
+    bar, said = capsys.readouterr().err.splitlines()[-2:]
+    assert caught.value.code == 2 and "step/s" in bar
+    assert re.fullmatch("python -m minindrnn train: the loss is (inf|nan) at step [0-9]+, before the first evaluation; try a smaller --rate", said)
+    assert not list(tmp_path.iterdir())
+
+
+class Full:
+    """A stream that takes nothing."""
+    encoding = "utf-8"
+
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+    flush = isatty = fileno = lambda self: self.write("")
+
+
+@compiled
+@pytest.mark.parametrize("stderr", [None, Full()], ids=["none", "full"])
+def test_without_a_stream_there_is_no_bar_and_all_the_rest(tmp_path, monkeypatch, capsys, stderr):
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert main([*TINY, "--out", str(tmp_path / "run")]) == 0
+    assert "run folder: " in capsys.readouterr().out and sys.stderr is stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"checkpoint.npz", "curve.png", "metrics.jsonl", "result.json"}
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main([*TINY, "--out", str(tmp_path / "silent")]) == 0 and (tmp_path / "silent/result.json").exists()
+    with pytest.raises(SystemExit) as caught:
+        main([*TINY, "--out", str(tmp_path / "run")])
+    assert caught.value.code == 2
+
+
+def shell(words, folder, **environment):
+    """The command line in a shell of its own: (exit code, stdout, stderr)."""
+    done = subprocess.run(["bash", "-c", words.replace("minindrnn", f"'{sys.executable}' -m minindrnn", 1)], cwd=folder,
+                          env=os.environ | {"PYTHONUNBUFFERED": ""} | environment, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+POSIX = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+
+
+@POSIX
+@compiled
+@pytest.mark.parametrize("streams, code", [("2>&-", 0), (">&-", 0), ("<&- >&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 2),
+                                           ("| true; exit ${PIPESTATUS[0]}", 1), ("2>&1 | true; exit ${PIPESTATUS[0]}", 1)])
+def test_training_ends_whatever_becomes_of_the_streams(tmp_path, streams, code):
+    """What cannot be printed is printed at the end, when all is in the folder; `predict` and `report` find it there."""
+    got, out, err = shell(f"minindrnn {' '.join(TINY)} --out run {streams}", tmp_path)
+    assert got == code and ("run folder: " in out) == (streams in ("2>&-", "2>/dev/full"))
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"checkpoint.npz", "config.json", "curve.png", "metrics.jsonl",
+                                                                    "result.json"}
+    if code == 2:
+        assert err.endswith("python -m minindrnn train: the output: cannot be written: No space left on device\n")
+    np.save(tmp_path / "in.npy", np.ones((2, 6, 2)))
+    for words in ("predict run in.npy", "report run"):
+        assert shell(f"minindrnn {words} {streams}", tmp_path)[0] == code
+
+
+@POSIX
+@pytest.mark.parametrize("words", ["--help", "train --help", "exercise", "describe mnist-plain-6"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_words_without_a_stream(tmp_path, words, unbuffered):
+    for streams, codes in (("2>&-", {0}), (">&-", {0}), (">/dev/full", {0, 2}), ("| true; exit ${PIPESTATUS[0]}", {0, 1})):
+        code, _, err = shell(f"minindrnn {words} {streams}", tmp_path, PYTHONUNBUFFERED=unbuffered)
+        assert code in codes
+        assert code != 2 or err.endswith(": the output: cannot be written: No space left on device\n")
+
+
+@POSIX
+def test_refusals_without_a_stream(tmp_path):
+    for streams in ("2>&-", ">&-", "2>/dev/full"):
+        code, out, err = shell(f"minindrnn train nowhere.npz {streams}", tmp_path)
+        assert code == 2 and out == "" and err == ("python -m minindrnn train: nowhere.npz: no such file\n" if streams == ">&-" else "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a child")
+@pytest.mark.parametrize("module", ["numba", "scipy", "tqdm"])
+def test_ctrl_c_while_modules_are_imported(tmp_path, module):
+    """The module of that name is another one here, which sends the signal."""
+    (tmp_path / f"{module}.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    assert shell("minindrnn --help", tmp_path) == (130, "", "")
+
+
+@compiled
+def test_two_processes_on_one_folder(tmp_path, capsys):
+    """Only one trains, whichever came first; when it is gone, however that came, the next one may."""
+    def words(out, *more):
+        return ["train", "adding", "--length", "6", "--hidden", "4", "--batch", "2", "--out", str(tmp_path / out), *more]
+
+    def begun(out, *more):
+        """A child that trains: it has added an evaluation."""
+        before = history(tmp_path / out)
+        child = subprocess.Popen([sys.executable, "-m", "minindrnn", *words(out, *more)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        while len(history(tmp_path / out)) <= len(before):
+            assert child.poll() is None, child.communicate()
+            time.sleep(0.01)
+        return child
+    long = ["--steps", "100000000"]
+    for more in ([], ["--resume"]):
+        child = begun("run", *long, *more)
+        message = f"{tmp_path / 'run'}: another process is training this run; wait until it ends, or choose another --out"
+        assert message in refused(words("run", *long), capsys)
+        assert message in refused(words("run", *long, "--resume"), capsys)
+        child.kill()
+        child.communicate()
+    assert "holds a run already" in refused(words("run", *long), capsys)
+    assert main(words("run", "--steps", "1", "--resume")) == 0                # which is over already
+    steps = [row["step"] for row in history(tmp_path / "run")]
+    assert steps == list(range(100, 100 * len(steps) + 1, 100))
 
 
 def test_a_terminal_that_lacks_a_letter(tmp_path):

@@ -2,7 +2,7 @@
 import io
 import os
 import pickle
-import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -130,16 +130,14 @@ def test_files_that_are_none(tmp_path, rng):
         load_own(tmp_path, 0)
     ragged = np.empty(2, object)
     ragged[:] = [np.ones(2), np.ones(3)]
-    np.savez(tmp_path / "objects.npz", X=ragged, y=[0, 1])
     np.savez(tmp_path / "whole.npz", **good(rng))
-    mangled = io.BytesIO()
-    np.save(mangled, np.ones(3))
-    with zipfile.ZipFile(tmp_path / "mangled.npz", "w") as archive:
-        archive.writestr("X.npy", mangled.getvalue().replace(b"}", b"("))
-    for data in (b"", b"text", (tmp_path / "whole.npz").read_bytes()[:-30], (tmp_path / "objects.npz").read_bytes(),
-                 (tmp_path / "mangled.npz").read_bytes()):
+    for data in (b"", b"text", pickle.dumps([1]), (tmp_path / "whole.npz").read_bytes()[:-30]):
         path.write_bytes(data)
-        with pytest.raises(DataError, match="mine.npz: not a whole .npz file of plain arrays .ragged X: all steps in one array"):
+        with pytest.raises(DataError, match="mine.npz: not a whole .npz file of plain arrays$"):
+            load_own(path, 0)
+    for name in "Xy":
+        np.savez(path, **good(rng) | {name: ragged})
+        with pytest.raises(DataError, match=f"mine.npz: {name}: expected plain numbers, got Python objects .ragged sequences: all"):
             load_own(path, 0)
     with open(path, "wb") as file:
         np.save(file, np.ones(3))
@@ -160,6 +158,54 @@ def test_files_that_are_none(tmp_path, rng):
 def test_wrong_files_to_predict_from(arrays, message, tmp_path):
     with pytest.raises(DataError, match=message):
         load_input(save(tmp_path, **arrays), 2)
+
+
+def changed(data, *changes):
+    """The bytes with those at offsets from the headers of the first file of an archive, and of its directory, set."""
+    data = bytearray(data)
+    for signature, offset, value in changes:
+        data[data.index(signature) + offset] = value
+    return bytes(data)
+
+
+@pytest.mark.parametrize("damage, message", [
+    (lambda data: changed(data, (b"PK\3\4", 6, 1), (b"PK\1\2", 8, 1)), "X: cannot be read: File 'X.npy' is encrypted, password required"),
+    (lambda data: changed(data, (b"PK\3\4", 8, 97), (b"PK\1\2", 10, 97)), "X: cannot be read: That compression method is not supported"),
+    (lambda data: changed(data, (np.float64(0.625).tobytes(), 6, 0)), "X: cannot be read: Bad CRC-32 for file 'X.npy'"),
+    (lambda data: data.replace(b"(100, 5, 2), }      ", b"(99999999999999,), }"), "X: does not fit into memory: Unable to"),
+    (lambda data: data.replace(b"(100, 5, 2), }", b"(100, 5, 2), ("), "X: cannot be read: "),
+])
+@pytest.mark.parametrize("read", [lambda path: load_own(path, 0), lambda path: load_input(path, 2)], ids=["train", "predict"])
+def test_the_true_cause_and_the_arrays_name(read, damage, message, tmp_path):
+    path = save(tmp_path, X=np.full((100, 5, 2), 0.625), y=np.arange(100) % 3)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("extra", [["length"], ["groups", "names"], ["x"], ["Lengths"]])
+def test_an_array_that_nobody_reads_is_refused(extra, tmp_path, rng):
+    """Also where it could not even be read."""
+    path = save(tmp_path, **good(rng) | dict.fromkeys(extra, np.array([None, {}])))
+    for read in (lambda: load_own(path, 0), lambda: load_input(path, 2)):
+        with pytest.raises(DataError, match=f"mine.npz: not read: {', '.join(extra)}; known are X, y, lengths$"):
+            read()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+def test_too_large_a_number_is_refused_in_whichever_part_it_falls(dtype, tmp_path):
+    labels = np.arange(40) % 2
+    for place in (0, 7, 39):
+        for number, allowed in ((9e29, True), (-9e29, True), (1.1e30, False), (-2e30, False)):
+            X = np.ones((40, 3, 2), dtype)
+            X[place, 2, 1] = number
+            path = save(tmp_path, X=X, y=labels)
+            message = f"X: expected numbers of at most 1e30, got .* in sequence {place}, step 2, channel 1$"
+            for read in (lambda: load_own(path, 0), lambda: load_input(path, 2)):
+                with nullcontext() if allowed else pytest.raises(DataError, match=message):
+                    read()
+    load_own(save(tmp_path, X=X, y=labels, lengths=np.full(40, 2)), 0)                 # in the padding nobody looks
 
 
 def test_idx_is_what_it_says():

@@ -1,6 +1,7 @@
 """What a run has learned can be used and drawn, without its data, and nothing else is taken for a run."""
 import json
 import shutil
+import warnings
 
 import numba
 import numpy as np
@@ -13,7 +14,7 @@ from minindrnn.__main__ import main
 from minindrnn.classification import Classification
 from minindrnn.data.digits import load_digits
 from minindrnn.data.files import DataError
-from minindrnn.experiments import EXPERIMENTS, settings
+from minindrnn.experiments import EXPERIMENTS, Adding, settings
 from minindrnn.readback import initial, load_run, recurrent_weights
 from minindrnn.recipe import SPLIT
 from minindrnn.recognition import Digits, Motion, Own, PermutedMNIST
@@ -95,7 +96,7 @@ def test_an_input_that_does_not_fit_is_refused(own, tmp_path, capsys):
     np.savez(tmp_path / "in.npz", X=np.ones((3, 12, 2)), y=[0, 1, 3])
     assert "in.npz: y: expected classes 0 to 2, got 3" in refused(["predict", run, tmp_path / "in.npz"], capsys)
     np.save(path, np.full((2, 12, 2), 1e60))
-    assert "got a sequence, 0, to which the network's answer is not finite" in refused(["predict", run, path], capsys)
+    assert "X: expected numbers of at most 1e30, got 1e+60 in sequence 0, step 0, channel 0" in refused(["predict", run, path], capsys)
     np.save(path, np.ones((1, 13, 2)))
     assert main(["predict", str(run), str(path)]) == 0
     assert "note: up to 13 steps, more than the 12 that |u| is bounded for" in capsys.readouterr().out
@@ -114,14 +115,18 @@ def test_what_is_no_run_is_refused(command, own, tmp_path, capsys):
     for data in (b"", whole[:-100], (own / "moved.npz").read_bytes()):
         path.write_bytes(data)
         assert f"{path}: not a whole minindrnn checkpoint" in refused([command, run, *more], capsys)
-    for changed, message in [(facts | {"config": None}, "expected a run of one of the tasks adding, digits"),
+    for changed, message in [(facts | {"config": None}, "expected the checkpoint of a run, with its step, config and seen"),
+                             (facts | {"step": -1}, "expected the checkpoint of a run, with its step, config and seen"),
+                             (facts | {"colour": 1, "size": 2}, "not read: colour, size; known are step, config, seen"),
                              (facts | {"config": {"task": "chess"}}, "expected a run of one of the tasks adding, digits"),
-                             (facts | {"config": facts["config"] | {"colour": 1}}, "not a run of this version of minindrnn"),
+                             (facts | {"config": facts["config"] | {"colour": 1}}, "not read: colour; known are task, layers, hidden, "),
                              (facts | {"seen": {"T": 3}}, "not a run of this version of minindrnn"),
                              (facts | {"config": facts["config"] | {"hidden": 7}}, "expected float32 (1, 7), got float32 (1, 6)"),
                              (facts | {"config": facts["config"] | {"layers": 1}}, "is not expected")]:
         checkpoint.save(path, arrays, changed)
         assert f"{path}: " in (said := refused([command, run, *more], capsys)) and message in said
+    checkpoint.save(path, arrays | {"colour": np.ones(1)}, facts)
+    assert f"{path}: not read: colour; known are parameter.*, " in refused([command, run, *more], capsys)
     arrays.pop(next(name for name in arrays if name.startswith("parameter.")))
     checkpoint.save(path, arrays, facts)
     assert "is missing" in refused([command, run, *more], capsys)
@@ -278,7 +283,7 @@ def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match="same.npz: X: expected numbers that differ, got the same ones at every step"):
             Own(settings("own", data=str(tmp_path / "same.npz")))
     np.savez(tmp_path / "large.npz", X=np.linspace(0, 1e200, 60).reshape(20, 3), y=labels)
-    with pytest.raises(ValueError, match="large.npz: X: expected numbers of at most 1e30, got 9.49153e.199"):
+    with pytest.raises(ValueError, match="large.npz: X: expected numbers of at most 1e30, got 1.69492e.198 in sequence 0, step 1"):
         Own(settings("own", data=str(tmp_path / "large.npz")))
 
 
@@ -287,6 +292,74 @@ class Echo:
 
     def forward(self, x, lengths, statistics):
         return x[(len(x) if lengths is None else lengths) - 1, np.arange(x.shape[1])], None
+
+
+class Diverged(Echo):
+    """Answers class 0 but for the first sequences, to which the answers are not finite."""
+
+    def forward(self, x, lengths, statistics):
+        y = np.zeros((x.shape[1], 2), np.float32)
+        y[:, 0] = 1
+        y[:3] = [[np.nan, 0], [0, np.nan], [np.inf, 0]]
+        return y, None
+
+
+def test_an_answer_that_is_not_finite_is_no_class(rng):
+    task = Classification(None, {"T": 3, "M": 2, "K": 2})
+    task.parts["test"] = rng.normal(size=(10, 3, 2)), np.array([0, 1, 0, 0, 0, 0, 0, 1, 1, 1]), None
+    result = task.evaluate(Diverged(), part="test")
+    assert result["test_accuracy"] == 0.4 and np.isnan(result["test_loss"])
+    message = "test: expected numbers like those of the training, got a sequence, 0, to which the network's answer is not finite"
+    with pytest.raises(DataError, match=message):
+        task.confusion(Diverged())
+    said = list(task.report(Diverged(), result | {"test_accuracy_batch": 0.3}))
+    assert said == ["test accuracy 40.00% (4 of 10 sequences)", "  by statistics of the batch 30.00%", f"no confusion: {message}"]
+
+
+@compiled
+def test_a_diverged_network_is_refused_without_a_warning(own, tmp_path, capsys):
+    """A step that is not finite in a checkpoint, which training never writes; numbers at the limit, which it allows."""
+    run, path = tmp_path / "run", tmp_path / "in.npz"
+    shutil.copytree(own / "run", run)
+    X, y, lengths = ragged(path)
+    arrays, facts = checkpoint.load(run / "checkpoint.npz")
+    for array in arrays.values():
+        if array.dtype == np.float32:
+            array *= np.float32(1e30)
+    checkpoint.save(run / "checkpoint.npz", arrays, facts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert f"{path}: X: expected numbers like those of the training, got a sequence, 0, to which the network's answer is not " \
+               "finite" in refused(["predict", run, path], capsys)
+        assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@compiled
+def test_a_result_that_is_not_finite_is_written_and_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Adding, "evaluate", lambda *_: {"test_mse": float("nan")})
+    run = tmp_path / "run"
+    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2", "--out", str(run)]) == 0
+    for line in [*(run / "metrics.jsonl").read_text().splitlines(), (run / "result.json").read_text()]:
+        assert json.loads(line, parse_constant=pytest.fail)["test_mse"] is None
+    assert "test mean squared error nan over 1000 sequences" in capsys.readouterr().out
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert main(["report", str(run)]) == 0
+    said = capsys.readouterr().out
+    assert "test mse: best nan at step 3, last nan" in said and "result: test mse nan" in said and "curve.png" in said
+
+
+@compiled
+def test_sums_that_are_not_finite_are_refused(tmp_path, capsys):
+    run, path = tmp_path / "run", tmp_path / "sums.npy"
+    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--steps", "2", "--out", str(run)]) == 0
+    capsys.readouterr()
+    np.save(path, np.ones((2, 6, 2)))
+    arrays, facts = checkpoint.load(run / "checkpoint.npz")
+    checkpoint.save(run / "checkpoint.npz", {name: np.full_like(array, np.nan) if array.dtype == np.float32 else array
+                                             for name, array in arrays.items()}, facts)
+    assert "got a sequence, 0, to which the network's answer is not finite" in refused(["predict", run, path], capsys)
 
 
 @pytest.mark.parametrize("n, T", [(7, 30_000), (1, 5), (23, 10_000)])

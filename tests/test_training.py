@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from minindrnn import arrays
+from minindrnn import arrays, checkpoint
 from minindrnn.__main__ import main
 from minindrnn.checkpoint import CheckpointError
 from minindrnn.console import Interruption, say_if_slow
@@ -128,7 +128,7 @@ def test_an_unbounded_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path):
     made.start()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     next(leaves(made.network.parameters))[1].value[:] = np.nan
-    with pytest.raises(TrainingError, match="the loss is nan at step 0; the checkpoint in .*run is the last good one"):
+    with pytest.raises(TrainingError, match="the loss is nan at step 0, before the first evaluation; try a smaller --rate"):
         made.train()
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
 
@@ -184,9 +184,94 @@ def test_ctrl_c_counts_after_the_last_step_too(tmp_path, monkeypatch, capsys):
     assert main(command) == 0 and (tmp_path / "run/result.json").exists()
 
 
+@pytest.mark.parametrize("stop", [15, 25])
+def test_seconds_go_on_where_they_were(tmp_path, monkeypatch, stop):
+    """After a stop, from the last evaluation on."""
+    clock = iter(range(1000, 10_000, 7))
+    monkeypatch.setattr("minindrnn.run.time.perf_counter", lambda: next(clock))
+    made = run(tmp_path / "run")
+    made.start()
+    made.batch = interrupting(made.batch, stop)
+    assert not made.train()
+    again = run(tmp_path / "run")
+    again.resume()
+    assert again.train()
+    assert [row["seconds"] for row in history(again.folder)] == [7, 14, 21, 28, 35]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_null_in_the_file_and_nan_to_its_readers(tmp_path, number):
+    made = run(tmp_path / "run")
+    made.evaluate = lambda network: {"validation_loss": number, "validation_accuracy": 0.5}
+    made.start()
+    assert made.train()
+    for _ in range(2):                                                 # and still after they are written again
+        lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+        assert len(lines) == 5 and all(json.loads(line, parse_constant=pytest.fail)["validation_loss"] is None for line in lines)
+        assert all(np.isnan(row["validation_loss"]) and row["validation_accuracy"] == 0.5 for row in history(made.folder))
+        run(tmp_path / "run").resume()
+
+
+def failing(error):
+    def batch(step):
+        raise error
+    return batch
+
+
+@pytest.mark.parametrize("error", [MemoryError("too much"), KeyboardInterrupt(), OSError(28, "No space"), TrainingError("nan")], ids=repr)
+def test_what_fails_before_anything_was_learned_leaves_the_folder_free(tmp_path, error):
+    for _ in range(2):
+        made = run(tmp_path / "run")
+        made.batch = failing(error)
+        with pytest.raises(type(error)), made.opened():
+            assert {path.name for path in made.folder.iterdir()} == {".lock", "checkpoint.npz", "config.json", "metrics.jsonl"}
+            made.train()
+        assert not list(made.folder.iterdir())
+    made = run(tmp_path / "run")
+    with made.opened():
+        made.batch = interrupting(made.batch, 12)
+        assert not made.train()                                        # saved: what fails from now on takes nothing away
+    again = run(tmp_path / "run")
+    again.batch = failing(error)
+    with pytest.raises(type(error)), again.opened(resume=True):
+        again.train()
+    with pytest.raises(TrainingError, match="holds a run already"), run(tmp_path / "run").opened():
+        raise AssertionError("written over")
+    again = run(tmp_path / "run")
+    with again.opened(resume=True):
+        assert again.step == 13 and again.train()
+
+
+@pytest.mark.parametrize("failed", ["config.json", "metrics.jsonl"])
+def test_a_start_that_fails_half_way_leaves_the_folder_free(tmp_path, monkeypatch, failed):
+    real = checkpoint.replacing
+
+    def full(path, *mode):
+        if path.name == failed:
+            raise OSError(28, "No space left on device", str(path))
+        return real(path, *mode)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "replacing", full)
+        with pytest.raises(OSError, match="No space"), run(tmp_path / "run").opened():
+            raise AssertionError("started")
+    assert not list((tmp_path / "run").iterdir())
+    run(tmp_path / "run").start()
+
+
+def test_the_message_names_the_checkpoint_that_is_left(tmp_path):
+    made = run(tmp_path / "run", steps=20)
+    made.start()
+    made.evaluate = lambda network: next(leaves(made.network.parameters))[1].value.fill(np.nan) or {}
+    saved, made.save = made.save, lambda: None
+    saved()
+    made.saved = 10
+    with pytest.raises(TrainingError, match="the loss is nan at step 10; the checkpoint in .*run is the last good one, of step 10; try"):
+        made.train()
+
+
 def test_a_damaged_history_is_named(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    for damaged in (b"{3}\n", b'{"step": 3}\n', b"\xff}\n", b'{"step": 1, "loss": 2.0, "seconds": 1}\n[{}\n'):
+    for damaged in (b'{"step": 1, "loss": "a", "seconds": 1}\n', b'{"step": null, "loss": 1, "seconds": 1}\n', b"{3}\n", b'{"step": 3}\n', b"\xff}\n", b'{"step": 1, "loss": 2.0, "seconds": 1}\n[{}\n'):
         path.write_bytes(damaged)
         with pytest.raises(CheckpointError, match="metrics.jsonl: expected an evaluation on each line, with step, loss and seconds"):
             history(tmp_path)
@@ -228,7 +313,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
     made.start()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     made.network.buffers[0]["var"][0, 0] = np.inf
-    with pytest.raises(TrainingError, match="the parameters are not finite at step 10; the checkpoint in .*run is the last good one"):
+    with pytest.raises(TrainingError, match="the parameters are not finite at step 10, before the first evaluation; try a smaller --rate"):
         made.train()
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before and history(made.folder) == []
 

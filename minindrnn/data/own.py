@@ -1,17 +1,21 @@
 """Sequences of one's own, from an .npz file: arrays X and y, and lengths if they are ragged.
 
-    X         (n, T, M) or (n, T), numbers; or, with lengths, (all steps, M) or (all steps,), one sequence after another
+    X         (n, T, M) or (n, T), numbers from -1e30 to 1e30; or, with lengths, (all steps, M) or (all steps,), one
+              sequence after another
     y         (n,), whole numbers 0 to K - 1, each of the K classes at least twice
     lengths   (n,), 1 to T: later steps are never read
 
 n sequences are split 80 to 10 to 10 at random, by the seed, every class in the same share as far as possible. T is the
-longest of the lengths, however long the padding.
+longest of the lengths, however long the padding. An array of any other name is refused, as nobody would read it.
 """
 from pathlib import Path
 
 import numpy as np
 
 from .files import DataError
+
+KNOWN = "X", "y", "lengths"
+LARGEST = np.float64(1e30)       # of X: what becomes of it in a network must fit into float32
 
 
 def load_own(path, seed):
@@ -20,9 +24,7 @@ def load_own(path, seed):
 
     DataError, one line, if the file is not as above.
     """
-    found = arrays(path)
-    if not {"X", "y"} <= set(found):
-        raise DataError(f"{path}: expected arrays X and y, got {', '.join(found) or 'none'}")
+    found = arrays(path, "X", "y")
     y = found["y"]
     if y.ndim != 1 or y.dtype.kind not in "iu" or not len(y):
         raise DataError(f"{path}: y: expected whole numbers (n,), got {y.dtype} of shape {y.shape}")
@@ -44,21 +46,43 @@ def load_own(path, seed):
     return {name: (X[rows], y[rows], lengths[rows]) for name in where for rows in [rng.permutation(order[where[name]])]}
 
 
-def arrays(path):
-    """{name: array} of an .npz file; {"X": array} of an .npy file. DataError for anything else, pickled objects too."""
+def arrays(path, *needed):
+    """{name: array} of an .npz file: those needed, and no others than X, y and lengths; {"X": array} of an .npy file.
+    DataError, with the cause and the array's name, for anything else: pickled objects, what does not fit into memory.
+    """
     try:
         found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return {"X": found}
-        with found:
-            return {name: np.asarray(found[name]) for name in found.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except Exception:                            # of a file that may be anything, NumPy and its helpers raise anything
-        raise DataError(f"{path}: not a whole {Path(path).suffix or '.npz'} file of plain arrays (ragged X: all steps "
-                        "in one array, and lengths)") from None
+    except Exception as error:                   # of a file that may be anything, NumPy and its helpers raise anything
+        said = cause(error) or f"not a whole {Path(path).suffix or '.npz'} file of plain arrays"
+        raise DataError(f"{path}: {said}") from None
+    names = ["X"] if isinstance(found, np.ndarray) else found.files
+    if not set(needed) <= set(names):
+        wanted = f"{'arrays' if len(needed) > 1 else 'an array'} {' and '.join(needed)}"
+        raise DataError(f"{path}: expected {wanted}, got {', '.join(names) or 'none'}")
+    if unknown := [name for name in names if name not in KNOWN]:
+        raise DataError(f"{path}: not read: {', '.join(unknown)}; known are {', '.join(KNOWN)}")
+    return {"X": found} if isinstance(found, np.ndarray) else {name: member(path, found, name) for name in names}
+
+
+def member(path, archive, name):
+    """The array of that name in an .npz file. DataError if it cannot be had."""
+    try:
+        return np.asarray(archive[name])
+    except Exception as error:
+        raise DataError(f"{path}: {name}: {cause(error) or f'cannot be read: {error}'}") from None
+
+
+def cause(error):
+    """Why something could not be read; None if the error only says so in NumPy's words."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or error}"
+    if isinstance(error, MemoryError):
+        return f"does not fit into memory: {error}"
+    if "Object arrays" in str(error):
+        return "expected plain numbers, got Python objects (ragged sequences: all steps in one array X, and lengths)"
+    return None
 
 
 def sequences(path, X, lengths=None, n=None):
@@ -86,19 +110,19 @@ def sequences(path, X, lengths=None, n=None):
     lengths = np.full(n, T) if lengths is None else lengths
     if lengths.max() > T:
         raise DataError(f"{path}: lengths: expected 1 to T = {T}, got {lengths.max()} for sequence {lengths.argmax()}")
-    wrong = np.argwhere(~np.isfinite(X) & (np.arange(T) < lengths[:, np.newaxis])[:, :, np.newaxis])
+    inside = (X >= -LARGEST) & (X <= LARGEST)                        # which NaN is not
+    wrong = np.argwhere(~inside & (np.arange(T) < lengths[:, np.newaxis])[:, :, np.newaxis])
     if len(wrong):
         i, t, m = wrong[0]
-        raise DataError(f"{path}: X: expected finite numbers, got {X[i, t, m]} in sequence {i}, step {t}, channel {m}")
+        wanted = "numbers of at most 1e30" if np.isfinite(X[i, t, m]) else "finite numbers"
+        raise DataError(f"{path}: X: expected {wanted}, got {X[i, t, m]:g} in sequence {i}, step {t}, channel {m}")
     return X[:, :lengths.max()], lengths
 
 
 def load_input(path, M):
     """X (n, T, M), lengths (n,), y (n,) or None, of a file with sequences that are to be answered: X, and lengths and y
     if it has them. DataError, one line, if they do not fit."""
-    found = arrays(path)
-    if "X" not in found:
-        raise DataError(f"{path}: expected an array X, got {', '.join(found) or 'none'}")
+    found = arrays(path, "X")
     X, lengths = sequences(path, found["X"], found.get("lengths"))
     if X.shape[2] != M:
         raise DataError(f"{path}: X: expected {M} number{'s' * (M > 1)} a step, got {X.shape[2]}; X has shape "

@@ -1,5 +1,6 @@
 """Text as numbers, one for each character: the works of Shakespeare, in the package, or text of one's own.
 
+A file is read as text files usually are: without a byte order mark, and with \\n after each line however it ends there.
 The first 90 % are for training, the next 5 % for validation, the last 5 % for the test; Penn Treebank is three files.
 Source and licence of the works: shakespeare.txt beside this file. Penn Treebank's owners do not let it be passed on.
 """
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..console import tell
 from .files import DataError
 
 SHARES = (0.90, 0.95)
@@ -50,10 +52,16 @@ def shakespeare():
 
 
 def read(path):
-    """The text of a file; DataError if it cannot be read or is not UTF-8."""
+    """The text of a file, without byte order mark and carriage returns; says so where it had some. DataError if it
+    cannot be read or is not UTF-8."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
+        whole = Path(path).read_bytes().decode()
+        text = whole.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        marked, returns = whole.startswith("\ufeff"), "\r" in whole
+        changes = ["without its byte order mark"] * marked + ["with \\r\\n as \\n"] * returns
+        if changes:
+            tell(f"{path}: read {' and '.join(changes)}")
+        return text
     except UnicodeDecodeError as error:
         byte = f"{error.object[error.start]:#04x} at {error.start}"
         raise DataError(f"{path}: expected text in UTF-8, got byte {byte}") from None
