@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -99,15 +101,69 @@ def test_foreign_files_are_refused_by_name(tmp_path):
         checkpoint.load(path)
 
 
+def test_what_is_restored_is_all_of_it_and_in_place(path):
+    targets = {name: np.zeros_like(array) for name, array in ARRAYS.items()}
+    views = {name: target[...] for name, target in targets.items()}
+    checkpoint.restore("x", ARRAYS, targets)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(views[name], array)
+
+
+def touch(path):
+    Path(path).write_text("executed")
+    return {"a": 1}
+
+
+class Armed:
+    """Leaves a file behind if it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return touch, (self.path,)
+
+
+def test_nothing_that_a_file_holds_is_executed(tmp_path):
+    path = tmp_path / "foreign.npz"
+    for contents in ({"facts": np.array(Armed(tmp_path / "mark"), object)},
+                     {"facts": np.array('{"minindrnn": 1}'), "array.W": np.array([Armed(tmp_path / "mark")], object)}):
+        np.savez(path, **contents)
+        with pytest.raises(CheckpointError, match="not a whole minindrnn checkpoint"):
+            checkpoint.load(path)
+        assert not (tmp_path / "mark").exists()
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(path, monkeypatch):
+    """What is synchronised and then renamed is the whole file; until then the path holds the old one."""
+    before, done = path.read_bytes(), []
+    fsync, replace = checkpoint.os.fsync, checkpoint.os.replace
+
+    def synchronised(number):
+        fsync(number)
+        done.append(("fsync", checkpoint.os.fstat(number).st_size))
+
+    def renamed(temporary, target):
+        assert target == path and path.read_bytes() == before
+        done.append(("replace", len(Path(temporary).read_bytes())))
+        replace(temporary, target)
+    monkeypatch.setattr(checkpoint.os, "fsync", synchronised)
+    monkeypatch.setattr(checkpoint.os, "replace", renamed)
+    checkpoint.save(path, ARRAYS, {"step": 4})
+    size = path.stat().st_size
+    assert done == [("fsync", size), ("replace", size)] and checkpoint.load(path)[1] == {"step": 4}
+
+
 @pytest.mark.parametrize("change, message", [
     ({"b": np.ones(1)}, "x: b is missing"),
     ({"W": np.zeros((3, 2), np.float32)}, r"x: W: expected float32 \(3, 2\), got float32 \(2, 3\)"),
     ({"W": np.zeros((2, 3))}, r"x: W: expected float64 \(2, 3\), got float32 \(2, 3\)"),
 ])
 def test_a_mismatch_changes_nothing(change, message):
-    targets = {name: np.zeros_like(array) for name, array in ARRAYS.items()} | change
+    arrays = {"A": np.ones(2)} | ARRAYS | {"updates": np.array(7), "Z": np.ones(2)}       # what fits, before it and after
+    targets = {name: np.zeros_like(array) for name, array in arrays.items()} | change
     with pytest.raises(CheckpointError, match=message):
-        checkpoint.restore("x", ARRAYS, targets)
-    assert not targets["updates"].any()
+        checkpoint.restore("x", arrays, targets)
+    assert len(targets) >= 4 and not any(target.any() for name, target in targets.items() if name not in change)
     with pytest.raises(CheckpointError, match="x: W is not expected"):
         checkpoint.restore("x", ARRAYS, {"updates": np.array(0)})
