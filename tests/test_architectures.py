@@ -37,11 +37,16 @@ def test_the_papers_networks_start_as_the_authors_let_them(rng):
     for name, low in (("mnist-plain-6", 5 ** (-1 / 784)), ("mnist-res", 5 ** (-1 / 784)), ("mnist-dense", 5 ** (-1 / 784))):
         network = build(name, rng)
         *inner, readout = [p.value for _, p in leaves(network.parameters) if p.role == "weight"]
+        assert len(inner) >= 6
         for W in inner:
-            assert np.abs(W).max() <= (6 / 65 / W.shape[1])**0.5 * 1.0001
-        assert abs(readout.std() / (2 / readout.shape[1])**0.5 - 1) < 0.1
-        assert [p.value for _, p in leaves(network.parameters) if p.role == "recurrent"][-1].min() >= np.float32(low)
-        assert all(not p.value.any() for _, p in leaves(network.parameters) if p.role == "bias")
+            limit = (6 / 65 / W.shape[1])**0.5
+            assert 0.9 * limit < W.max() <= 1.0001 * limit and -1.0001 * limit <= W.min() < -0.9 * limit
+        assert abs(readout.std() / (2 / readout.shape[1])**0.5 - 1) < 0.1 and abs(readout.mean()) < 0.1 * readout.std()
+        *others, last = [p.value for _, p in leaves(network.parameters) if p.role == "recurrent"]
+        assert np.float32(low) <= last.min() < low + 0.1 * (1 / low - low) and 1 < last.max() <= np.float32(1 / low)
+        assert all(0 <= u.min() < 0.5 < 0.7 < u.max() <= np.float32(1 / low) for u in others) and len(others) >= 5
+        biases = [p.value for _, p in leaves(network.parameters) if p.role == "bias"]
+        assert len(biases) > 10 and not any(b.any() for b in biases)
 
 
 def test_a_small_language_model_of_each_kind_trains_with_the_state_carried(rng):
