@@ -9,11 +9,14 @@ from minindrnn.checkpoint import CheckpointError
 ARRAYS = {"W": np.arange(6, dtype=np.float32).reshape(2, 3), "updates": np.array(7)}
 
 
+def written(folder):
+    checkpoint.save(folder / "checkpoint.npz", ARRAYS, {"step": 3})
+    return folder / "checkpoint.npz"
+
+
 @pytest.fixture
 def path(tmp_path):
-    path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, ARRAYS, {"step": 3})
-    return path
+    return written(tmp_path)
 
 
 def test_what_is_saved_is_loaded(path):

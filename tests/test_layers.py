@@ -73,7 +73,8 @@ def test_both_directions_know_their_state_and_statistics(rng):
     assert_array_equal(onward, layer.onward.last_state(cache[0]))
     assert back is None
     layer.absorb(cache)
-    assert all(buffer.any() for _, buffer in leaves(layer.buffers))
+    buffers = [buffer for _, buffer in leaves(layer.buffers)]
+    assert len(buffers) == 6 and all(buffer.any() for buffer in buffers)
     with pytest.raises(ValueError, match="Bidirectional: expected whole sequences, got one step"):
         layer.step(x[0])
 
