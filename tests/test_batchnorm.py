@@ -245,6 +245,15 @@ def test_what_is_absorbed_is_what_each_step_held(start, lengths, rng):
     assert_array_equal(norm.buffers["updates"], updates)
 
 
+def test_a_plain_average_weighs_all_alike(rng):
+    norm, batches = BatchNorm(2, momentum=0.9, dtype=np.float64), rng.normal(3, 2, (4, 5, 6, 2))
+    for x in batches:
+        norm.absorb(norm.forward(x, statistics="batch")[1], average=True)
+    rows = batches.reshape(4, 30, 2)
+    assert_allclose(norm.buffers["mean"][0], rows.mean(axis=1).mean(axis=0), rtol=1e-10)
+    assert_allclose(norm.buffers["var"][0], rows.var(axis=1, ddof=1).mean(axis=0), rtol=1e-10)
+
+
 def test_a_group_of_one_value_is_not_absorbed(rng):
     norm = BatchNorm(2, steps=3, dtype=np.float64)
     norm.absorb(norm.forward(rng.normal(size=(3, 2, 2)), lengths=[3, 1], statistics="batch")[1])

@@ -155,6 +155,10 @@ def test_it_is_on_the_disk_before_it_has_its_name(path, monkeypatch):
     checkpoint.save(path, ARRAYS, {"step": 4})
     size = path.stat().st_size
     assert done == [("fsync", size), ("replace", size)] and checkpoint.load(path)[1] == {"step": 4}
+    before = path.read_bytes()
+    with checkpoint.replacing(path, "w") as file:                       # no archive that writes everything out by itself
+        file.write("text")
+    assert done[2:] == [("fsync", 4), ("replace", 4)] and path.read_text() == "text"
 
 
 @pytest.mark.parametrize("change, message", [

@@ -17,7 +17,7 @@ from minindrnn.rnn import rnn_forward
 from minindrnn.shapes import last_step, without_padding
 
 T, B, N = 7, 3, 5
-LENGTHS = [None, [7, 2, 4]]
+LENGTHS = [None, [4, 7, 2]]
 ragged = pytest.mark.parametrize("lengths", LENGTHS, ids=["whole", "ragged"])
 ACT = {"relu": lambda z: z if z > 0 else 0.0, "tanh": math.tanh, "sigmoid": lambda z: 1 / (1 + math.exp(-z)), "identity": lambda z: z}
 

@@ -190,6 +190,7 @@ def networks(rng):
             "residual": ResidualIndRNN(2, 5, 2, 4, rng, steps=9, norm="before", norm_options={"steps": 6}),
             "dense": DenseIndRNN(2, 2, (2, 1), 4, rng, steps=9, differences=True),
             "rnn": RNN(2, 5, rng), "lstm": LSTM(2, 5, rng), "gru": GRU(2, 5, rng),
+            "before": IndRNN(2, 5, rng, norm="before", norm_options={"steps": 6}), "wide, before": IndRNN(2, 5, rng, norm="before"),
             "skips": Chain([Concatenate(IndRNN(2, 3, rng)), Linear(5, 5, rng), Residual(Unit(5, rng)), BatchNorm(5)])}
 
 
@@ -199,6 +200,9 @@ def test_step_by_step_equals_one_pass_and_needs_no_more_memory(name, rng):
     x = f32(12, 3, 2, rng=rng)
     for _, buffer in leaves(network.buffers):                       # other statistics in every row and channel
         buffer[...] = 1 if buffer.dtype.kind == "i" else rng.uniform(0.5, 2, buffer.shape)
+    for _, parameter in leaves(network.parameters):                 # nor any bias or gain where it starts
+        if parameter.role in ("bias", "gain"):
+            parameter.value[...] += rng.uniform(-0.3, 0.3, parameter.value.shape)
     whole, _ = network.forward(x)
     state, sizes = None, set()
     for t in range(12):

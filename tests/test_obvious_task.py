@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
-from minindrnn import ResidualIndRNN, StackedIndRNN, cross_entropy
+from minindrnn import ResidualIndRNN, StackedIndRNN, cross_entropy, recipe
 from minindrnn.classification import Classification
 from minindrnn.data import files, images
 from minindrnn.data.adding import adding_problem
@@ -21,7 +21,7 @@ from minindrnn.data.text import load_text
 from minindrnn.experiments import EXPERIMENTS, settings
 from minindrnn.layer import leaves
 from minindrnn.readback import recurrent_weights, summary
-from minindrnn.recipe import by_all_statistics, fingerprint
+from minindrnn.recipe import by_all_statistics, fingerprint, predict
 from minindrnn.recognition import Own
 from minindrnn.run import arrays_of
 
@@ -197,6 +197,16 @@ def test_adding_is_tested_on_numbers_of_its_own():
     assert network.asked == 1000 and set(network.ways) == {"running"}
 
 
+@pytest.mark.parametrize("at_most", [1, 3, 7, 100])
+def test_answers_come_in_pieces_each_sequence_once(at_most):
+    x = np.arange(14.0).reshape(2, 7, 1)
+    network = Scripted(np.arange(7.0)[:, np.newaxis])
+    assert predict(network, x, at_most).tolist() == np.arange(7.0)[:, np.newaxis].tolist() and network.asked == 7
+    pieces = list(recipe.parts(x, at_most))
+    assert_array_equal(np.concatenate(pieces, axis=1), x)
+    assert max(piece.shape[1] for piece in pieces) == min(at_most, 7) and all(piece.flags.c_contiguous for piece in pieces)
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Characters
 
@@ -338,9 +348,9 @@ def test_a_run_knows_its_own_data_by_every_number_of_every_part(tmp_path, part):
 
 
 def test_a_text_is_divided_ninety_to_five_to_five(tmp_path):
-    (tmp_path / "text.txt").write_text("".join("abcde"[k * k % 5] for k in range(1000)))
+    whole = "".join(np.random.default_rng(0).choice(list("abe"), 1000))
+    (tmp_path / "text.txt").write_text(whole)
     parts, symbols = load_text(tmp_path / "text.txt")
-    whole = "".join("abcde"[k * k % 5] for k in range(1000))
     read = {name: "".join(symbols[token] for token in part) for name, part in parts.items()}
     assert read == {"train": whole[:900], "validation": whole[900:950], "test": whole[950:]} and symbols == "abe"
 

@@ -57,6 +57,20 @@ def test_its_state_is_all_there_is():
     assert got + run(again, values[3:], others) == wanted and weights == others
 
 
+def test_the_patience_of_its_phase_goes_on_too():
+    """After the first plateau more than 2 evaluations are enough, where more than 4 were."""
+    weights = np.zeros(1)
+    whole = watching(weights, patience=4)
+    while whole(0) == 1:
+        run(whole, [0.5], weights)
+    again = watching(weights, patience=4)
+    assert again.state().keys() == {"rate", "best", "waited", "phase", "kept.W"}
+    for name, array in again.state().items():
+        array[...] = whole.state()[name]
+    wanted, got = ([run(schedule, [0.4], weights)[0] for _ in range(9)] for schedule in (whole, again))
+    assert got == wanted and len(set(wanted[:5])) > 1
+
+
 def test_a_staircase_falls_after_every_so_many_steps():
     at = staircase(2e-4, every=20_100)
     assert [at(step) for step in (0, 20_099, 20_100, 40_199, 40_200, 60_299)] == pytest.approx([2e-4] * 2 + [2e-5] * 2 + [2e-6] * 2)
