@@ -25,6 +25,7 @@ import test_dynamic
 import test_forward_values
 import test_layers
 import test_memory
+import test_numbers_shown
 import test_obvious_run
 import test_obvious_task
 import test_optim
@@ -37,7 +38,7 @@ from test_mutants import SMALL
 from minindrnn import recurrence, rnn
 
 # {module: the tests that say what it should do, those that are quick or narrow first}; a name stands for all of a test module.
-RUN, TASK, VALUES, PUBLISHED = test_obvious_run, test_obvious_task, test_forward_values, test_published
+RUN, TASK, VALUES, PUBLISHED, NUMBERS = test_obvious_run, test_obvious_task, test_forward_values, test_published, test_numbers_shown
 KILLERS = {
     "optim": [test_optim],
     "schedules": [test_schedules, RUN.test_after_a_plateau_the_best_goes_on, RUN.test_where_the_last_plateau_ends_the_best_is_kept],
@@ -52,21 +53,26 @@ KILLERS = {
                    test_checkpoint.test_a_mismatch_changes_nothing, test_checkpoint.test_it_is_on_the_disk_before_it_has_its_name,
                    test_checkpoint.test_a_failed_renaming_leaves_no_rubbish_and_names_the_file,
                    test_checkpoint.test_nothing_that_a_file_holds_is_executed, test_checkpoint.test_foreign_files_are_refused_by_name],
-    "batchnorm": [test_batchnorm, test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory, VALUES.test_batch_normalisation],
+    "batchnorm": [test_layers.test_every_parameter_has_the_role_of_its_name,
+                  test_batchnorm, test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory, VALUES.test_batch_normalisation],
     "population": [test_dynamic],
     "dynamic": [test_dynamic],
-    "classification": [TASK, "test_runs.test_every_sequence_is_answered_once", PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start],
+    "classification": [TASK, "test_runs.test_every_sequence_is_answered_once", NUMBERS.test_predictions_are_the_likeliest_class_with_its_probability,
+                       PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start],
     "recognition": [PUBLISHED.test_settings, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start,
                     TASK, "test_runs.test_names_scales_and_the_order_of_pixels", "test_runs.test_digits_as_they_are_in_the_package_and_as_they_are_read"],
     "recipe": [TASK, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
                PUBLISHED.test_where_the_weights_of_a_task_start],
     "experiments": [PUBLISHED.test_settings, PUBLISHED.test_what_is_given_comes_before_what_is_usual, TASK.test_adding_is_tested_on_numbers_of_its_own,
+                    NUMBERS.test_sums_are_answered_beside_what_they_are,
                     PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start],
     "characters": [PUBLISHED.test_settings, TASK.test_bits_are_nats_over_the_logarithm_of_two,
                    TASK.test_what_is_said_is_drawn_from_the_softmax_at_that_temperature,
-                   TASK.test_segments_follow_each_other_and_start_anew_one_time_in_ten, PUBLISHED.test_where_the_weights_of_a_task_start,
+                   TASK.test_segments_follow_each_other_and_start_anew_one_time_in_ten, TASK.test_a_text_is_read_from_many_places_ten_segments_apart,
+                   PUBLISHED.test_where_the_weights_of_a_task_start,
                    PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for, "test_characters.test_irnn_begins_with_a_short_memory",
-                   "test_characters.test_every_character_but_the_first_is_asked_once", "test_characters.test_a_network_that_goes_on_learning_says_more"],
+                   "test_characters.test_every_character_but_the_first_is_asked_once", "test_characters.test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_test",
+                   "test_characters.test_a_network_that_goes_on_learning_says_more"],
     "stacked": [PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_what_a_run_is_made_of],
     "residual": [PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_the_last_unit_of_a_residual_network_alone_starts_with_long_memory,
                  PUBLISHED.test_the_named_networks_place_by_place, PUBLISHED.test_where_the_weights_of_the_named_networks_start],
@@ -74,26 +80,34 @@ KILLERS = {
               "test_architectures.test_parameter_counts_are_those_of_the_published_logs"],
     "architectures": [PUBLISHED.test_the_named_networks_place_by_place, PUBLISHED.test_where_the_weights_of_the_named_networks_start,
                       "test_architectures.test_parameter_counts_are_those_of_the_published_logs"],
-    "linear": [VALUES.test_linear, "test_linear.test_where_weights_start", PUBLISHED.test_where_the_weights_of_a_task_start],
+    "linear": [test_layers.test_every_parameter_has_the_role_of_its_name,
+               VALUES.test_linear, "test_linear.test_where_weights_start", PUBLISHED.test_where_the_weights_of_a_task_start],
     "lstm": [VALUES.test_baselines, "test_baselines.test_where_they_start"],
     "gru": [VALUES.test_baselines],
-    "rnn": [VALUES.test_baselines, VALUES.test_rnn_with_other_activations, "test_baselines.test_where_they_start",
+    "rnn": [test_layers.test_every_parameter_has_the_role_of_its_name,
+            VALUES.test_baselines, VALUES.test_rnn_with_other_activations, "test_baselines.test_where_they_start",
             PUBLISHED.test_where_the_weights_of_a_task_start],
     "recurrence": [VALUES.test_indrnn],
     "activations": [VALUES.test_indrnn],
-    "indrnn": [VALUES.test_an_indrnn_layer, test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory,
+    "indrnn": [test_layers.test_every_parameter_has_the_role_of_its_name, test_layers.test_every_normalisation_absorbs_what_it_has_seen,
+               VALUES.test_an_indrnn_layer, test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory,
                PUBLISHED.test_where_the_weights_of_a_task_start],
-    "blocks": [VALUES.test_a_residual_and_a_concatenated_unit, VALUES.test_a_language_model, VALUES.test_the_last_step_of_each_sequence,
+    "blocks": [test_layers.test_every_normalisation_absorbs_what_it_has_seen,
+               VALUES.test_a_residual_and_a_concatenated_unit, VALUES.test_a_language_model, VALUES.test_the_last_step_of_each_sequence,
                test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory, RUN.test_twelve_updates_are_those_of_the_loop,
                RUN.test_states_go_on_from_batch_to_batch_and_start_anew],
-    "bidirectional": [VALUES.test_both_directions, test_layers.test_both_directions_know_their_state_and_statistics],
-    "layernorm": [VALUES.test_layer_normalisation],
-    "embedding": [VALUES.test_embedding, PUBLISHED.test_where_the_weights_of_the_named_networks_start],
+    "bidirectional": [test_layers.test_every_normalisation_absorbs_what_it_has_seen,
+                      VALUES.test_both_directions, test_layers.test_both_directions_know_their_state_and_statistics],
+    "layernorm": [test_layers.test_every_parameter_has_the_role_of_its_name,
+                  VALUES.test_layer_normalisation],
+    "embedding": [test_layers.test_every_parameter_has_the_role_of_its_name,
+                  VALUES.test_embedding, PUBLISHED.test_where_the_weights_of_the_named_networks_start],
     "differences": [VALUES.test_differences, VALUES.test_the_last_step_of_each_sequence],
     "dropout": [VALUES.test_dropout, VALUES.test_an_indrnn_layer, "test_dropout.test_a_mask_follows_from_one_number_of_the_generator",
                 "test_dropout.test_so_many_are_left_out", "test_dropout.test_the_numbers_are_those_of_the_published_generator"],
     "losses": [VALUES.test_mean_squared_error, VALUES.test_cross_entropy],
-    "languagemodel": [VALUES.test_a_language_model, test_dynamic.test_dynamic_evaluation_is_the_loop_that_carries_its_state,
+    "languagemodel": [test_layers.test_every_normalisation_absorbs_what_it_has_seen,
+                      VALUES.test_a_language_model, test_dynamic.test_dynamic_evaluation_is_the_loop_that_carries_its_state,
                       "test_architectures.test_a_small_language_model_of_each_kind_trains_with_the_state_carried"],
     "layer": [test_optim, test_layers.test_reset_starts_some_sequences_anew],
     "shapes": [VALUES.test_padding_is_taken_out, VALUES.test_the_last_step_of_each_sequence],
@@ -102,21 +116,24 @@ KILLERS = {
                     "test_data.test_digits_are_split_by_class_and_always_the_same"],
     "data.files": [TASK.test_a_file_is_known_by_its_whole_hash, TASK.test_where_data_is_looked_for],
     "data.images": [TASK.test_images_are_held_out_by_the_seed, "test_data_own.test_idx_is_what_it_says"],
-    "data.motion": [TASK.test_people_are_divided_by_the_fold, "test_data_own.test_windows_overlap_by_half"],
+    "data.motion": [TASK.test_recordings_are_those_of_the_file, TASK.test_people_are_divided_by_the_fold, "test_data_own.test_windows_overlap_by_half"],
     "data.own": [TASK.test_the_parts_of_ones_own_are_those_of_the_seed, "test_data_own.test_padded_puts_zeros_after_each_end",
                  "test_data_own.test_neither_padding_nor_the_order_of_the_file_makes_a_difference"],
     "data.text": [TASK.test_a_text_is_divided_ninety_to_five_to_five],
     "readback": [TASK.test_the_best_is_the_highest_accuracy_and_the_lowest_loss, TASK.test_recurrent_weights_are_those_of_the_network,
                  "test_runs.test_the_network_at_the_start_is_the_one_that_was_trained"],
+    "report": [NUMBERS],
+    "gradientflow": [NUMBERS.test_norms_of_gradients_are_those_of_the_chain_rule],
     "arguments": [PUBLISHED.test_every_word_of_the_command_reaches_the_run],
-    "__main__": [PUBLISHED.test_every_word_of_the_command_reaches_the_run],
+    "__main__": [TASK.test_the_result_is_that_of_the_network_in_the_checkpoint, PUBLISHED.test_every_word_of_the_command_reaches_the_run],
 }
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Tests, called
 
-FIXTURES = {"rng": lambda stack: np.random.default_rng(0),
+FIXTURES = {"drawn": lambda stack: test_numbers_shown.caught(FIXTURES["monkeypatch"](stack)),
+            "rng": lambda stack: np.random.default_rng(0),
             "tmp_path": lambda stack: Path(stack.enter_context(tempfile.TemporaryDirectory())),
             "monkeypatch": lambda stack: stack.enter_context(pytest.MonkeyPatch.context()),
             "path": lambda stack: test_checkpoint.written(FIXTURES["tmp_path"](stack))}
@@ -148,16 +165,17 @@ def cases(test):
 
 @cache
 def killers(module):
-    """(name, call) for a module of the package: of all tests the first set of parameters, then of all the second, ..."""
+    """(name, call) for a module of the package. Where a whole test module stands, of each test the first set of parameters
+    comes first, then of each the second, ..."""
     found = []
     for entry in KILLERS[module]:
         if isinstance(entry, str):
             name, test = entry.split(".")
             entry = getattr(importlib.import_module(name), test)
         tests = [test for name, test in vars(entry).items() if name.startswith("test_")] if hasattr(entry, "__file__") else [entry]
-        found += [case for test in tests for case in cases(test)]
+        found += sorted((case for test in tests for case in cases(test)), key=lambda case: case[0])
     assert found, module
-    return [case for _, *case in sorted(found, key=lambda case: case[0])]
+    return [case for _, *case in found]
 
 
 def killed_by(module):

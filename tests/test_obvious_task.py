@@ -2,6 +2,8 @@
 import hashlib
 import json
 import math
+import pickle
+import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,8 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
 from minindrnn import ResidualIndRNN, StackedIndRNN, cross_entropy, recipe
+from minindrnn.__main__ import main
 from minindrnn.classification import Classification
-from minindrnn.data import files, images
+from minindrnn.data import files, images, motion
 from minindrnn.data.adding import adding_problem
 from minindrnn.data.digits import load_digits
 from minindrnn.data.files import DataError, Source, look
@@ -20,7 +23,7 @@ from minindrnn.data.own import load_own
 from minindrnn.data.text import load_text
 from minindrnn.experiments import EXPERIMENTS, settings
 from minindrnn.layer import leaves
-from minindrnn.readback import recurrent_weights, summary
+from minindrnn.readback import load_run, recurrent_weights, summary
 from minindrnn.recipe import by_all_statistics, fingerprint, predict
 from minindrnn.recognition import Own
 from minindrnn.run import arrays_of
@@ -246,6 +249,18 @@ def test_bits_are_nats_over_the_logarithm_of_two(tmp_path):
     assert task.evaluate(Weighing([1.0, -0.5]), part="test")["test_bits"] == pytest.approx(-math.log2(p[0]), rel=1e-12)
 
 
+@pytest.mark.parametrize("n, places", [(240, 1), (1000, 1), (2020, 2), (60_000, 50)])
+def test_a_text_is_read_from_many_places_ten_segments_apart(tmp_path, n, places):
+    """At most 50 of them; its last tenth is half validation, half test."""
+    task, shown = reading(tmp_path, "ab" * (n // 2), length=5), []
+    network = Weighing([0.0, 0.0])
+    forward = network.forward
+    network.forward = lambda x, *arguments, **how: shown.append(x) or forward(x, *arguments, **how)
+    assert task.evaluate(network)["validation_bits"] == pytest.approx(1)
+    assert {x.shape[1] for x in shown} == {places}
+    assert np.concatenate(shown).shape[0] == -(-(n // 20 - 1) // places)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_what_is_said_is_drawn_from_the_softmax_at_that_temperature(tmp_path, temperature):
     task, y = reading(tmp_path, "abc" * 300), np.array([1.0, 0.3, -0.8])
@@ -394,8 +409,21 @@ def test_where_data_is_looked_for(tmp_path, monkeypatch):
         files.read(source, tmp_path / "named")
 
 
+def test_recordings_are_those_of_the_file(monkeypatch):
+    """An .npy file of one pickled dictionary; people are counted from 1 there, from 0 here."""
+    found = {"X": [np.arange(12.0).reshape(2, 6), np.ones((3, 6))], "y": np.array([4, 6]), "subject": np.array([1, 10])}
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }\n"
+    inner = np.empty((), object)
+    inner[()] = found
+    pickled = pickle.dumps(inner, protocol=2).replace(b"numpy._core", b"numpy.core")
+    contents = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + pickled
+    monkeypatch.setattr(motion, "read", lambda source, folder: {"watch_dataset.npy": contents})
+    x, labels, people = motion.recordings("here")
+    assert [one.tolist() for one in x] == [found["X"][0].tolist(), found["X"][1].tolist()] and {one.dtype for one in x} == {np.dtype(np.float32)}
+    assert labels.tolist() == [4, 6] and people.tolist() == [0, 9]
+
+
 def test_people_are_divided_by_the_fold(monkeypatch):
-    from minindrnn.data import motion
     found = [np.full((6, 6), person, np.float32) for person in range(10)]
     monkeypatch.setattr(motion, "recordings", lambda folder: (found, np.arange(10) % 7, np.arange(10)))
     who = {name: x[:, 0, 0].astype(int).tolist() for name, (x, _, _) in load_motion(3, 0).items()}
@@ -406,6 +434,21 @@ def test_people_are_divided_by_the_fold(monkeypatch):
 
 # ---------------------------------------------------------------------------------------------------------
 # What is said of a run
+
+def test_the_result_is_that_of_the_network_in_the_checkpoint(tmp_path):
+    """Over the 300 images of the test, by the network as it is read back; with the updates and seconds of the last row."""
+    words = "train digits --rows --hidden 8 --layers 1 --batch 8 --steps 90 --rate 0.02 --seed 3 --out".split() + [str(tmp_path / "run")]
+    assert main(words) == 0
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    _, network, steps = load_run(tmp_path / "run")
+    x, labels = load_digits(rows=True)["test"]
+    y = network.forward(x)[0].astype(float)
+    assert result["test_accuracy"] == pytest.approx(np.mean(y.argmax(axis=1) == labels))
+    assert result["test_loss"] == pytest.approx(-np.mean(np.log(softmax(y, axis=1)[np.arange(300), labels])), rel=1e-5)
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert result["steps"] == steps == 90 and result["seconds"] == rows[-1]["seconds"] and len(rows) == 45
+    assert result["command"].split()[:4] == ["python", "-m", "minindrnn", "train"] and result["command"].split()[3:] == words
+
 
 def test_the_best_is_the_highest_accuracy_and_the_lowest_loss(tmp_path):
     rows = [dict(step=10, loss=3.0, validation_loss=2.0, validation_accuracy=0.25, seconds=1.4),
