@@ -142,11 +142,12 @@ def test_a_plateau_that_is_asked_for(task, metric, sign, tmp_path):
     (["--penalty", "0.5"], dict(penalty=0.5)), (["--norm", "after"], dict(norm="after")), (["--dropout", "0.3"], dict(dropout=0.3)),
     (["--decay", "0.01"], dict(decay=0.01)), (["--plateau", "3"], dict(plateau=3)), (["--model", "residual"], dict(model="residual")),
     (["--model", "plain"], {}), (["--model", "dense", "--layers", "2,1"], dict(model="dense", layers=[2, 1])), (["--steps", "2"], dict(steps=2))])
-def test_every_word_of_the_command_reaches_the_run(words, changes, tmp_path):
-    """The small run is told apart from the same one without the word by its config and nothing else."""
+def test_every_word_of_the_command_reaches_the_run(words, changes, tmp_path, monkeypatch):
+    """The run starts, and is told apart from the same one without the word by its config and nothing else."""
+    monkeypatch.setattr("minindrnn.__main__.finished", lambda *_: None)                 # as after Ctrl-C
     usual = {"--layers": "1", "--hidden": "4", "--steps": "1", "--batch": "2"}
     usual = [word for option, value in usual.items() if option not in words for word in (option, value)]
-    assert main(["train", "digits", "--rows", *usual, *words, "--out", str(tmp_path / "run")]) == 0
+    assert main(["train", "digits", "--rows", *usual, *words, "--out", str(tmp_path / "run")]) == 130
     wanted = asdict(settings("digits-rows")) | dict(layers=1, hidden=4, steps=1, batch=2) | changes
     assert json.loads((tmp_path / "run/config.json").read_text()) == wanted
 
