@@ -190,3 +190,90 @@ def test_a_lone_tail_takes_the_last_trained_row_in_training_too(rng):
     running, _ = norm.forward(x, lengths=lengths)
     assert_array_equal(batch[2:, 0], running[2:, 0])
     assert np.abs(batch[2:, 0]).max() < 5
+
+
+def trained(rng, steps=4, channels=3, **options):
+    """Per step, with other statistics in each row; gamma and beta far from where they start."""
+    norm = BatchNorm(channels, steps=steps, dtype=np.float64, **options)
+    norm.buffers["mean"][:], norm.buffers["var"][:] = rng.normal(size=(steps, channels)), rng.uniform(0.1, 3, (steps, channels))
+    norm.buffers["updates"][:] = 1
+    norm["gamma"][:], norm["beta"][:] = rng.normal(size=(2, channels))
+    return norm
+
+
+@pytest.mark.parametrize("start", [0, 2, 3, 9])
+def test_a_step_in_use_is_its_formula_with_the_row_of_its_step(start, rng):
+    norm, x = trained(rng, eps=0.3), rng.normal(size=(5, 3))
+    row = min(start, 3)
+    mean, var = norm.buffers["mean"][row], norm.buffers["var"][row]
+    y, state = norm.step(x, start=start)
+    assert state is None
+    assert_allclose(y, norm["gamma"] * (x - mean) / np.sqrt(var + 0.3) + norm["beta"], rtol=1e-13)
+    assert_allclose(norm.forward(x[None], start=start)[0][0], y, rtol=1e-13)
+
+
+def test_a_step_where_no_row_was_trained_takes_the_last_one_before(rng):
+    norm, x = trained(rng), rng.normal(size=(2, 3))
+    norm.buffers["updates"][:] = [0, 5, 0, 0]
+    wanted = norm["gamma"] * (x - norm.buffers["mean"][1]) / np.sqrt(norm.buffers["var"][1] + 1e-5) + norm["beta"]
+    for start in (0, 1, 2, 7):                                # before the first trained row there is only the first
+        assert_allclose(norm.step(x, start=start)[0], wanted, rtol=1e-13)
+
+
+def test_over_time_a_step_in_use_has_one_row(rng):
+    norm, x = BatchNorm(3, eps=0.2, dtype=np.float64), rng.normal(size=(2, 3))
+    norm.buffers["mean"][:], norm.buffers["var"][:] = 2.0, 4.0
+    for start in (0, 5):
+        assert_allclose(norm.step(x, start=start)[0], (x - 2) / np.sqrt(4.2), rtol=1e-13)
+
+
+@pytest.mark.parametrize("lengths", [None, [3, 2, 2, 1, 3]])
+@pytest.mark.parametrize("start", [0, 1, 3])
+def test_what_is_absorbed_is_what_each_step_held(start, lengths, rng):
+    """new = 0.7 old + 0.3 batch, with the unbiased variance, in the rows start, start + 1, ...; the last row takes the rest."""
+    norm, x = trained(rng, momentum=0.3), rng.normal(size=(3, 5, 3))
+    alive = np.arange(3)[:, None] < (np.full(5, 3) if lengths is None else lengths)
+    mean, var, updates = (norm.buffers[name].copy() for name in ("mean", "var", "updates"))
+    for t in range(3):
+        rows, row = x[t, alive[t]], min(start + t, 3)
+        mean[row] = 0.7 * mean[row] + 0.3 * rows.mean(axis=0)
+        var[row] = 0.7 * var[row] + 0.3 * rows.var(axis=0, ddof=1)
+        updates[row] += 1
+    norm.absorb(norm.forward(x, lengths=lengths, statistics="batch", start=start)[1])
+    assert_allclose(norm.buffers["mean"], mean, rtol=1e-12)
+    assert_allclose(norm.buffers["var"], var, rtol=1e-12)
+    assert_array_equal(norm.buffers["updates"], updates)
+
+
+def test_a_plain_average_weighs_all_alike(rng):
+    norm, batches = BatchNorm(2, momentum=0.9, dtype=np.float64), rng.normal(3, 2, (4, 5, 6, 2))
+    for x in batches:
+        norm.absorb(norm.forward(x, statistics="batch")[1], average=True)
+    rows = batches.reshape(4, 30, 2)
+    assert_allclose(norm.buffers["mean"][0], rows.mean(axis=1).mean(axis=0), rtol=1e-10)
+    assert_allclose(norm.buffers["var"][0], rows.var(axis=1, ddof=1).mean(axis=0), rtol=1e-10)
+
+
+def test_a_group_of_one_value_is_not_absorbed(rng):
+    norm = BatchNorm(2, steps=3, dtype=np.float64)
+    norm.absorb(norm.forward(rng.normal(size=(3, 2, 2)), lengths=[3, 1], statistics="batch")[1])
+    assert norm.buffers["updates"].tolist() == [1, 0, 0] and norm.buffers["mean"][1:].tolist() == [[0, 0]] * 2
+
+
+@pytest.mark.parametrize("steps", [None, 6])
+def test_running_statistics_are_used_as_they_are(steps, rng):
+    norm = BatchNorm(3, steps=steps, eps=0.5, gain=0.1, dtype=np.float64)
+    norm.buffers["mean"][:], norm.buffers["var"][:] = rng.normal(size=norm.buffers["mean"].shape), rng.uniform(1, 2, norm.buffers["var"].shape)
+    norm.buffers["updates"][:] = 1
+    norm["beta"][:] = 3.0
+    x = rng.normal(size=(4, 2, 3))
+    mean, var = (norm.buffers[name][2:6] if steps else norm.buffers[name] for name in ("mean", "var"))
+    y, _ = norm.forward(x, start=2)
+    assert_allclose(y, 0.1 * (x - mean[:, None]) / np.sqrt(var[:, None] + 0.5) + 3, rtol=1e-12)
+
+
+def test_what_a_new_layer_holds():
+    norm = BatchNorm(2, steps=3, gain=0.1)
+    assert (norm.momentum, norm.eps) == (0.1, 1e-5) and norm["gamma"].tolist() == [np.float32(0.1)] * 2 and not norm["beta"].any()
+    assert norm.buffers["mean"].tolist() == [[0, 0]] * 3 and norm.buffers["var"].tolist() == [[1, 1]] * 3
+    assert [parameter.role for parameter in norm.parameters.values()] == ["gain", "bias"]

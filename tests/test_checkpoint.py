@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from minindrnn.checkpoint import CheckpointError
 ARRAYS = {"W": np.arange(6, dtype=np.float32).reshape(2, 3), "updates": np.array(7)}
 
 
+def written(folder):
+    checkpoint.save(folder / "checkpoint.npz", ARRAYS, {"step": 3})
+    return folder / "checkpoint.npz"
+
+
 @pytest.fixture
 def path(tmp_path):
-    path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, ARRAYS, {"step": 3})
-    return path
+    return written(tmp_path)
 
 
 def test_what_is_saved_is_loaded(path):
@@ -169,15 +173,73 @@ def test_where_files_cannot_be_locked_the_work_goes_on(number, tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_restored_is_all_of_it_and_in_place(path):
+    targets = {name: np.zeros_like(array) for name, array in ARRAYS.items()}
+    views = {name: target[...] for name, target in targets.items()}
+    checkpoint.restore("x", ARRAYS, targets)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(views[name], array)
+
+
+def touch(path):
+    Path(path).write_text("executed")
+    return {"a": 1}
+
+
+class Armed:
+    """Leaves a file behind if it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return touch, (self.path,)
+
+
+def test_nothing_that_a_file_holds_is_executed(tmp_path):
+    path = tmp_path / "foreign.npz"
+    for contents in ({"facts": np.array(Armed(tmp_path / "mark"), object)},
+                     {"facts": np.array('{"minindrnn": 1}'), "array.W": np.array([Armed(tmp_path / "mark")], object)}):
+        np.savez(path, **contents)
+        with pytest.raises(CheckpointError, match="not a whole minindrnn checkpoint"):
+            checkpoint.load(path)
+        assert not (tmp_path / "mark").exists()
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(path, monkeypatch):
+    """What is synchronised and then renamed is the whole file; until then the path holds the old one."""
+    before, done = path.read_bytes(), []
+    fsync, replace = checkpoint.os.fsync, checkpoint.os.replace
+
+    def synchronised(number):
+        fsync(number)
+        done.append(("fsync", checkpoint.os.fstat(number).st_size))
+
+    def renamed(temporary, target):
+        assert target == path and path.read_bytes() == before
+        done.append(("replace", len(Path(temporary).read_bytes())))
+        replace(temporary, target)
+    monkeypatch.setattr(checkpoint.os, "fsync", synchronised)
+    monkeypatch.setattr(checkpoint.os, "replace", renamed)
+    checkpoint.save(path, ARRAYS, {"step": 4})
+    size = path.stat().st_size
+    assert done == [("fsync", size), ("replace", size)] and checkpoint.load(path)[1] == {"step": 4}
+    before = path.read_bytes()
+    with checkpoint.replacing(path, "w") as file:                       # no archive that writes everything out by itself
+        file.write("text")
+    assert done[2:] == [("fsync", 4), ("replace", 4)] and path.read_text() == "text"
+
+
 @pytest.mark.parametrize("change, message", [
     ({"b": np.ones(1)}, "x: b is missing"),
     ({"W": np.zeros((3, 2), np.float32)}, r"x: W: expected float32 \(3, 2\), got float32 \(2, 3\)"),
     ({"W": np.zeros((2, 3))}, r"x: W: expected float64 \(2, 3\), got float32 \(2, 3\)"),
 ])
 def test_a_mismatch_changes_nothing(change, message):
-    targets = {name: np.zeros_like(array) for name, array in ARRAYS.items()} | change
+    arrays = {"A": np.ones(2)} | ARRAYS | {"updates": np.array(7), "Z": np.ones(2)}       # what fits, before it and after
+    targets = {name: np.zeros_like(array) for name, array in arrays.items()} | change
     with pytest.raises(CheckpointError, match=message):
-        checkpoint.restore("x", ARRAYS, targets)
-    assert not targets["updates"].any()
+        checkpoint.restore("x", arrays, targets)
+    assert len(targets) >= 4 and not any(target.any() for name, target in targets.items() if name not in change)
     with pytest.raises(CheckpointError, match="x: W is not expected"):
         checkpoint.restore("x", ARRAYS, {"updates": np.array(0)})

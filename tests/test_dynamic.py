@@ -35,6 +35,26 @@ def test_population_statistics_per_step_and_deep(rng):
         assert_allclose(first["mean"][0], wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("with_lengths", [False, True])
+def test_population_statistics_know_nothing_of_training(with_lengths, rng):
+    """A network that has been trained: within the context the plain average over these batches, then what was before.
+    Dropout, which would change the mean, is off."""
+    network = Chain([IndRNN(4, 3, rng, dropout=0.5, dtype=np.float64), BatchNorm(3, momentum=0.5, dtype=np.float64)])
+    for _ in range(5):
+        network.absorb(network.forward(rng.normal(50, 9, (4, 6, 4)), statistics="batch", rng=rng)[1])
+    before = [buffer.copy() for _, buffer in leaves(network.buffers)]
+    batches = list(rng.normal(size=(3, 4, 6, 4)))
+    lengths = [rng.integers(1, 5, 6) if with_lengths else np.full(6, 4) for _ in batches]
+    hs = [network.layers[0].forward(x)[0][np.arange(4)[:, None] < n] for x, n in zip(batches, lengths)]
+    with population_statistics(network, zip(batches, lengths) if with_lengths else batches):
+        found = network.buffers[1]
+        assert_allclose(found["mean"][0], np.mean([h.mean(axis=0) for h in hs], axis=0), rtol=1e-10)
+        assert_allclose(found["var"][0], np.mean([h.var(axis=0, ddof=1) for h in hs], axis=0), rtol=1e-10)
+        assert found["updates"].tolist() == [3]
+    for (path, buffer), kept in zip(leaves(network.buffers), before):
+        assert_array_equal(buffer, kept, path)
+
+
 def test_population_statistics_are_undone_after_an_error(rng):
     layer = BatchNorm(2)
     with pytest.raises(ValueError, match="batches: expected at least one, got none"):
@@ -80,6 +100,68 @@ def test_a_model_learns_from_a_text_it_was_not_trained_on_and_is_left_as_it_was(
     assert evaluate_dynamically(model, cross_entropy, text, squares, rate=0.0, decay=1e-3) == static
     for (_, parameter), kept in zip(leaves(model.parameters), before):
         assert_array_equal(parameter.value, kept)
+
+
+def carrying(rng):
+    """A model that remembers, with statistics of its own for each step, and a text whose segments belong together."""
+    body = Chain([IndRNN(4, 4, rng, u=(0.8, 0.99), norm="before", norm_options=dict(steps=25), dtype=np.float64)])
+    body.buffers[0]["mean"][:], body.buffers[0]["updates"][:] = rng.normal(size=(25, 4)), 1
+    model = LanguageModel(6, 4, body, rng, bound=0.9, width=0.9, dtype=np.float64)
+    return model, segments(rng.integers(0, 6, (62, 1)))
+
+
+def by_hand(model, text, learn):
+    """Losses and gradients segment by segment, the state carried on, each segment asked before it is learned from."""
+    state, losses = None, []
+    for number, (x, target) in enumerate(text):
+        y, cache = model.forward(x, state, start=10 * number)
+        loss, dy = cross_entropy(y, target)
+        state = model.last_state(cache)
+        losses.append(loss)
+        learn(model.backward(dy, cache)[1])
+    return losses
+
+
+def test_dynamic_evaluation_is_the_loop_that_carries_its_state(rng):
+    model, text = carrying(rng)
+    assert len(text) == 6
+    squares = mean_squares(model, cross_entropy, text[:3])
+    rule = Adaptation(model.parameters, squares, rate=0.02, decay=0.3, bound=0.9)
+    before = [parameter.value.copy() for _, parameter in leaves(model.parameters)]
+    u = model.body.layers[0]["u"]
+    wanted = by_hand(model, text, rule.update)
+    assert np.abs(u).max() <= 0.9
+    rule.undo()
+    static = by_hand(model, text, lambda grads: None)
+    alone = [cross_entropy(model.forward(x)[0], target)[0] for x, target in text]
+    assert static[0] == wanted[0] and all(abs(one - two) > 1e-3 for one, two in zip(static[1:], alone[1:]))
+    got = evaluate_dynamically(model, cross_entropy, text, squares, rate=0.02, decay=0.3)
+    assert_allclose(got, wanted, rtol=1e-12)
+    assert all(abs(one - two) > 1e-4 for one, two in zip(got[1:], static[1:]))
+    for (path, parameter), kept in zip(leaves(model.parameters), before):
+        assert_array_equal(parameter.value, kept, path)
+
+
+def test_mean_squares_are_those_of_the_loop(rng):
+    model, text = carrying(rng)
+    total = {path: 0.0 for path, _ in leaves(model.parameters)}
+
+    def note(grads):
+        for path, _, grad in leaves(model.parameters, grads):
+            total[path] = total[path] + grad**2
+    by_hand(model, text, note)
+    got = mean_squares(model, cross_entropy, iter(text))
+    assert got.keys() == total.keys()
+    for path, squares in got.items():
+        assert_allclose(squares, total[path] / 6, rtol=1e-12, err_msg=path)
+
+
+def test_an_adaptation_by_default_is_that_of_the_papers():
+    """2e-5 beside the rms, and gradients within +-10."""
+    parameters = {"W": Parameter(np.array([1.0, 1.0]), "weight")}
+    rule = Adaptation(parameters, {"W": np.array([1e-6, 1.0])}, rate=1e-6, decay=0.0)
+    rule.update({"W": np.array([1.0, -99.0])})
+    assert_allclose(parameters["W"].value, [1 - 1e-6 / (1e-3 + 2e-5), 1 + 1e-5 / (1 + 2e-5)], rtol=1e-12)
 
 
 def test_errors(rng):

@@ -78,7 +78,8 @@ def test_both_directions_know_their_state_and_statistics(rng):
     assert_array_equal(onward, layer.onward.last_state(cache[0]))
     assert back is None
     layer.absorb(cache)
-    assert all(buffer.any() for _, buffer in leaves(layer.buffers))
+    buffers = [buffer for _, buffer in leaves(layer.buffers)]
+    assert len(buffers) == 6 and all(buffer.any() for buffer in buffers)
     with pytest.raises(ValueError, match="Bidirectional: expected whole sequences, got one step"):
         layer.step(x[0])
 
@@ -185,6 +186,59 @@ def test_ragged_language_model_counts_only_what_is_there(rng):
     assert not dy[2:, 1].any()
 
 
+# Statistics and roles, through every layer that is made of others
+
+def normalised(rng):
+    """(layer, number of its batch normalisations), each around units that normalise."""
+    unit = lambda: Unit(4, rng, norm="after", dtype=np.float64)
+    layer = lambda: IndRNN(4, 4, rng, norm="before", dtype=np.float64)
+    return {"unit": (unit(), 1), "layer": (layer(), 1), "chain": (Chain([unit(), Linear(4, 4, rng, dtype=np.float64), layer()]), 2),
+            "residual": (Residual(Chain([unit(), unit()])), 2), "concatenate": (Concatenate(layer()), 1),
+            "last step": (AtLastStep(BatchNorm(4, dtype=np.float64)), 1), "both directions": (Bidirectional(layer(), unit()), 2),
+            "language model": (LanguageModel(5, 4, Chain([layer(), unit()]), rng, width=1.0, dtype=np.float64), 2)}
+
+
+@pytest.mark.parametrize("name", normalised(np.random.default_rng(0)))
+@pytest.mark.parametrize("average", [False, True])
+def test_every_normalisation_absorbs_what_it_has_seen(name, average, rng):
+    """All buffers are in the tree; after two passes a mean is 0.09 m1 + 0.1 m2, or the average of m1 and m2."""
+    (layer, count), means = normalised(rng)[name], []
+    for _, parameter in leaves(layer.parameters):
+        parameter.value += rng.uniform(0.1, 0.5, parameter.value.shape)          # or what is normalised twice has mean 0
+    buffers = dict(leaves(layer.buffers))
+    assert len(buffers) == 3 * count
+    for _ in range(2):
+        x = rng.integers(0, 5, (6, 8)) if name == "language model" else rng.normal(size=(6, 8, 4))
+        _, cache = layer.forward(x, statistics="batch")
+        kept = {path: buffer.copy() for path, buffer in buffers.items()}
+        for buffer in buffers.values():
+            buffer[...] = 0
+        layer.absorb(cache, average=True)                                        # the first one counts whole
+        means.append({path: buffer.copy() for path, buffer in buffers.items() if path.endswith("mean")})
+        for path, buffer in buffers.items():
+            buffer[...] = kept[path]
+        layer.absorb(cache, average=average)
+    assert [buffer.tolist() for path, buffer in buffers.items() if path.endswith("updates")] == [[2]] * count
+    for path, first in means[0].items():
+        second = means[1][path]
+        wanted = (first + second) / 2 if average else 0.09 * first + 0.1 * second
+        assert_allclose(buffers[path], wanted, rtol=1e-9, err_msg=path)
+        assert np.abs(first).min() > 1e-6, path
+
+
+ROLES = {"W": "weight", "E": "weight", "U": "weight", "b": "bias", "beta": "bias", "gamma": "gain", "u": "recurrent"}
+
+
+def test_every_parameter_has_the_role_of_its_name(rng):
+    found = set()
+    for layer in [*(layer for layer, _ in normalised(rng).values()), *networks(rng).values(), LayerNorm(3)]:
+        for path, parameter in leaves(layer.parameters):
+            name = path.split(".")[-1]
+            assert parameter.role == ROLES.get(name, "bias"), path
+            found.add(name)
+    assert found >= ROLES.keys()
+
+
 # State
 
 def networks(rng):
@@ -192,6 +246,7 @@ def networks(rng):
             "residual": ResidualIndRNN(2, 5, 2, 4, rng, steps=9, norm="before", norm_options={"steps": 6}),
             "dense": DenseIndRNN(2, 2, (2, 1), 4, rng, steps=9, differences=True),
             "rnn": RNN(2, 5, rng), "lstm": LSTM(2, 5, rng), "gru": GRU(2, 5, rng),
+            "before": IndRNN(2, 5, rng, norm="before", norm_options={"steps": 6}), "wide, before": IndRNN(2, 5, rng, norm="before"),
             "skips": Chain([Concatenate(IndRNN(2, 3, rng)), Linear(5, 5, rng), Residual(Unit(5, rng)), BatchNorm(5)])}
 
 
@@ -199,8 +254,11 @@ def networks(rng):
 def test_step_by_step_equals_one_pass_and_needs_no_more_memory(name, rng):
     network = networks(rng)[name]
     x = f32(12, 3, 2, rng=rng)
-    for _, buffer in leaves(network.buffers):
-        buffer += 1
+    for _, buffer in leaves(network.buffers):                       # other statistics in every row and channel
+        buffer[...] = 1 if buffer.dtype.kind == "i" else rng.uniform(0.5, 2, buffer.shape)
+    for _, parameter in leaves(network.parameters):                 # nor any bias or gain where it starts
+        if parameter.role in ("bias", "gain"):
+            parameter.value[...] += rng.uniform(-0.3, 0.3, parameter.value.shape)
     whole, _ = network.forward(x)
     state, sizes = None, set()
     for t in range(12):

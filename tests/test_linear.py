@@ -105,3 +105,11 @@ def test_where_weights_start(start, std, largest, rng):
     """The papers' inner weights, kaiming(8): standard deviation 0.1754 and range 0.3038, divided by sqrt(inputs)."""
     W = Linear(400, 500, rng, W=start)["W"]
     assert abs(W.std() / std - 1) < 0.01 and abs(W.mean()) < 0.01 * std and np.abs(W).max() <= largest * 1.0002
+
+
+def test_what_is_asked_of_the_generator():
+    """arXiv 1502.01852: the root of 6 / ((1 + slope^2) inputs); for 24 inputs and slope 0 that is 1/2."""
+    for start, inputs, wanted in [(scaled(), 25, ("normal", 0, 0.2)), (scaled(3.0), 25, ("normal", 0, 0.6)), (normal(0.3), 25, ("normal", 0, 0.3)),
+                                  (kaiming(0), 24, ("uniform", -0.5, 0.5)), (kaiming(8), 24, ("uniform", -0.5 / 65**0.5, 0.5 / 65**0.5))]:
+        kind, *numbers = start(inputs)
+        assert kind == wanted[0] and numbers == pytest.approx(wanted[1:], rel=1e-12)

@@ -54,6 +54,12 @@ def test_projection_touches_recurrent_weights_only(rng):
             np.testing.assert_array_equal(parameter.value, before[path])
 
 
+def test_the_penalty_is_the_length_of_what_exceeds_on_either_side():
+    """Beyond 1 by 3 and by 4, one of them below: a length of 5, whose gradient points outward."""
+    loss, du = memory.penalty(np.array([0.5, 4.0, -5.0]), 1.0)
+    assert loss == pytest.approx(5) and du.tolist() == pytest.approx([0, 0.6, -0.8])
+
+
 def test_the_penalty_is_zero_inside_the_bound():
     loss, du = memory.penalty(np.array([0.5, -1.0], np.float32), 1.0)
     assert loss == 0 and not du.any() and du.dtype == np.float32

@@ -38,6 +38,63 @@ def test_sgd_with_momentum():
     assert_allclose(parameters[0]["W"].value, [1 - 0.1 * 0.5 - 0.1 * 0.75, -2 - 0.1 * 2 - 0.1 * 3])
 
 
+def several(updates):
+    """Gradients and a rate for each update, on the same tree."""
+    rng = np.random.default_rng(0)
+    for _ in range(updates):
+        yield [{name: rng.normal(size=grad.shape) for name, grad in branch.items()} for branch in gradients()], rng.random()
+
+
+def sgd(value, decay, pairs):
+    velocity = 0.0
+    for g, rate in pairs:
+        velocity = 0.9 * velocity + g + decay * value
+        value = value - rate * velocity
+    return value
+
+
+def adam(value, decay, pairs):
+    m, v = 0.0, 0.0
+    for k, (g, rate) in enumerate(pairs, 1):
+        g = g + decay * value
+        m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g**2
+        value = value - rate * (m / (1 - 0.8**k)) / (np.sqrt(v / (1 - 0.95**k)) + 1e-3)
+    return value
+
+
+@pytest.mark.parametrize("optimiser, options, rule, remembers", [
+    (SGD, {"momentum": 0.9}, sgd, {"velocity"}),
+    (Adam, {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3}, adam, {"m", "v", "updates"}),
+])
+def test_five_updates_are_those_of_a_loop_also_from_a_saved_state(optimiser, options, rule, remembers):
+    """Every parameter by itself, the decay of weights only; after three updates the state goes to an optimiser of its own."""
+    parameters, steps = tree(), list(several(5))
+    before = optimiser(parameters, decay=0.1, **options)
+    for grads, rate in steps[:3]:
+        before.update(grads, rate)
+    assert {name.split(".")[0] for name in before.state()} == remembers
+    assert all(array.any() for array in before.state().values())
+    after = optimiser(parameters, decay=0.1, **options)
+    assert after.state().keys() == before.state().keys()
+    for name, array in after.state().items():
+        array[...] = before.state()[name]
+    for grads, rate in steps[3:]:
+        after.update(grads, rate)
+    for (path, parameter), (_, start) in zip(leaves(parameters), leaves(tree())):
+        place, name = path.split(".")
+        pairs = [(grads[int(place)][name], rate) for grads, rate in steps]
+        wanted = rule(start.value, 0.1 if start.role == "weight" else 0.0, pairs)
+        assert_allclose(parameter.value, wanted, rtol=1e-12, err_msg=path)
+
+
+@pytest.mark.parametrize("optimiser, names", [
+    (SGD, {"momentum": 0.0, "decay": 0.0}), (Adam, {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "decay": 0.0})])
+def test_what_is_not_given_is_the_papers(optimiser, names):
+    made = optimiser(tree())
+    assert {name: getattr(made, name) for name in names} == names
+    assert not any(array.any() for array in made.state().values())
+
+
 @pytest.mark.parametrize("optimiser", [SGD, Adam])
 def test_decay_pulls_weights_and_nothing_else(optimiser):
     with_decay, without = tree(), tree()
@@ -63,7 +120,8 @@ def test_the_type_stays_float32_and_the_gradients_stay_as_they_are(optimiser):
     made.update(grads, 0.1)
     assert parameters[0]["W"].value.dtype == np.float32
     assert_array_equal(grads[0]["W"], np.float32([0.5, 2.0]))
-    assert all(array.dtype in (np.float32, np.int64) for array in made.state().values())
+    kinds = {name.split(".")[0]: array.dtype for name, array in made.state().items()}
+    assert kinds == ({"velocity": np.float32} if optimiser is SGD else {"m": np.float32, "v": np.float32, "updates": np.int64})
 
 
 def test_clipping_leaves_the_state_gradient_alone():
@@ -75,6 +133,28 @@ def test_clipping_leaves_the_state_gradient_alone():
     assert_allclose(norm, np.sqrt(0.25 + 4 + 1 + 16 + 0.0625))
     assert_allclose(grads[1]["u"], 4 / norm)
     assert clip_norm(tree(), grads, 2.0) == pytest.approx(1.0) and grads[1]["h0"].item() == 1e9
+
+
+def test_clipping_by_value_has_two_sides():
+    grads = gradients(-1.0)
+    clip_values(tree(), grads, 1.5)
+    assert grads[0]["W"].tolist() == [-0.5, -1.5] and grads[0]["b"].tolist() == [1] and grads[1]["u"].tolist() == [-1.5]
+
+
+@pytest.mark.parametrize("limit", [4.62, 5.0, 1e9])
+def test_clipping_by_norm_leaves_small_gradients_alone(limit):
+    """The norm is 4.616: the root of 0.25 + 4 + 1 + 16 + 0.0625."""
+    grads = gradients()
+    assert clip_norm(tree(), grads, limit) == pytest.approx(4.616546328154061)
+    for branch, same in zip(grads, gradients()):
+        assert all(np.array_equal(branch[name], same[name]) for name in same)
+
+
+def test_clipping_by_norm_keeps_the_direction_of_all_together():
+    grads = gradients(10.0)
+    assert clip_norm(tree(), grads, 2.0) == pytest.approx(46.16546328154061)
+    for (path, _, grad), (_, _, whole) in zip(leaves(tree(), grads), leaves(tree(), gradients())):
+        assert_allclose(grad, 2 / 4.616546328154061 * whole, rtol=1e-5, err_msg=path)
 
 
 @pytest.mark.parametrize("call, message", [

@@ -57,6 +57,34 @@ def test_its_state_is_all_there_is():
     assert got + run(again, values[3:], others) == wanted and weights == others
 
 
+def test_the_patience_of_its_phase_goes_on_too():
+    """After the first plateau more than 2 evaluations are enough, where more than 4 were."""
+    weights = np.zeros(1)
+    whole = watching(weights, patience=4)
+    while whole(0) == 1:
+        run(whole, [0.5], weights)
+    again = watching(weights, patience=4)
+    assert again.state().keys() == {"rate", "best", "waited", "phase", "kept.W"}
+    for name, array in again.state().items():
+        array[...] = whole.state()[name]
+    wanted, got = ([run(schedule, [0.4], weights)[0] for _ in range(9)] for schedule in (whole, again))
+    assert got == wanted and len(set(wanted[:5])) > 1
+
+
+def test_a_staircase_falls_after_every_so_many_steps():
+    at = staircase(2e-4, every=20_100)
+    assert [at(step) for step in (0, 20_099, 20_100, 40_199, 40_200, 60_299)] == pytest.approx([2e-4] * 2 + [2e-5] * 2 + [2e-6] * 2)
+    assert [staircase(8.0, every=3, factor=0.5)(step) for step in range(7)] == [8, 8, 8, 4, 4, 4, 2]
+
+
+def test_a_cosine_rises_in_a_line_and_falls_to_nothing():
+    """Four steps up; then half a period over eight: 1/2 (1 + cos(pi k / 8))."""
+    at = cosine(3.0, steps=12, warmup=4)
+    rising = [0.75, 1.5, 2.25, 3.0]
+    falling = [3.0, 2.885819, 2.560660, 2.074025, 1.5, 0.925975, 0.439340, 0.114181, 0.0]
+    assert [at(step) for step in range(13)] == pytest.approx(rising + falling, abs=1e-6)
+
+
 @pytest.mark.parametrize("call, message", [
     (lambda: cosine(1.0, steps=10, warmup=0), "warmup: expected a finite number from 1 to 10, got 0"),
     (lambda: staircase(-1.0, every=10), "rate: expected a finite number at least 0, got -1"),

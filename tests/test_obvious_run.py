@@ -1,0 +1,336 @@
+"""A run is the loop that anyone would write: its updates, its evaluations, its checkpoints, its rows, worked out here
+with plain arrays and none of the code of `training`, `optim`, `memory` or `run`."""
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import minindrnn.run
+from minindrnn import SGD, Adam, AtLastStep, BatchNorm, Chain, IndRNN, Linear, cross_entropy
+from minindrnn.checkpoint import load
+from minindrnn.layer import leaves
+from minindrnn.run import Run, TrainingError, arrays_of, history
+from minindrnn.schedules import Plateau
+from minindrnn.training import train_step
+
+BOUND, CLIP, RATE = 0.7, 0.05, 0.2
+
+
+def network():
+    """One that normalises, drops out, decays and starts beyond its bound."""
+    rng = np.random.default_rng(1)
+    first = IndRNN(4, 5, rng, u=(-1.2, 1.2), norm="after", dropout=0.4, dtype=np.float64)
+    return Chain([first, AtLastStep(Linear(5, 3, rng, dtype=np.float64))])
+
+
+def batch(step):
+    """Five sequences of up to six steps, NaN where they are over."""
+    rng = np.random.default_rng([2, step])
+    x, lengths = rng.normal(size=(6, 5, 4)), rng.integers(1, 7, 5)
+    x[np.arange(6)[:, None] >= lengths] = np.nan
+    return x, rng.integers(0, 3, 5), lengths
+
+
+def noise(step):
+    return np.random.default_rng([3, step])
+
+
+def rate(step):
+    return RATE / (1 + step)
+
+
+def loop(steps, penalty, rule):
+    """The arrays after each update, and its loss. rule: (value, gradient, rate, memory of the parameter) -> value."""
+    made, memories, losses, after = network(), {}, [], [None] * (steps + 1)
+    parameters = {path: parameter for path, parameter in leaves(made.parameters)}
+    for step in range(steps):
+        x, labels, lengths = batch(step)
+        y, cache = made.forward(x, lengths=lengths, statistics="batch", rng=noise(step))
+        p = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
+        loss = -np.log(p[np.arange(5), labels]).mean()
+        _, grads = made.backward((p - np.eye(3)[labels]) / 5, cache)
+        h = states(made.layers[0], x, lengths)
+        u = parameters["0.u"].value
+        excess = np.where(np.abs(u) > BOUND, np.abs(u) - BOUND, 0)
+        size = np.sqrt((excess**2).sum())
+        for path, parameter in parameters.items():
+            place, name = path.split(".")
+            g = grads[int(place)][name]
+            if path == "0.u" and penalty and size > 0:
+                g = g + penalty * np.sign(u) * excess / size
+            g = np.where(g > CLIP, CLIP, np.where(g < -CLIP, -CLIP, g))
+            parameter.value[...] = rule(parameter.value, g, rate(step), memories.setdefault(path, {}))
+        if not penalty:
+            u = parameters["0.u"].value
+            u[u > BOUND], u[u < -BOUND] = BOUND, -BOUND
+        for name, now in (("mean", h.mean(axis=0)), ("var", h.var(axis=0, ddof=1))):
+            made.buffers[0][name][...] = 0.9 * made.buffers[0][name] + 0.1 * now
+        made.buffers[0]["updates"][...] += 1
+        losses.append(loss + penalty * size)
+        after[step + 1] = {name: array.copy() for name, array in arrays_of(made).items()}
+    return after, losses
+
+
+def states(layer, x, lengths):
+    """All h of a layer, (steps of all sequences, N)."""
+    W, b, u, rows = layer["W"], layer["b"], layer["u"], []
+    for sequence, length in enumerate(lengths):
+        h = np.zeros_like(u)
+        for t in range(length):
+            h = np.maximum(W @ x[t, sequence] + b + u * h, 0)
+            rows.append(h)
+    return np.array(rows)
+
+
+def plain(value, g, rate, memory):
+    memory["v"] = 0.5 * memory.get("v", 0) + g
+    return value - rate * memory["v"]
+
+
+def adaptive(value, g, rate, memory):
+    k = memory["k"] = memory.get("k", 0) + 1
+    memory["m"] = 0.9 * memory.get("m", 0) + 0.1 * g
+    memory["v"] = 0.999 * memory.get("v", 0) + 0.001 * g * g
+    return value - rate * (memory["m"] / (1 - 0.9**k)) / (np.sqrt(memory["v"] / (1 - 0.999**k)) + 1e-8)
+
+
+RULES = {"sgd": (lambda parameters: SGD(parameters, momentum=0.5), plain), "adam": (Adam, adaptive)}
+
+
+def a_run(folder, optimiser="sgd", **changes):
+    made = changes.pop("network", None) or network()
+    usual = dict(config={"task": "mine"}, network=made, loss=cross_entropy, optimiser=RULES[optimiser][0](made.parameters),
+                 schedule=rate, batch=batch, evaluate=lambda network: {}, noise=noise, steps=12, every=5,
+                 options=dict(bound=BOUND, penalty=0.0, clip=CLIP))
+    return Run(folder, **usual | changes)
+
+
+def assert_same(got, wanted):
+    assert got.keys() == wanted.keys()
+    for name, array in wanted.items():
+        assert_allclose(got[name], array, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("optimiser", RULES)
+@pytest.mark.parametrize("penalty", [0.0, 0.3])
+def test_twelve_updates_are_those_of_the_loop(tmp_path, optimiser, penalty):
+    """Also what is evaluated, when, what is written, and what a run that dies at step 7 leaves behind."""
+    after, losses = loop(12, penalty, RULES[optimiser][1])
+    seen, left = [], {}
+
+    def evaluate(asked):
+        seen.append({name: array.copy() for name, array in arrays_of(asked).items()})
+        return {"score": float(len(seen))}
+
+    def watched(step):
+        left[step] = load(tmp_path / "run/checkpoint.npz")
+        return batch(step)
+    run = a_run(tmp_path / "run", optimiser, evaluate=evaluate, options=dict(bound=BOUND, penalty=penalty, clip=CLIP))
+    run.start()
+    run.batch = watched
+    assert run.train() and run.step == 12
+    assert_same(arrays_of(run.network), after[12])
+    assert len(seen) == 3
+    for got, step in zip(seen, (5, 10, 12)):
+        assert_same(got, after[step])
+    rows = history(tmp_path / "run")
+    assert [(row["step"], row["score"]) for row in rows] == [(5, 1.0), (10, 2.0), (12, 3.0)]
+    assert [row["loss"] for row in rows] == pytest.approx([np.mean(losses[:5]), np.mean(losses[5:10]), np.mean(losses[10:])])
+    assert [list(row) for row in rows] == [["step", "loss", "score", "seconds"]] * 3
+    assert [facts["step"] for _, facts in (left[0], left[4], left[5], left[9], left[10])] == [0, 0, 5, 5, 10]
+    arrays, facts = load(tmp_path / "run/checkpoint.npz")
+    for found, step in ((left[7][0], 5), (arrays, 12)):
+        assert_same({name: array for name, array in found.items() if name in after[12]}, after[step])
+    assert facts == {"step": 12, "config": {"task": "mine"}, "seen": {}}
+    assert {name for name in arrays if name.startswith("optimiser.")} == {f"optimiser.{name}" for name in run.optimiser.state()}
+
+
+def test_a_run_that_goes_on_is_the_loop_too(tmp_path):
+    after, losses = loop(12, 0.0, plain)
+    run = a_run(tmp_path, steps=7)
+    run.start()
+    assert run.train()
+    run = a_run(tmp_path)
+    run.resume()
+    assert run.step == 7 and run.train()
+    assert_same(arrays_of(run.network), after[12])
+    rows = history(tmp_path)
+    assert [row["step"] for row in rows] == [5, 7, 10, 12]
+    wanted = [np.mean(losses[:5]), np.mean(losses[5:7]), np.mean(losses[5:10]), np.mean(losses[10:])]
+    assert [row["loss"] for row in rows] == pytest.approx(wanted)
+
+
+def test_the_step_alone_is_clipped_to_ten_and_bounds_u_only_if_asked():
+    """An update as it is in the papers, where nothing is given: gradients within +-10, u where the update leaves it."""
+    made, x, labels = network(), *batch(0)[:2]
+    x, before = np.nan_to_num(x), arrays_of(network())
+    y, cache = made.forward(x, statistics="batch")
+    loss, dy = cross_entropy(y, labels)
+    _, grads = made.backward(1e4 * dy, cache)
+    value, _ = train_step(made, lambda y, target: (loss, 1e4 * dy), SGD(made.parameters), x, labels, 1.0)
+    clipped = 0
+    for path, parameter, grad in leaves(made.parameters, grads):
+        assert_allclose(parameter.value, before[f"parameter.{path}"] - np.clip(grad, -10, 10), rtol=1e-12)
+        clipped += np.count_nonzero(np.abs(grad) > 10)
+    assert value == loss and clipped > 10 and np.abs(made.layers[0]["u"]).max() > 1.2
+
+
+def carrying(T=6):
+    """A network whose state goes on, normalised for each step, and batches that belong together."""
+    rng = np.random.default_rng(4)
+    first = IndRNN(3, 4, rng, norm="before", norm_options=dict(steps=2 * T + 1), dtype=np.float64)
+    made = Chain([first, Linear(4, 2, rng, dtype=np.float64)])
+
+    def segment(step):
+        rng = np.random.default_rng([5, step])
+        return rng.normal(size=(T, 3, 3)), rng.integers(0, 2, (T, 3)), None
+    return made, segment
+
+
+def test_states_go_on_from_batch_to_batch_and_start_anew(tmp_path):
+    """Segments 0 to 2 belong together, and 3 to 6; the rows of the running statistics are those of the steps."""
+    starts = [0, 6, 12, 0, 6, 12, 18]
+    wanted, segment = carrying()
+    first, second = wanted.layers
+    state, optimiser, losses = None, SGD(wanted.parameters), []
+    for step, start in enumerate(starts):
+        x, target, _ = segment(step)
+        h, of_first = first.forward(x, state if start else None, start=start, statistics="batch")
+        y, of_second = second.forward(h)
+        loss, dy = cross_entropy(y, target)
+        dh, grads = second.backward(dy, of_second)
+        optimiser.update([first.backward(dh, of_first)[1], grads], rate(step))
+        first.absorb(of_first)
+        np.clip(first["u"], -BOUND, BOUND, out=first["u"])
+        state = h[-1].copy()
+        losses.append(loss)
+    assert wanted.buffers[0]["updates"].tolist() == [2] * 12 + [2 * 6 + 6]
+    made, _ = carrying()
+    run = a_run(tmp_path, network=made, batch=segment, optimiser="sgd", starts=starts.__getitem__, steps=7,
+                options=dict(bound=BOUND))
+    run.optimiser = SGD(made.parameters)
+    run.start()
+    assert run.train()
+    assert_same(arrays_of(made), arrays_of(wanted))
+    assert_allclose(run.state[0], state, rtol=1e-9)
+    assert [row["loss"] for row in history(tmp_path)] == pytest.approx([np.mean(losses[:5]), np.mean(losses[5:])])
+    assert_array_equal(load(tmp_path / "checkpoint.npz")[0]["state.0"], run.state[0])
+
+
+def scripted(folder, scores, **options):
+    """A run that is evaluated after every update, with these scores; what its parameters were each time."""
+    seen = []
+
+    def evaluate(asked):
+        seen.append({name: array.copy() for name, array in arrays_of(asked).items()})
+        return {"score": scores[len(seen) - 1]}
+    schedule = Plateau(0.01, metric="score", smallest=1e-3, **options)
+    run = a_run(folder, schedule=schedule, evaluate=evaluate, every=1, steps=len(scores))
+    run.start()
+    return run, seen
+
+
+def test_after_a_plateau_the_best_goes_on(tmp_path):
+    """Where the rate falls, the parameters, statistics and momentum of the best evaluation come back."""
+    run, seen = scripted(tmp_path, [0.1, 0.9] + [0.2] * 8, patience=2)
+    rates, states = [], []
+    batch = run.batch
+
+    def watched(step):
+        rates.append(run.schedule(step))
+        states.append({name: array.copy() for name, array in run.learned().items()})
+        return batch(step)
+    run.batch = watched
+    run.train()
+    rates, states = rates[1:], states[1:]                        # the first call only compiles
+    fallen = rates.index(next(rate for rate in rates if rate < 0.01))
+    assert 3 <= fallen <= 6 and rates[:fallen] == [0.01] * fallen
+    for name, array in states[2].items():                        # before update 2: the best, after update 1
+        assert_array_equal(states[fallen][name], array, name)
+    assert_same({name: states[2][name] for name in seen[1]}, seen[1])
+    assert any(not np.array_equal(states[fallen - 1][name], states[2][name]) for name in states[2])
+
+
+def test_where_the_last_plateau_ends_the_best_is_kept(tmp_path):
+    run, seen = scripted(tmp_path, [0.1, 0.2, 0.9] + [0.2] * 20, patience=1, factor=0.01)
+    assert run.train() and run.step < 20
+    assert_same(arrays_of(run.network), seen[2])
+    arrays, _ = load(tmp_path / "checkpoint.npz")
+    assert_same({name: arrays[name] for name in seen[2]}, seen[2])
+
+
+def test_where_the_steps_end_first_the_best_is_kept_too(tmp_path):
+    run, seen = scripted(tmp_path, [0.1, 0.9, 0.3], patience=50)
+    assert run.train() and run.step == 3
+    assert_same(arrays_of(run.network), seen[1])
+    arrays, _ = load(tmp_path / "checkpoint.npz")
+    assert_same({name: arrays[name] for name in seen[1]}, seen[1])
+
+
+def test_seconds_go_on_where_the_run_does(tmp_path, monkeypatch):
+    now = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(minindrnn.run, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
+    for steps in (10, 20):
+        run = a_run(tmp_path, steps=steps)
+        run.start() if steps == 10 else run.resume()
+        run.train()
+    seconds = [row["seconds"] for row in history(tmp_path)]
+    assert len(seconds) == 4 and 0 < seconds[0] < seconds[1] < seconds[2] < seconds[3]
+
+
+@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", "metrics.jsonl"])
+def test_nothing_of_anybody_is_written_over(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(TrainingError, match="holds a run already; continue it with --resume"):
+        a_run(tmp_path).start()
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "mine"
+
+
+def test_what_a_run_starts_with(tmp_path):
+    run = a_run(tmp_path / "deep/run")
+    run.start()
+    arrays, facts = load(tmp_path / "deep/run/checkpoint.npz")
+    assert facts["step"] == 0 and json.loads((tmp_path / "deep/run/config.json").read_text()) == {"task": "mine"}
+    assert history(tmp_path / "deep/run") == [] and (tmp_path / "deep/run/metrics.jsonl").exists()
+    assert_same({name: arrays[name] for name in arrays_of(network())}, arrays_of(network()))
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"config": {"task": "mine", "hidden": 3}}, "was started with hidden = None, not 3"),
+    ({"config": {"task": "yours"}}, "was started with task = 'mine', not 'yours'"),
+    ({"seen": {"T": 4}}, "the data is not that which the run was started with")])
+def test_another_run_does_not_go_on(tmp_path, changes, message):
+    a_run(tmp_path).start()
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    run = a_run(tmp_path, **changes)
+    with pytest.raises(TrainingError, match=message):
+        run.resume()
+    assert run.step == 0 and (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_is_said_with_its_step(tmp_path):
+    calls = []
+
+    def loss(y, target):
+        calls.append(1)
+        value, dy = cross_entropy(y, target)
+        return (np.inf if len(calls) == 4 else value), dy
+    run = a_run(tmp_path, loss=loss)
+    run.start()
+    with pytest.raises(TrainingError, match="the loss is inf at step 3; the checkpoint in .* is the last good one"):
+        run.train()
+    assert load(tmp_path / "checkpoint.npz")[1]["step"] == 0
+
+
+def test_every_array_that_is_learned_is_watched():
+    """Parameters, statistics, and the optimiser's memory: what a checkpoint holds and a plateau brings back."""
+    made = Chain([network(), BatchNorm(3, dtype=np.float64)])
+    run = a_run("nowhere", network=made, schedule=Plateau(0.1, metric="score"))
+    parameters = {f"parameter.{path}" for path, _ in leaves(made.parameters)}
+    buffers = {f"buffer.{place}.{name}" for place in ("0.0", "1") for name in ("mean", "var", "updates")}
+    velocity = {f"optimiser.velocity.{path}" for path, _ in leaves(made.parameters)}
+    assert len(parameters) == 9 and set(run.learned()) == parameters | buffers | velocity
+    kept = {f"schedule.kept.{name}" for name in run.learned()}
+    assert set(run.arrays()) == set(run.learned()) | kept | {"losses"} | {f"schedule.{name}" for name in ("rate", "best", "waited", "phase")}
