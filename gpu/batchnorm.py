@@ -9,6 +9,8 @@ Backward  B1  d       = mask * dy            B2  dbeta = sum of d            B3 
               dx      = gamma s d where mean and var were given
 
 Two passes find mean and variance, each from sums of x less a number near it: all in float32, they keep their digits.
+The second one also finds the rest of the mean that float32 does not hold. A variance that it does not hold, where x is
+1.8e19 from its mean, becomes NaN: the CPU, which has float64 to spare, goes on to 3e38.
 """
 import math
 
@@ -35,25 +37,27 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=
     count = int(expect_lengths(lengths, T, B).sum())
     own, steps, eps = count >= 2 and statistics == "batch", steps_of(lengths, T, B, x), x.dtype.type(eps)
     mask = filled(1, (N,), x) if mask is None else mask
+    rest = filled(0, (N,), x)
     if own:
         share, near = x.dtype.type(1 / count), flat(x)[:N]
-        mean, var = empty((N,), x.dtype), empty((N,), x.dtype)
+        mean, rest, var = (empty((N,), x.dtype) for _ in range(3))
         launch_each(average, N, two_sums(POWERS, x, x, near, mask, steps), near, share, mean)                  # F1
-        launch_each(variance, N, two_sums(POWERS, x, x, mean, mask, steps), share, var)                        # F2
+        launch_each(variance, N, two_sums(POWERS, x, x, mean, mask, steps), share, rest, var)                  # F1, F2
     y = empty((T, B, N), x.dtype)
-    launch_columns(normalise, x.shape, flat(x), mean, var, eps, gamma, beta, flat(mask), steps, flat(y))       # F3, F4
-    return y, (x, mean, var, eps, gamma, mask, count, own, steps)
+    launch_columns(normalise, x.shape, flat(x), mean, rest, var, eps, gamma, beta, flat(mask), steps, flat(y))  # F3, F4
+    return y, (x, mean, rest, var, eps, gamma, mask, count, own, steps)
 
 
 def batchnorm_backward(dy, cache):
     """dy (T, B, N), cache  ->  dx (T, B, N), dgamma (N,), dbeta (N,)."""
-    x, mean, var, eps, gamma, mask, count, own, steps = cache
+    x, mean, rest, var, eps, gamma, mask, count, own, steps = cache
     expect("dy", described(dy), "TBN", like=("x", described(x), "TBN"))
     dx, dgamma, dbeta = (empty(array.shape, x.dtype) for array in (x, gamma, gamma))
-    launch_each(gains, gamma.size, two_sums(PRODUCTS, dy, x, mean, mask, steps), var, eps, dgamma, dbeta)      # B2, B3
+    both = two_sums(PRODUCTS, dy, x, mean, mask, steps)
+    launch_each(gains, gamma.size, both, rest, var, eps, dgamma, dbeta)                                        # B2, B3
     share = x.dtype.type(own / count)                              # 0 where statistics were given
-    launch_columns(spread, x.shape, flat(dy), flat(x), mean, var, eps, gamma, dgamma, dbeta, share, flat(mask), steps,
-                   flat(dx))                                                                                   # B4
+    launch_columns(spread, x.shape, flat(dy), flat(x), mean, rest, var, eps, gamma, dgamma, dbeta, share, flat(mask),
+                   steps, flat(dx))                                                                            # B4
     return dx, dgamma, dbeta
 
 
@@ -84,7 +88,7 @@ class BatchNorm(Layer):
     def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
         average: the k-th one weighs 1 / k instead."""
-        _, mean, var, _, _, _, count, own, _ = cache
+        _, mean, _, var, _, _, _, count, own, _ = cache
         expect_same("mean in the cache", mean, "gamma", self["gamma"])
         if own:
             self.buffers["updates"] += 1
@@ -103,18 +107,18 @@ def inverse(var, eps):
 
 
 @cuda.jit
-def normalise(x, mean, var, eps, gamma, beta, mask, steps, y):
+def normalise(x, mean, rest, var, eps, gamma, beta, mask, steps, y):
     N = mean.size
     c, first, last = column(cuda.grid(1), steps.size * N, x.size)
     b, n = c // N, c % N
     scale, m = gamma[n] * inverse(var[n], eps), mask[c if mask.size > N else n]
     for t in range(first, last):
         p = uint64(t) * uint64(steps.size * N) + uint64(c)
-        y[p] = m * ((x[p] - mean[n]) * scale + beta[n]) if t < steps[b] else ZERO                     # F3, F4
+        y[p] = m * ((x[p] - mean[n] - rest[n]) * scale + beta[n]) if t < steps[b] else ZERO                     # F3, F4
 
 
 @cuda.jit
-def spread(dy, x, mean, var, eps, gamma, dgamma, dbeta, share, mask, steps, dx):
+def spread(dy, x, mean, rest, var, eps, gamma, dgamma, dbeta, share, mask, steps, dx):
     N = mean.size
     c, first, last = column(cuda.grid(1), steps.size * N, x.size)
     b, n = c // N, c % N
@@ -122,7 +126,8 @@ def spread(dy, x, mean, var, eps, gamma, dgamma, dbeta, share, mask, steps, dx):
     total, slope = share * dbeta[n], share * s * dgamma[n]
     for t in range(first, last):
         p = uint64(t) * uint64(steps.size * N) + uint64(c)
-        dx[p] = gamma[n] * s * (m * dy[p] - total - (x[p] - mean[n]) * slope) if t < steps[b] else ZERO   # B1, B4
+        d = x[p] - mean[n] - rest[n]
+        dx[p] = gamma[n] * s * (m * dy[p] - total - d * slope) if t < steps[b] else ZERO              # B1, B4
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -136,20 +141,20 @@ def average(both, near, share, mean):
 
 
 @cuda.jit
-def variance(both, share, var):
+def variance(both, share, rest, var):
     n = cuda.grid(1)
     if n < var.size:
-        error = both[n] * share                                # of the mean: zero but for rounding
-        value = both[n + var.size] * share - error * error
-        var[n] = ZERO if value < ZERO else value
+        rest[n] = both[n] * share                              # zero but for rounding
+        value = both[n + var.size] * share - rest[n] * rest[n]
+        var[n] = ZERO if value < ZERO else value + (value - value)       # infinity becomes NaN
 
 
 @cuda.jit
-def gains(both, var, eps, dgamma, dbeta):
+def gains(both, rest, var, eps, dgamma, dbeta):
     n = cuda.grid(1)
     if n < var.size:
         dbeta[n] = both[n]                                                                            # B2
-        dgamma[n] = inverse(var[n], eps) * both[n + var.size]                                         # B3
+        dgamma[n] = inverse(var[n], eps) * (both[n + var.size] - rest[n] * both[n])                   # B3
 
 
 @cuda.jit

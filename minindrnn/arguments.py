@@ -97,7 +97,7 @@ def parser():
     add("--decay", type=number(float, 0), metavar="D", help="weight decay, of W only")
     add("--plateau", type=number(int, 0), metavar="P",
         help="0: the schedule of the task; else after more than P evaluations that were not the "
-             "best, go back to the best, divide the rate by 10 and halve P; until the rate is below 1e-6")
+             "best, go back to the best, divide the rate by 10 (chars: 5) and halve P; until the rate is below 1e-6")
     add("--penalty", type=number(float, 0), metavar="P",
         help="add P times what exceeds that bound to the loss, instead of the bound (default 0: the bound)")
     add("--seed", type=number(int, 0), metavar="K", help="of everything that is random (default 0)")

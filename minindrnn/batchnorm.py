@@ -17,8 +17,11 @@ Backward  B1  d       = mask * dy
               dx      = gamma s[g] d where mean and var were given
 
 Rules     Padding has no part in any sum. A group of fewer than two values has no variance of its own and takes the
-          given statistics; so does every group when given ones are asked for. With eps > 0 nothing becomes NaN.
-Cache: x, mean, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv 1502.03167; arXiv 1910.06251, section 4 (over
+          given statistics; so does every group when given ones are asked for.
+Range     All sums are in float64. float32 is normalised up to its largest numbers, where only the running variance is
+          beyond float32, from 2e19 on. In float64 the squares of numbers above 1e154 are too large. A variance that is
+          too large becomes NaN, and so does what is normalised by it.
+Cache: x, mean and the rest of it that x's type does not hold, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv 1502.03167; arXiv 1910.06251, section 4 (over
 time, per step); B4 is theirs, the rules are ours.
 """
 import numpy as np
@@ -27,6 +30,8 @@ from .arrays import empty_like
 from .compiled import kernel
 from .layer import Layer, Parameter, expect_known
 from .shapes import expect, expect_choice, expect_count, expect_lengths, expect_number, expect_out, expect_same
+
+FAR = 1e6        # (distance of a row from the mean)^2 / variance up to which float64 keeps ten digits of the variance
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5,
@@ -66,11 +71,13 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
     count = np.bincount(np.arange(T) * per_step, (np.arange(T)[:, None] < steps).sum(axis=1), groups)
     own = (count >= 2) & (statistics == "batch")
     batch_mean, batch_var = moments(x, steps, per_step, count) if own.any() else (mean, var)          # F1, F2
-    mean = np.where(own[:, None], batch_mean, mean)
+    exact = np.where(own[:, None], batch_mean, mean)
     s = 1 / np.sqrt(np.where(own[:, None], batch_var, var) + eps)
-    mean, s, y = mean.astype(x.dtype), s.astype(x.dtype), empty_like(x)
-    normalise(x, mean, gamma * s, beta, mask, steps, per_step, y)                                     # F3, F4
-    return y, (x, mean, s, gamma, mask, count, own, steps, per_step, (batch_mean, batch_var))
+    mean, s, y = exact.astype(x.dtype), s.astype(x.dtype), empty_like(x)
+    rest = exact - mean
+    shift = (beta - gamma * s * rest).astype(x.dtype)                             # what F3 has to subtract besides mean
+    normalise(x, mean, gamma * s, shift, mask, steps, per_step, y)                                    # F3, F4
+    return y, (x, mean, rest, s, gamma, mask, count, own, steps, per_step, (batch_mean, batch_var))
 
 
 def batchnorm_backward(dy, cache, *, out=None):
@@ -78,7 +85,7 @@ def batchnorm_backward(dy, cache, *, out=None):
 
     out   where to write dx, an array with memory of its own; or `out=dy`, which works in place
     """
-    x, mean, s, gamma, mask, _, _, steps, per_step, _ = cache
+    x, mean, _, s, gamma, mask, _, _, steps, per_step, _ = cache
     total, slope, dgamma, dbeta = backward_sums(dy, cache)                                            # B2, B3
     if out is not None:
         expect_out("out", out, "TBN", ("dy", dy, "TBN"), x=x, gamma=gamma, mask=mask)
@@ -91,23 +98,30 @@ def batchnorm_backward(dy, cache, *, out=None):
 
 def backward_sums(dy, cache):
     """total, slope (G, N), dgamma, dbeta (N,):  dx = gamma s (d - total - (x - mean) * slope), which is B4."""
-    x, mean, s, gamma, mask, count, own, steps, per_step, _ = cache
+    x, mean, rest, s, _, mask, count, own, steps, per_step, _ = cache
     expect("dy", dy, "TBN", like=("x", x, "TBN"))
     total, product = np.zeros(mean.shape), np.zeros(mean.shape)
     sums(dy, x, mean, mask, steps, per_step, total, product)
-    product *= s                                                  # of d * xhat, where the kernel summed d * (x - mean)
+    product = s * (product - rest * total)                        # of d * xhat, where the kernel summed d * (x - mean)
     share = (own / np.maximum(count, 1))[:, None]                 # 1 / count, or 0 where statistics were given
-    return ((share * total).astype(dy.dtype), (s * share * product).astype(dy.dtype),
+    slope = s * share * product
+    return ((share * total - rest * slope).astype(dy.dtype), slope.astype(dy.dtype),
             product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype))
 
 
 def moments(x, steps, per_step, count):
-    """Mean and biased variance of every group, (G, N) in float64, of x less a row of the group: sound at any mean."""
-    shift = x[:len(count), np.argmax(steps)].copy()               # of the longest sequence, which has no padding there
-    first, second = np.zeros((2, len(count), x.shape[2]))
-    powers(x, shift, steps, per_step, first, second)
+    """Mean and biased variance of every group, (G, N) in float64, from sums of x less a row of the group. Where that row
+    is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
+    mean = x[:len(count), np.argmax(steps)].astype(np.float64)    # of the longest sequence, which has no padding there
     n = np.maximum(count, 1)[:, None]
-    return shift + first / n, np.maximum(second / n - (first / n)**2, 0)
+    for _ in range(2):
+        first, second = np.zeros((2, *mean.shape))
+        powers(x, mean, steps, per_step, first, second)
+        off = first / n                                                                               # F1
+        var, mean = np.maximum(second / n - off**2, 0), mean + off                                    # F2
+        if not (off**2 > FAR * var).any():
+            break
+    return mean, np.where(np.isinf(var), np.nan, var)
 
 
 class BatchNorm(Layer):
@@ -151,8 +165,8 @@ class BatchNorm(Layer):
 
     def backward_map(self, dy, cache):
         """Over time, dx = p * dy + q * x + r: B4 as an affine map of each channel of each sequence, for a pass that
-        reads dy and x anyway. Returns (3, B, N) and the gradients."""
-        x, mean, s, gamma, mask, *_ = cache[0]
+        reads dy and x anyway. Returns (3, B, N) and the gradients. q * x + r is rounded as x itself is."""
+        x, mean, _, s, gamma, mask, *_ = cache[0]
         total, slope, dgamma, dbeta = backward_sums(dy, cache[0])
         scale = gamma * s
         pqr = np.empty((3, *x.shape[1:]), x.dtype)
@@ -179,6 +193,7 @@ class BatchNorm(Layer):
                 weight = 1 / self.buffers["updates"][row] if average else self.momentum
                 self.buffers["mean"][row] += weight * (mean[g] - self.buffers["mean"][row])
                 self.buffers["var"][row] += weight * (unbiased[g] - self.buffers["var"][row])
+        self.buffers["var"][np.isinf(self.buffers["var"])] = np.nan
 
     def _rows(self, start, T):
         """The row of the running statistics for each group."""
@@ -195,21 +210,20 @@ class BatchNorm(Layer):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels. Step t belongs to group t (per step) or to group 0. Within a step sums are kept in the arrays' own type, from
-# step to step in float64. A mask of one row serves all sequences.
+# Kernels. Step t belongs to group t (per step) or to group 0. Sums are in float64, which a pass over the memory has time
+# for. A mask of one row serves all sequences.
 
 @kernel
 def powers(x, shift, steps, per_step, first, second):
     T, B, N = x.shape
-    part = np.zeros((2, N), x.dtype)
     for t in range(T):
+        g = t * per_step
         for b in range(B):
             if t < steps[b]:
                 for n in range(N):
-                    d = x[t, b, n] - shift[t * per_step, n]
-                    part[0, n] += d                                                                   # F1
-                    part[1, n] += d * d                                                               # F2
-        move(part, first[t * per_step], second[t * per_step])
+                    d = x[t, b, n] - shift[g, n]
+                    first[g, n] += d                                                                  # F1
+                    second[g, n] += d * d                                                             # F2
 
 
 @kernel
@@ -221,7 +235,7 @@ def normalise(x, mean, scale, beta, mask, steps, per_step, y):
             row = b * (len(mask) > 1)
             if t < steps[b]:
                 for n in range(N):
-                    y[t, b, n] = mask[row, n] * ((x[t, b, n] - mean[g, n]) * scale[g, n] + beta[n])   # F3, F4
+                    y[t, b, n] = mask[row, n] * ((x[t, b, n] - mean[g, n]) * scale[g, n] + beta[g, n])   # F3, F4
             else:
                 y[t, b, :] = 0
 
@@ -229,17 +243,15 @@ def normalise(x, mean, scale, beta, mask, steps, per_step, y):
 @kernel
 def sums(dy, x, mean, mask, steps, per_step, total, product):
     T, B, N = x.shape
-    part = np.zeros((2, N), x.dtype)
     for t in range(T):
         g = t * per_step
         for b in range(B):
             row = b * (len(mask) > 1)
             if t < steps[b]:
                 for n in range(N):
-                    d = mask[row, n] * dy[t, b, n]                                                    # B1
-                    part[0, n] += d                                                                   # B2
-                    part[1, n] += d * (x[t, b, n] - mean[g, n])                                       # B3
-        move(part, total[g], product[g])
+                    d = np.float64(mask[row, n] * dy[t, b, n])                                        # B1
+                    total[g, n] += d                                                                  # B2
+                    product[g, n] += d * (x[t, b, n] - mean[g, n])                                    # B3
 
 
 @kernel
@@ -264,11 +276,3 @@ def tick(x, gamma, beta, mean, var, eps, y):
     for b in range(x.shape[0]):
         for n in range(x.shape[1]):
             y[b, n] = gamma[n] * ((x[b, n] - mean[n]) / np.sqrt(var[n] + eps)) + beta[n]              # F3, F4
-
-
-@kernel
-def move(part, first, second):
-    for n in range(first.size):
-        first[n] += part[0, n]
-        second[n] += part[1, n]
-    part[:] = 0

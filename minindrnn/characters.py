@@ -92,7 +92,7 @@ class Characters:
         return LanguageModel(V, channels, Chain(body), rng, bound=BOUND, width=0.05)
 
     def run(self, folder):
-        return prepare(self, folder, cross_entropy, schedule(self.settings, "validation_bits", larger=False),
+        return prepare(self, folder, cross_entropy, schedule(self.settings, "validation_bits", larger=False, factor=0.2),
                        every=max(1, self.settings.steps // 30), starts=self.starts, seen=self.seen)
 
     def starts(self, step):

@@ -66,7 +66,7 @@ def gru_backward(dh, cache):
         retreat(dh[t], gates[t], pn[t], h[t - 1] if t else h0, carry, da[t], dp[t])    # B1 to B5
         np.matmul(dp[t], U, out=product)
         carry += product                                                               # B5
-    dU = products(dp[1:].reshape(-1, 3 * N), h[:-1].reshape(-1, N)) + dp[0].T @ h0     # B6
+    dU = products(dp[1:].reshape(-1, 3 * N), h[:-1].reshape(-1, N)) + products(dp[0], h0)      # B6
     return da, dU.astype(U.dtype), carry                                               # B7
 
 

@@ -67,7 +67,7 @@ def lstm_backward(dh, cache):
     for t in reversed(range(T)):
         retreat(dh[t], gates[t], c[t - 1] if t else s0[1], c[t], carry_h, carry_c, da[t])   # B1 to B6
         np.matmul(da[t], U, out=carry_h)                                               # B6
-    dU = products(da[1:].reshape(-1, 4 * N), h[:-1].reshape(-1, N)) + da[0].T @ s0[0]  # B7
+    dU = products(da[1:].reshape(-1, 4 * N), h[:-1].reshape(-1, N)) + products(da[0], s0[0])   # B7
     return da, dU.astype(U.dtype), ds0
 
 

@@ -76,10 +76,10 @@ def weights(s, std):
     return normal(std) if plain else scaled()
 
 
-def schedule(s, metric, larger):
+def schedule(s, metric, larger, factor=0.1):
     """That of the settings: Plateau, or a cosine after a tenth of warm-up."""
     if s.plateau:
-        return Plateau(s.rate, metric=metric, larger=larger, patience=s.plateau)
+        return Plateau(s.rate, metric=metric, larger=larger, factor=factor, patience=s.plateau)
     return cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10))
 
 

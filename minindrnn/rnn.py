@@ -67,7 +67,7 @@ def rnn_backward(dh, cache):
     for t in reversed(range(T)):
         KERNELS[activation][1](dh[t], carry, h[t], da[t])                  # B1, B3
         np.matmul(da[t], U, out=carry)                                     # B2
-    dU = products(da[1:].reshape(-1, N), h[:-1].reshape(-1, N)) + da[0].T @ h0
+    dU = products(da[1:].reshape(-1, N), h[:-1].reshape(-1, N)) + products(da[0], h0)
     return da, dU.astype(U.dtype), carry                                   # B4, B5
 
 

@@ -42,21 +42,22 @@ class Plateau:
     """The papers' schedule: once the validation has stopped improving, go back to the best and take smaller steps.
 
     rate, factor    the rate is multiplied by factor at each plateau
-    patience        P: a plateau is reached when, in phase r = 1, 2, 4, ..., more than int(P / r + 1/2) evaluations were
-                    not the best so far
+    patience        P: in phase r = 1, 2, 4, ... a plateau is an evaluation that is not the best so far, after more than
+                    int(P / r + 1/2) others in a row that were not
     smallest        training is over when the rate is smaller
     metric, larger  the name of the number that is watched, and whether larger is better
 
     `watch` names the arrays that are kept with the best evaluation and put back at a plateau: parameters, buffers and
-    the optimiser's. Source: the authors' code; arXiv 1910.06251, section 5 (there patience 100 and factor 1/5).
+    the optimiser's. Source: the authors' code, where the factor is 1/10 for classes and 1/5 for texts; arXiv 1910.06251,
+    section 5 (there patience 100 and factor 1/5).
 
     >>> weights = np.zeros(1)
     >>> schedule = Plateau(1.0, metric="accuracy", patience=1)
     >>> schedule.watch({"W": weights})
-    >>> for accuracy in (0.5, 0.6, 0.6, 0.6):
+    >>> for accuracy in (0.5, 0.6, 0.6, 0.6, 0.6):
     ...     weights += 1
     ...     schedule.observe({"accuracy": accuracy})
-    >>> schedule(step=4), weights
+    >>> schedule(step=5), weights
     (0.1, array([2.]))
     """
 
@@ -84,13 +85,13 @@ class Plateau:
             self.best[...], self.waited[...] = value, 0
             for name, array in self.watched.items():
                 self.kept[name][...] = array
+        elif self.waited > int(self.patience / self.phase + 0.5):
+            self.back_to_the_best()
+            self.rate *= self.factor
+            self.phase *= 2
+            self.waited[...] = 0
         else:
             self.waited += 1
-            if self.waited > int(self.patience / self.phase + 0.5):
-                self.back_to_the_best()
-                self.rate *= self.factor
-                self.phase *= 2
-                self.waited[...] = 0
 
     def back_to_the_best(self):
         for name, array in self.watched.items():

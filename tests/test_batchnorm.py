@@ -62,6 +62,47 @@ def test_sound_at_mean_1000_and_standard_deviation_1(dtype, tolerance, rng):
     assert_allclose(y, (wide - wide.mean(axis=(0, 1))) / wide.std(axis=(0, 1)), rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("per_step", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_outlier_in_front_and_deviations_a_millionth_of_the_mean(per_step, dtype, rng):
+    """Equal to the textbook for the numbers that the type holds, whichever row the sums are taken from."""
+    T, B = 4, 5000
+    x = (1000 + 1e-3 * rng.normal(size=(T, B, 2))).astype(dtype)
+    x[0, 0, 0] = 0
+    G = T if per_step else 1
+    one, zero = np.ones(2, dtype), np.zeros(2, dtype)
+    y, cache = batchnorm_forward(x, one, zero, np.zeros((G, 2), dtype), np.ones((G, 2), dtype), per_step=per_step, eps=0.0)
+    groups = np.repeat(np.arange(T) * per_step, B)
+    wanted = textbook(x.reshape(-1, 2).astype(np.longdouble), one, zero, groups, 0.0).astype(float).reshape(x.shape)
+    assert_allclose(y, wanted, rtol=1e-6 if dtype == np.float32 else 1e-10, atol=1e-6 if dtype == np.float32 else 1e-8)
+    dy = rng.normal(size=x.shape).astype(dtype)
+    dx, dgamma, _ = batchnorm_backward(dy, cache)
+    assert_allclose(dgamma, (dy * wanted).sum(axis=(0, 1)), rtol=1e-4)
+    again, cache = batchnorm_forward(wanted, np.ones(2), np.zeros(2), np.zeros((G, 2)), np.ones((G, 2)), per_step=per_step, eps=0.0)
+    deviation = np.array([x[groups.reshape(T, B) == g].astype(float).std(axis=0) for g in range(G)])[:, None]
+    assert_allclose(dx * deviation, batchnorm_backward(dy.astype(float), cache)[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype, size", [(np.float32, 1e20), (np.float32, 3e38), (np.float64, 1e150)])
+def test_the_largest_numbers_are_normalised(dtype, size):
+    x = np.resize([size, -size], (4, 3, 1)).astype(dtype)
+    norm = BatchNorm(1, dtype=dtype)
+    y, cache = norm.forward(x, statistics="batch")
+    assert_allclose(y, np.sign(x), rtol=2e-6)
+    dx, grads = norm.backward(np.ones_like(x), cache)
+    assert grads["gamma"] == 0 and grads["beta"] == x.size and not dx.any()
+
+
+def test_a_variance_that_no_float_holds_is_nan_and_not_zero():
+    """As 1 / sqrt(infinity) is 0, all would become beta."""
+    x, norm = np.resize([1e200, -1e200], (4, 3, 1)), BatchNorm(1, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        assert np.isnan(norm.forward(x, statistics="batch")[0]).all()
+        x, norm = np.resize(np.float32([1e20, -1e20]), (4, 3, 1)), BatchNorm(1)
+        norm.absorb(norm.forward(x, statistics="batch")[1])
+        assert np.isnan(norm.forward(x)[0]).all() and np.isnan(norm.step(x[0])[0]).all()
+
+
 def test_a_group_of_one_value_takes_the_running_statistics(rng):
     x, one, zero = rng.normal(size=(1, 1, 2)), np.ones(2), np.zeros(2)
     y, cache = batchnorm_forward(x, one, zero, np.full((1, 2), 3.0), np.full((1, 2), 4.0), eps=0.0)

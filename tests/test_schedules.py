@@ -2,6 +2,8 @@
 import numpy as np
 import pytest
 
+from minindrnn.characters import Characters
+from minindrnn.experiments import settings
 from minindrnn.schedules import Plateau, cosine, staircase
 
 
@@ -22,18 +24,38 @@ def watching(weights, **options):
 
 
 def test_patience_halves_with_each_plateau_and_the_third_ends_it():
-    """P = 4: a plateau after more than 4, then more than 2, then more than 1 evaluations that are not the best."""
+    """P = 4, counted by hand in the authors' way: an evaluation that is not the best ends the phase if the count is more
+    than 4, 2, 1, else it adds 1 to the count. Five add, the sixth ends; three add, the fourth ends; two, the third."""
     weights = np.zeros(2)
     schedule = watching(weights, patience=4, smallest=2e-3)
-    rates = run(schedule, [0.5] + [0.4] * 5 + [0.3] * 3 + [0.2] * 2, weights)
-    assert rates == pytest.approx([1] * 5 + [0.1] * 3 + [0.01] * 2 + [0.001])
-    assert schedule.over
+    rates = run(schedule, [0.5] + [0.4] * 6 + [0.3] * 4 + [0.2] * 2, weights)
+    assert rates == pytest.approx([1] * 6 + [0.1] * 4 + [0.01] * 3)
+    assert not schedule.over
+    assert run(schedule, [0.5], weights) == pytest.approx([0.001]) and schedule.over
+
+
+def test_the_best_starts_the_count_anew():
+    weights = np.zeros(1)
+    rates = run(watching(weights, patience=1), [0.5, 0.4, 0.4, 0.6, 0.6, 0.5, 0.4, 0.7, 0.7, 0.7, 0.7], weights)
+    assert rates == pytest.approx([1] * 6 + [0.1] * 4 + [0.01])
+
+
+def test_language_models_divide_by_five(tmp_path):
+    """The authors' phases 2e-4, 4e-5, 8e-6, 1.6e-6. P = 1: the counts that end them are more than 1, 1, 0, 0."""
+    (tmp_path / "text.txt").write_text("to be, or not to be " * 30)
+    made = Characters(settings("chars", plateau=1, rate=2e-4, data=str(tmp_path / "text.txt"), layers=1, hidden=4, batch=2, length=5))
+    schedule, rates = made.run(tmp_path / "run").schedule, []
+    for bits in [2.0] + [3.0] * 10:
+        assert not schedule.over
+        schedule.observe({"validation_bits": bits})
+        rates.append(schedule(step=0))
+    assert rates == pytest.approx([2e-4] * 3 + [4e-5] * 3 + [8e-6] * 2 + [1.6e-6] * 2 + [3.2e-7]) and schedule.over
 
 
 def test_the_best_comes_back_with_all_that_is_watched():
     weights = np.zeros(2)
     schedule = watching(weights, patience=1)
-    run(schedule, [0.1, 0.7, 0.6, 0.5], weights)
+    run(schedule, [0.1, 0.7, 0.6, 0.5, 0.5], weights)
     assert weights.tolist() == [2, 2]                      # those of the second evaluation
     run(schedule, [0.8, 0.7], weights)
     assert weights.tolist() == [4, 4] and schedule(0) == pytest.approx(0.1)
@@ -41,14 +63,14 @@ def test_the_best_comes_back_with_all_that_is_watched():
 
 def test_smaller_may_be_better():
     weights = np.zeros(1)
-    assert run(watching(weights, patience=1, larger=False, factor=0.2), [3.0, 2.0, 2.5, 2.5], weights) == pytest.approx([1, 1, 1, 0.2])
+    assert run(watching(weights, patience=1, larger=False, factor=0.2), [3.0, 2.0, 2.5, 2.5, 2.5], weights) == pytest.approx([1, 1, 1, 1, 0.2])
     assert weights[0] == 2
 
 
 def test_its_state_is_all_there_is():
     weights, others = np.zeros(1), np.zeros(1)
     whole, parts = watching(weights, patience=2), watching(others, patience=2)
-    values = [0.1, 0.5, 0.4, 0.45, 0.3, 0.6, 0.2, 0.2]
+    values = [0.1, 0.5, 0.4, 0.45, 0.3, 0.35, 0.6, 0.2, 0.2, 0.2]
     wanted = run(whole, values, weights)
     got = run(parts, values[:3], others)
     again = watching(others, patience=2)

@@ -148,7 +148,7 @@ def check_digits(gpu):
     x = np.random.default_rng(0).normal(1000, 1, (5_000, 1, 1)).astype(np.float32)
     x[0] = 0                                           # far from the mean
     one, zero = (cuda.to_device(np.full(1, value, np.float32)) for value in (1, 0))
-    _, (_, mean, var, *_) = gpu.batchnorm.batchnorm_forward(cuda.to_device(x), one, zero, zero, one)
+    _, (_, mean, _, var, *_) = gpu.batchnorm.batchnorm_forward(cuda.to_device(x), one, zero, zero, one)
     assert mean.copy_to_host()[0] == pytest.approx(x.mean(dtype=np.float64), rel=1e-7)
     assert var.copy_to_host()[0] == pytest.approx(x.var(dtype=np.float64), rel=1e-5)
 
@@ -159,9 +159,25 @@ def check_statistics(gpu, dtype):
     x = rng.normal(3, 0.1, (6, 3, 2)).astype(dtype)
     x[0, 0] = 40
     one, zero = (cuda.to_device(np.full(2, value, dtype)) for value in (1, 0))
-    _, (_, mean, var, *_) = gpu.batchnorm.batchnorm_forward(cuda.to_device(x), one, zero, zero, one)
+    _, (_, mean, _, var, *_) = gpu.batchnorm.batchnorm_forward(cuda.to_device(x), one, zero, zero, one)
     np.testing.assert_allclose(mean.copy_to_host(), x.mean(axis=(0, 1), dtype=np.float64), rtol=3e-7)
     np.testing.assert_allclose(var.copy_to_host(), x.var(axis=(0, 1), dtype=np.float64), rtol=1e-6)
+
+
+def check_range(gpu, dtype):
+    """Deviations a millionth of the mean, as on the CPU; a variance that the type does not hold is NaN."""
+    rng = np.random.default_rng(0)
+    gamma, beta, dy, x = np.array([2, 3], dtype), np.ones(2, dtype), *rng.normal(size=(2, 6, 3, 2)).astype(dtype)
+    x = dtype(1000) + dtype(1e-3) * x
+    wanted, cache = minindrnn.batchnorm_forward(x, gamma, beta, beta[None], beta[None], eps=0.0)
+    one, *arrays = map(cuda.to_device, (beta, x, gamma, beta))
+    y, of_twin = gpu.batchnorm.batchnorm_forward(*arrays, one, one, eps=0.0)
+    digits = 1 if dtype == np.float32 else 1e3                     # of the mean, in float64 too
+    for got, expected in ((y, wanted), *zip(gpu.batchnorm.batchnorm_backward(cuda.to_device(dy), of_twin), minindrnn.batchnorm_backward(dy, cache))):
+        close(got, expected, digits)
+    huge = np.resize(np.array([1, 1, -1, -1]), (4, 3, 2)).astype(dtype) * dtype(1e20 if dtype == np.float32 else 1e200)
+    with np.errstate(all="ignore"):
+        assert np.isnan(gpu.batchnorm.batchnorm_forward(cuda.to_device(huge), one, one, one, one)[0].copy_to_host()).all()
 
 
 def check_one_value(gpu):
@@ -294,7 +310,7 @@ def test_layers(gpu, name, dtype):
 
 @simulated
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("check", [check_product, check_statistics, check_squares, check_classes, check_adam, check_penalty])
+@pytest.mark.parametrize("check", [check_product, check_statistics, check_range, check_squares, check_classes, check_adam, check_penalty])
 def test_operations(gpu, check, dtype):
     check(gpu, dtype)
 
@@ -606,10 +622,10 @@ FAULTS = [
     (check_layer, ("linear", *LAYER), "linear", "dy, dx = without_padding(dy, lengths),", "dy, dx = dy,"),
     (check_layer, ("linear", *LAYER), "linear", "    x = without_padding(x, lengths)\n", ""),
     (check_layer, ("linear", *LAYER), "linear", "return without_padding(y, lengths),", "return y,"),
-    (check_layer, ("batchnorm", *LAYER), "batchnorm", "- total - (x[p]", "- (x[p]"),
-    (check_layer, ("batchnorm", *LAYER), "batchnorm", " - (x[p] - mean[n]) * slope)", ")"),
+    (check_layer, ("batchnorm", *LAYER), "batchnorm", "- total - d * slope", "- d * slope"),
+    (check_layer, ("batchnorm", *LAYER), "batchnorm", " - d * slope)", ")"),
     (check_layer, ("batchnorm", np.float64, 2, 1, None, "running"), "batchnorm", "x.dtype.type(own / count)", "x.dtype.type(1 / count)"),
-    (check_layer, ("batchnorm", *LAYER), "batchnorm", "inverse(var[n], eps) * both[n + var.size]", "both[n + var.size]"),
+    (check_layer, ("batchnorm", *LAYER), "batchnorm", "inverse(var[n], eps) * (both[n + var.size] - rest[n] * both[n])", "both[n + var.size]"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "                if t < steps[b]:\n", "                if True:\n"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "t, b = t + b // B, b % B", "b = b % B"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "int(expect_lengths(lengths, T, B).sum())", "T * B"),
@@ -618,7 +634,11 @@ FAULTS = [
     (check_layer, ("batchnorm", *LAYER), "batchnorm", 'self.buffers["updates"] += 1', "pass"),
     (check_one_value, (), "batchnorm", "count >= 2 and", "count >= 1 and"),
     (check_digits, (), "batchnorm", "two_sums(POWERS, x, x, mean, mask, steps), share", "two_sums(POWERS, x, x, near, mask, steps), share"),
-    (check_statistics, (np.float64,), "batchnorm", "value = both[n + var.size] * share - error * error", "value = both[n + var.size]"),
+    (check_statistics, (np.float64,), "batchnorm", "value = both[n + var.size] * share - rest[n] * rest[n]", "value = both[n + var.size]"),
+    (check_range, (np.float32,), "batchnorm", "y[p] = m * ((x[p] - mean[n] - rest[n])", "y[p] = m * ((x[p] - mean[n])"),
+    (check_range, (np.float32,), "batchnorm", "d = x[p] - mean[n] - rest[n]", "d = x[p] - mean[n]"),
+    (check_range, (np.float32,), "batchnorm", " - rest[n] * both[n])", ")"),
+    (check_range, (np.float32,), "batchnorm", " + (value - value)", ""),
     (check_layer, ("after", *LAYER), "batchnorm", "y[p] = m * ((x", "y[p] = ((x"),
     (check_layer, ("after", *LAYER), "batchnorm", "d = mask * dy ", "d = dy "),
     (check_layer, ("after", *LAYER), "batchnorm", "(m * dy[p]", "(dy[p]"),
