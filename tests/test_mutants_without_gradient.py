@@ -52,7 +52,8 @@ PUBLISHED, NUMBERS = test_published, test_numbers_shown
 KILLERS = {
     "optim": [test_optim],
     "schedules": [
-        test_schedules, RUN.test_after_a_plateau_the_best_goes_on, RUN.test_where_the_last_plateau_ends_the_best_is_kept],
+        test_schedules, RUN.test_after_a_plateau_the_best_goes_on,
+        RUN.test_where_the_last_plateau_ends_the_best_is_kept],
     "memory": [
         test_memory.test_the_papers_constants, test_memory.test_half_life_halves,
         test_memory.test_the_penalty_is_the_length_of_what_exceeds_on_either_side,
@@ -214,8 +215,8 @@ def cases(test):
 
 @cache
 def killers(module):
-    """(number, name, call) for a module of the package. Where a whole test module stands, of each test the first set of parameters
-    comes first, then of each the second, ..."""
+    """(number, name, call) for a module of the package. Where a whole test module stands, of each test the first set of
+    parameters comes first, then of each the second, ..."""
     found = []
     for entry in KILLERS[module]:
         inside = [test for name, test in vars(entry).items() if name.startswith("test_")]
@@ -304,7 +305,7 @@ def mutated(where, old="", new=""):
             yield False
             return
         target, fresh = vars(owner)[path[-1]], found[path[-1]]
-        for inside in ("fget", "py_func", "__wrapped__"):         # of a property; a kernel; a static or a context manager
+        for inside in ("fget", "py_func", "__wrapped__"):    # of a property; a kernel; a static or a context manager
             target = getattr(target, inside, target)
         for name in ("__code__", "__defaults__", "__kwdefaults__"):
             patched.setattr(target, name, getattr(fresh, name))
@@ -343,8 +344,8 @@ MODULES = sorted({".".join(where.split(".")[:2 if where.startswith("data.") else
 
 @pytest.mark.parametrize("module", MODULES)
 def test_an_unchanged_copy_survives(module):
-    """All that mutants are made of in the module, taken out and put in again: one set of parameters of each test, or, of a
-    module with kernels, which then run without compilation, all."""
+    """All that mutants are made of in the module, taken out and put in again: one set of parameters of each test; all of
+    them where there are kernels, which then run without compilation."""
     with contextlib.ExitStack() as stack:
         places = {where for where, *_ in MUTANTS if ".".join(place(where)[0].__name__.split(".")[1:]) == module}
         kernels = [stack.enter_context(mutated(where)) for where in sorted(places)]
