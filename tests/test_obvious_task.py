@@ -138,7 +138,7 @@ def test_loss_and_accuracy_are_means_over_the_part(part):
 
 def test_a_run_is_validated_by_the_running_statistics_of_the_validation_part():
     task = recognising("validation")
-    task.parts["test"] = np.zeros((6, 3, 1)), TRUE[::-1], None
+    task.parts["train"] = task.parts["test"] = np.zeros((6, 3, 1)), TRUE[::-1], None
     network = Scripted(np.eye(3)[SAID])
     assert task.run("nowhere").evaluate(network)["validation_accuracy"] == pytest.approx(0.5) and network.ways == ["running"]
 
