@@ -198,7 +198,8 @@ def cases(test):
     for mark in marks:
         if mark.name == "parametrize":
             names = [name.strip() for name in mark.args[0].split(",")]
-            rows = [getattr(row, "values", row if len(names) > 1 else (row,)) for row in mark.args[1]]
+            rows = [row.values if isinstance(row, type(pytest.param())) else row if len(names) > 1 else (row,)
+                    for row in mark.args[1]]
             tables.append([dict(zip(names, row)) for row in rows])
     wanted = test.__code__.co_varnames[:test.__code__.co_argcount]
     for number, chosen in enumerate(itertools.product(*tables)):
