@@ -19,7 +19,6 @@ except ImportError:                              # Windows
     fcntl = None
 
 FORMAT = 1
-LOCK = ".lock"
 
 
 class CheckpointError(ValueError):
@@ -83,7 +82,7 @@ def alone(folder):
     unlocked, and those whose locks hold on one machine only (NFS mounted with nolock or local_lock), where processes
     of two machines are not kept apart.
     """
-    path = Path(folder) / LOCK
+    path = Path(folder) / ".lock"
     file = _locked(path)
     while not _is_at(file, path):                          # its last holder has removed it since it was opened
         os.close(file)
