@@ -1,16 +1,23 @@
 """The networks of the papers by name, with the settings of their published logs.
 
-Source: arXiv 1910.06251, section 5, and the sizes in the authors' logs; where their weights start is that of the
-authors' code. `python -m minindrnn describe NAME`.
+Source: arXiv 1910.06251, section 5, and the sizes in the authors' logs; "ptb-char-plain-6" and "ptb-char-res" are of
+arXiv 1803.04831. `python -m minindrnn describe NAME`.
+
+Weights start as in the authors' code, with one exception: in the plain networks for classes, u of the last layer starts
+in (smallest, largest), as the papers say. The authors' code asks for the same, but its test for the name of that layer
+never holds in plain networks, so there it starts in (0, largest). In residual and dense networks it does hold.
+Of "ptb-char-res" only width, depth and dropout are published: the rest is that of "ptb-char-plain-6". Of
+"ptb-word-plain-6", the plain network of the code of 2019, only the layers are: the rest is that of "ptb-word-res".
 """
 from .batchnorm import BatchNorm
 from .blocks import Chain
 from .dense import DenseIndRNN, dense_layers
 from .dropout import Dropout
+from .embedding import Embedding
 from .indrnn import IndRNN
 from .languagemodel import LanguageModel
 from .layer import count, leaves
-from .linear import kaiming, scaled
+from .linear import Linear, kaiming, scaled
 from .residual import ResidualIndRNN, residual_layers
 from .shapes import expect_choice
 from .stacked import StackedIndRNN
@@ -27,12 +34,29 @@ PER_STEP = dict(steps=2 * SEGMENT + 1)        # the last row serves the whole re
 PTB_DENSE = dict(bottleneck=0.1, dense=0.5, transition=0.4)
 
 
-def ptb_residual(rng):
+def layers_of_2000(inputs, blocks, rng, u, **options):
+    """So many residual blocks, or six plain layers."""
+    if blocks:
+        return residual_layers(inputs, 2000, blocks, rng, u=u, u_last=u, **options)
+    return [IndRNN(M, 2000, rng, u=u, **options) for M in [inputs] + 5 * [2000]]
+
+
+def ptb_words(rng, blocks=None, **dropout):
     options = dict(W=kaiming(8), norm="before", norm_options=PER_STEP)
-    body = residual_layers(EMBEDDED, 2000, 5, rng, dropout=0.45, dropout_last=0.5, **RANGE, **options)
+    body = layers_of_2000(EMBEDDED, blocks, rng, (0.0, BOUND), **dropout, **options)
     narrow = IndRNN(2000, EMBEDDED, rng, u=(0.0, BOUND), **options)
     body = Chain([Dropout(0.65), *body, narrow, BatchNorm(EMBEDDED, **PER_STEP), Dropout(0.65)])
     return LanguageModel(10_000, EMBEDDED, body, rng, p=0.2, bound=BOUND)
+
+
+def ptb_characters(rng, blocks=None, dropout=0.3):
+    """Each character a vector of 2000 at one end, and another one at the other."""
+    body = layers_of_2000(2000, blocks, rng, (0.0, 1.0), dropout=dropout, W=kaiming(2), norm="before",
+                          norm_options=PER_STEP)
+    readout = Linear(2000, 50, rng, W=lambda inputs: ("uniform", -0.04, 0.04))
+    network = Chain([Embedding(50, 2000, rng, width=0.04), *body, readout])
+    network.bound = 1.0
+    return network
 
 
 def ptb_dense(rng, tokens, into, rows, out):
@@ -53,7 +77,11 @@ ARCHITECTURES = {
     "ntu-res": lambda rng: ResidualIndRNN(150, 512, 5, 60, rng, dropout=0.5, **NTU),
     "ntu-dense": lambda rng: DenseIndRNN(150, 48, (8, 6, 4), 60, rng, dropout=NTU_DENSE, **NTU),
     "ntu-dense-aug": lambda rng: DenseIndRNN(1944, 48, (8, 6, 4), 60, rng, dropout=NTU_DENSE, differences=True, **NTU),
-    "ptb-word-res": ptb_residual,
+    "ptb-char-plain-6": lambda rng: ptb_characters(rng, dropout=0.25),
+    "ptb-char-res-11": lambda rng: ptb_characters(rng, 5),
+    "ptb-char-res-21": lambda rng: ptb_characters(rng, 10),
+    "ptb-word-plain-6": lambda rng: ptb_words(rng, dropout=0.45),
+    "ptb-word-res": lambda rng: ptb_words(rng, 5, dropout=0.45, dropout_last=0.5),
     "ptb-word-dense": lambda rng: ptb_dense(rng, 10_000, into=0.65, rows=0.2, out=0.65),
     "ptb-char-dense": lambda rng: ptb_dense(rng, 50, into=0.0, rows=0.0, out=0.2),
 }

@@ -21,8 +21,8 @@ Rules     Padding has no part in any sum. A group of fewer than two values has n
 Range     All sums are in float64. float32 is normalised up to its largest numbers, where only the running variance is
           beyond float32, from 2e19 on. In float64 the squares of numbers above 1e154 are too large. A variance that is
           too large becomes NaN, and so does what is normalised by it.
-Cache: x, mean and the rest of it that x's type does not hold, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv 1502.03167; arXiv 1910.06251, section 4 (over
-time, per step); B4 is theirs, the rules are ours.
+Cache: x, mean, the rest of mean that x's type does not hold, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv
+1502.03167; arXiv 1910.06251, section 4 (over time, per step); B4 is theirs, the rules are ours.
 """
 import numpy as np
 
@@ -110,8 +110,8 @@ def backward_sums(dy, cache):
 
 
 def moments(x, steps, per_step, count):
-    """Mean and biased variance of every group, (G, N) in float64, from sums of x less a row of the group. Where that row
-    is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
+    """Mean and biased variance of every group, (G, N) in float64, from sums of x less a row of the group. Where that
+    row is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
     mean = x[:len(count), np.argmax(steps)].astype(np.float64)    # of the longest sequence, which has no padding there
     n = np.maximum(count, 1)[:, None]
     for _ in range(2):
@@ -210,8 +210,8 @@ class BatchNorm(Layer):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels. Step t belongs to group t (per step) or to group 0. Sums are in float64, which a pass over the memory has time
-# for. A mask of one row serves all sequences.
+# Kernels. Step t belongs to group t (per step) or to group 0. Sums are in float64: a pass over the memory has time for
+# it. A mask of one row serves all sequences.
 
 @kernel
 def powers(x, shift, steps, per_step, first, second):

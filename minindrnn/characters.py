@@ -92,8 +92,9 @@ class Characters:
         return LanguageModel(V, channels, Chain(body), rng, bound=BOUND, width=0.05)
 
     def run(self, folder):
-        return prepare(self, folder, cross_entropy, schedule(self.settings, "validation_bits", larger=False, factor=0.2),
-                       every=max(1, self.settings.steps // 30), starts=self.starts, seen=self.seen)
+        falling = schedule(self.settings, "validation_bits", larger=False, factor=0.2)
+        return prepare(self, folder, cross_entropy, falling, every=max(1, self.settings.steps // 30),
+                       starts=self.starts, seen=self.seen)
 
     def starts(self, step):
         """How many characters before this segment its states have seen: 0 to start from nothing."""

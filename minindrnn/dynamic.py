@@ -1,11 +1,13 @@
 """Dynamic evaluation: a language model goes on learning from the text that it is tested on, after it has been asked.
 
-Letters   g gradient of one segment, rms root of the mean of g^2 over the training text, theta0 where evaluation began
-    F1  D      = rms / mean of rms over all numbers, at most 1 / decay
+Letters   g gradient of one segment, clamped to +-CLIP; rms root of the mean of g^2 over the training text; theta0 where
+          evaluation began
+    F1  D      = rms / mean of rms, at most 1 / decay         the mean over the parameters of the mean over each
     F2  theta += decay * D * (theta0 - theta) - rate * g / (rms + epsilon)
 
 Numbers that moved much in training move much here, and are drawn back strongly. Each segment is predicted before
-anything is learned from it. Source: Krause et al., arXiv 1709.07432, as used in arXiv 1910.06251, section 5.
+anything is learned from it. Source: Krause et al., arXiv 1709.07432, as used in arXiv 1910.06251, section 5; mean of rms
+and clamping are those of the authors' code.
 """
 import numpy as np
 
@@ -13,6 +15,8 @@ from . import memory
 from .layer import leaves
 from .optim import clip_values, matched
 from .shapes import expect_number, expect_writable
+
+CLIP = 10.0
 
 
 def gradients(network, loss, segments, learn=None):
@@ -35,6 +39,7 @@ def mean_squares(network, loss, segments):
     """{path: mean of g^2} of every parameter, over the segments (x, target) of the training text."""
     total, count = {path: np.zeros(parameter.value.shape) for path, parameter in leaves(network.parameters)}, 0
     for _, grads in gradients(network, loss, segments):
+        clip_values(network.parameters, grads, CLIP)
         count += 1
         for path, _, grad in matched(network.parameters, grads):
             total[path] += np.square(grad, dtype=np.float64)
@@ -47,10 +52,10 @@ class Adaptation:
     """F2, for a tree of parameters and the mean squares of their gradients.
 
     rate, decay   the papers' best for words: 2.4e-6 and 0.016
-    bound         the largest |u|; gradients are clamped to +-clip
+    bound         the largest |u|
     """
 
-    def __init__(self, parameters, squares, *, rate, decay, epsilon=2e-5, clip=10.0, bound=None):
+    def __init__(self, parameters, squares, *, rate, decay, epsilon=2e-5, bound=None):
         expect_number("rate", rate, 0)
         expect_number("decay", decay, 0, 1)
         for path, parameter in leaves(parameters):
@@ -58,15 +63,15 @@ class Adaptation:
             if np.shape(squares.get(path)) != parameter.value.shape:
                 raise ValueError(f"squares of {path}: expected {parameter.value.shape} like {path}, "
                                  f"got {np.shape(squares.get(path))}")
-        self.parameters, self.rate, self.epsilon, self.clip, self.bound = parameters, rate, epsilon, clip, bound
+        self.parameters, self.rate, self.epsilon, self.bound = parameters, rate, epsilon, bound
         self.rms = {path: np.sqrt(square) for path, square in squares.items()}
-        mean = sum(rms.sum() for rms in self.rms.values()) / sum(rms.size for rms in self.rms.values())
+        mean = np.mean([rms.mean() for rms in self.rms.values()])
         self.pull = {path: np.minimum(decay * rms / mean, 1.0) for path, rms in self.rms.items()}        # F1
         self.origin = {path: parameter.value.copy() for path, parameter in leaves(parameters)}
 
     def update(self, grads):
         """Change the parameters, given gradients on the same tree."""
-        clip_values(self.parameters, grads, self.clip)
+        clip_values(self.parameters, grads, CLIP)
         for path, parameter, grad in leaves(self.parameters, grads):
             back = self.pull[path] * (self.origin[path] - parameter.value)
             parameter.value += (back - self.rate * grad / (self.rms[path] + self.epsilon)).astype(grad.dtype)   # F2

@@ -51,13 +51,16 @@ def clip_values(parameters, grads, limit):
 
 
 def clip_norm(parameters, grads, limit):
-    """Scale all gradients together, in place, so that their common 2-norm is at most limit; return the norm before."""
+    """Scale all gradients together, in place, so that their common 2-norm is at most limit; return the norm before.
+
+    The factor is min(1, limit / (norm + 1e-6)), as in PyTorch. If the norm is not finite, all gradients become NaN.
+    """
     expect_number("limit", limit, 0)
     grads = _changeable(parameters, grads)
     norm = float(np.sqrt(sum(np.sum(np.square(grad, dtype=np.float64)) for grad in grads)))
-    if norm > limit:
-        for grad in grads:
-            grad *= limit / norm
+    factor = min(1.0, limit / (norm + 1e-6)) if np.isfinite(norm) else np.nan
+    for grad in grads:
+        grad *= factor
     return norm
 
 

@@ -56,11 +56,12 @@ def of_mapped_recurrence(module, rng):
     return Problem(arrays, forward, backward)
 
 
-def _of_baseline(gates, state, forward, backward, rng, **options):
-    """arrays a, U and the state of a recurrence with a matrix; a has so many times N channels."""
+def _of_baseline(gates, state, forward, backward, rng, *, biased=False, **options):
+    """arrays a, U, the state and perhaps b_hn of a recurrence with a matrix; a has so many times N channels."""
     T, B, N = _sizes(rng)
     arrays = {"a": rng.normal(size=(T, B, gates * N)), "U": rng.normal(size=(gates * N, N)),
               state: rng.normal(size=(2, B, N) if state == "s0" else (B, N))}
+    arrays |= {"b_hn": rng.normal(size=N)} if biased else {}
     options["lengths"] = _lengths(rng, T, B)
     return Problem(arrays, lambda: forward(*arrays.values(), **options),
                    lambda dh, cache: dict(zip(arrays, backward(dh, cache))))
@@ -75,7 +76,7 @@ def of_lstm(module, rng):
 
 
 def of_gru(module, rng):
-    return _of_baseline(3, "h0", module.gru_forward, module.gru_backward, rng)
+    return _of_baseline(3, "h0", module.gru_forward, module.gru_backward, rng, biased=True)
 
 
 def of_linear(module, rng):

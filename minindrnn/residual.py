@@ -2,10 +2,11 @@
 
     x[t] -> Linear -> block -> ... -> block -> unit -> at the last step: Linear -> y
     block, pre-activation     x + Linear(unit(Linear(unit(x))))
-    block, post-activation    unit(x + Linear(unit(Linear(x))))        the original form
+    block, post-activation    x + unit(Linear(unit(Linear(x))))        the authors' original one: nothing after the sum
 
-The skip acts within a time step and leaves each unit's recurrence as it is. A network of K blocks has 2 K + 1
-recurrent layers (pre-activation). Source: Li et al., arXiv 1910.06251, section 4, figure 3.
+The skip acts within a time step and leaves each unit's recurrence as it is. A network of K blocks has 2 K + 1 recurrent
+layers. Source: Li et al., arXiv 1910.06251, section 4, figure 3; post-activation: the authors' code, which has the
+block but no network of it.
 """
 import numpy as np
 
@@ -30,17 +31,14 @@ def residual_layers(inputs, neurons, blocks, rng, *, u, u_last, post_activation=
     def unit():
         return Unit(neurons, rng, u=u, dropout=dropout, dtype=dtype, **options)
 
-    def last_unit():
-        return Unit(neurons, rng, u=u_last, dropout=dropout if dropout_last is None else dropout_last, dtype=dtype,
-                    **options)
-
-    layers = [linear(inputs)]
-    for number in range(blocks):
+    def block():
         if post_activation:
-            layers += [Residual(Chain([linear(), unit(), linear()])), unit() if number < blocks - 1 else last_unit()]
-        else:
-            layers += [Residual(Chain([unit(), linear(), unit(), linear()]))]
-    return layers if post_activation else [*layers, last_unit()]
+            return Residual(Chain([linear(), unit(), linear(), unit()]))
+        return Residual(Chain([unit(), linear(), unit(), linear()]))
+
+    last = dropout if dropout_last is None else dropout_last
+    return [linear(inputs), *(block() for _ in range(blocks)),
+            Unit(neurons, rng, u=u_last, dropout=last, dtype=dtype, **options)]
 
 
 class ResidualIndRNN(Chain):
@@ -49,7 +47,7 @@ class ResidualIndRNN(Chain):
     neurons, blocks   width, and number of residual blocks
     steps, gamma      the range of u, as for `StackedIndRNN`
     readout           where the W of the last linear map starts, as for `Linear`
-    options           post_activation: the original block instead of the pre-activation one
+    options           post_activation: that block instead of the pre-activation one
                       W: where the inner ones start, as for `Linear`
                       of every unit, as for `Unit`: activation, norm, dropout, ...; dropout_last: of the last one
     """

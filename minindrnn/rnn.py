@@ -80,6 +80,11 @@ class RNN(Layer):
     U            "uniform": within +-1 / sqrt(neurons); "identity": U = 1, with relu this is IRNN
 
     Parameters W (neurons, inputs), b (neurons,), U (neurons, neurons). The state is h, (B, neurons).
+
+    To load a layer of `torch.nn.RNN`, or of `torch.nn.LSTM` into an `LSTM`, where gates stand in the same order, given
+    its weights and biases as NumPy arrays (`GRU` has a recipe of its own):
+
+        layer["W"][:], layer["U"][:], layer["b"][:] = weight_ih_l0, weight_hh_l0, bias_ih_l0 + bias_hh_l0
     """
 
     gates, forward_pass, backward_pass = 1, staticmethod(rnn_forward), staticmethod(rnn_backward)

@@ -48,8 +48,8 @@ class Plateau:
     metric, larger  the name of the number that is watched, and whether larger is better
 
     `watch` names the arrays that are kept with the best evaluation and put back at a plateau: parameters, buffers and
-    the optimiser's. Source: the authors' code, where the factor is 1/10 for classes and 1/5 for texts; arXiv 1910.06251,
-    section 5 (there patience 100 and factor 1/5).
+    the optimiser's. Source: the authors' code, where the factor is 1/10 for classes and 1/5 for texts; arXiv
+    1910.06251, section 5 (there patience 100 and factor 1/5).
 
     >>> weights = np.zeros(1)
     >>> schedule = Plateau(1.0, metric="accuracy", patience=1)

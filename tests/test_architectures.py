@@ -3,7 +3,7 @@ import numba
 import numpy as np
 import pytest
 
-from minindrnn import Adam, BatchNorm, Chain, IndRNN, LanguageModel, cross_entropy, mean_squared_error
+from minindrnn import Adam, BatchNorm, Chain, Embedding, IndRNN, LanguageModel, cross_entropy, mean_squared_error
 from minindrnn.__main__ import main
 from minindrnn.architectures import ARCHITECTURES, build
 from minindrnn.blocks import Residual
@@ -20,6 +20,12 @@ from minindrnn.training import train_step
 PUBLISHED = {"mnist-plain-6": 86_410, "mnist-plain-12": 187_786, "mnist-res": 170_890, "mnist-dense": 256_514,
              "ntu-plain-6": 1_430_588, "ntu-plain-4": 902_204, "ntu-res": 2_751_548, "ntu-dense": 2_314_428,
              "ntu-dense-aug": 5_640_108, "ptb-word-res": 48_501_600, "ptb-word-dense": 51_655_712, "ptb-char-dense": 45_675_762}
+
+# Without a log, by hand. A layer of 2000 has 2000 (M + 1) in its affine map and 3 * 2000 in its unit.
+LAYER = 2000 * 2001 + 3 * 2000
+PUBLISHED |= {"ptb-char-plain-6": 50 * 2000 + 6 * LAYER + 50 * 2001, "ptb-char-res-11": 50 * 2000 + 11 * LAYER + 50 * 2001,
+              "ptb-char-res-21": 50 * 2000 + 21 * LAYER + 50 * 2001,
+              "ptb-word-plain-6": 10_000 * 601 + 2000 * 601 + 3 * 2000 + 5 * LAYER + 600 * 2001 + 3 * 600 + 2 * 600}
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -50,14 +56,16 @@ def test_the_papers_networks_start_as_the_authors_let_them(rng):
 
 
 def test_a_small_language_model_of_each_kind_trains_with_the_state_carried(rng):
-    """The shapes of ptb-word-res and ptb-word-dense at a hundredth of the width: two segments, the second from the state."""
+    """The shapes of ptb-word-res, ptb-word-dense and ptb-char-res at a hundredth of the width: two segments, the second from
+    the state."""
     u = dict(u=(0.0, 0.99), u_last=(0.0, 0.99))
     options = dict(norm="before", norm_options=dict(steps=5))
     residual = [*residual_layers(6, 20, 2, rng, dropout=0.45, dropout_last=0.5, **u, **options), IndRNN(20, 6, rng, u=(0.0, 0.99), **options)]
     dense, channels = dense_layers(6, 3, (2, 1), rng, first=False, last=6, W=kaiming(0), **u, **options)
     assert channels == 6
-    for body in (residual, dense):
-        model = LanguageModel(9, 6, Chain([Dropout(0.65), *body, BatchNorm(6, steps=5), Dropout(0.65)]), rng, p=0.2, bound=0.99)
+    models = [LanguageModel(9, 6, Chain([Dropout(0.65), *body, BatchNorm(6, steps=5), Dropout(0.65)]), rng, p=0.2, bound=0.99)
+              for body in (residual, dense)]
+    for model in (*models, Chain([Embedding(9, 6, rng), *residual, Linear(6, 9, rng)])):
         state, optimiser = None, Adam(model.parameters)
         for start in (0, 7):
             tokens = rng.integers(0, 9, (8, 4))
@@ -83,8 +91,22 @@ def test_gradients_reach_the_first_layer_of_the_deep_networks_but_not_of_a_tanh_
             assert 1e-3 < norms.min() and norms.max() < 1e3 and f"{recurrent} layers" in name
 
 
+def test_a_post_activation_block_is_the_authors(rng):
+    """x + unit(W unit(W x)), and one more unit behind the last block."""
+    first, *blocks, last = residual_layers(2, 3, 2, rng, u=(0.0, 1.0), u_last=(0.0, 1.0), post_activation=True)
+    x = rng.normal(size=(4, 2, 3)).astype(np.float32)
+    for block in blocks:
+        one, two = (IndRNN(3, 3, rng) for _ in range(2))
+        for layer, linear, unit in ((one, *block.layer.layers[:2]), (two, *block.layer.layers[2:])):
+            for name, value in {"W": linear["W"], "b": linear["b"], "u": unit["u"]}.items():
+                layer[name][:] = value
+        np.testing.assert_allclose(block.forward(x)[0], x + two.forward(one.forward(x)[0])[0], rtol=0, atol=1e-6)
+    assert first["W"].shape == (3, 2) and isinstance(last, Unit)
+
+
 @pytest.mark.parametrize("network, recurrent", [
     (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, steps=100), 21),
+    (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, steps=100, post_activation=True), 21),
     (lambda rng: DenseIndRNN(2, 2, (8, 6, 4), 1, rng, steps=100), 40),
 ])
 def test_recurrent_layers_and_where_their_weights_start(network, recurrent, rng):

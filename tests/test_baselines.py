@@ -34,10 +34,10 @@ def lstm_step(a, U, state):
     return np.stack([sigmoid(o) * np.tanh(c), c])
 
 
-def gru_step(a, U, h):
+def gru_step(a, U, h, b_hn=0):
     (ar, az, an), (pr, pz, pn) = np.split(a, 3, axis=-1), np.split(h @ U.T, 3, axis=-1)
     z = sigmoid(az + pz)
-    return (1 - z) * np.tanh(an + sigmoid(ar + pr) * pn) + z * h
+    return (1 - z) * np.tanh(an + sigmoid(ar + pr) * (pn + b_hn)) + z * h
 
 
 CELLS = {"rnn": (1, rnn_forward, rnn_backward, rnn_step, (), RNN),
@@ -62,6 +62,60 @@ def test_equals_the_obvious_loop(gates, forward, backward, step, state, layer, s
     for t in range(T):
         before = step(a[t], U, before)
         assert_allclose(h[t], before[0] if state else before, rtol=0, atol=1e-12 if dtype == np.float64 else 2e-5)
+
+
+@given(seed=seeds, dtype=st.sampled_from([np.float32, np.float64]))
+def test_a_bias_inside_the_reset_gate_equals_the_obvious_loop(seed, dtype):
+    rng = np.random.default_rng(seed)
+    a, U, h = drawn(rng, 3, (), *rng.integers(1, 6, 3), dtype=dtype)
+    b_hn = rng.normal(size=h.shape[1]).astype(dtype)
+    got, _ = gru_forward(a, U, h, b_hn)
+    for t in range(len(a)):
+        h = gru_step(a[t], U, h, b_hn)
+        assert_allclose(got[t], h, rtol=0, atol=1e-12 if dtype == np.float64 else 2e-5)
+
+
+def torch_by_its_formulas(kind, x, h, c, w, N):
+    """The recurrence as the documentation of torch.nn writes it, a sequence (T, M) after the other, every gate by itself."""
+    def gate(k, act, x, h, inner=1):
+        rows = slice(k * N, (k + 1) * N)
+        return act(w["weight_ih_l0"][rows] @ x + w["bias_ih_l0"][rows] + inner * (w["weight_hh_l0"][rows] @ h + w["bias_hh_l0"][rows]))
+
+    for x_t in x:
+        if kind == "RNN":
+            h = gate(0, np.tanh, x_t, h)
+        elif kind == "LSTM":
+            i, f, g, o = (gate(k, act, x_t, h) for k, act in enumerate((sigmoid, sigmoid, np.tanh, sigmoid)))
+            c = f * c + i * g
+            h = o * np.tanh(c)
+        else:
+            r, z = (gate(k, sigmoid, x_t, h) for k in range(2))
+            n = gate(2, np.tanh, x_t, h, r)
+            h = (1 - z) * n + z * h
+        yield h
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_weights_of_pytorch_load_exactly(kind, rng):
+    """By the recipe of the docstrings; the truth is PyTorch where it is installed, else its published formulas."""
+    layer_of, described, gates = {"RNN": (RNN, RNN, 1), "LSTM": (LSTM, RNN, 4), "GRU": (GRU, GRU, 3)}[kind]
+    T, B, M, N = 6, 3, 2, 4
+    w = {name: rng.normal(size=shape) for name, shape in [("weight_ih_l0", (gates * N, M)), ("weight_hh_l0", (gates * N, N)),
+                                                         ("bias_ih_l0", gates * N), ("bias_hh_l0", gates * N)]}
+    x, layer = rng.normal(size=(T, B, M)), layer_of(M, N, rng, dtype=np.float64)
+    recipe = re.findall(r"^ +(layer\[.*)", described.__doc__, re.MULTILINE)
+    exec("\n".join(recipe), {"layer": layer, "neurons": N} | w)
+    h, _ = layer.forward(x)
+    for b in range(B):
+        wanted = list(torch_by_its_formulas(kind, x[:, b], np.zeros(N), np.zeros(N), w, N))
+        assert_allclose(h[:, b], wanted, rtol=0, atol=1e-13)
+    try:
+        import torch
+    except ImportError:
+        return
+    other = getattr(torch.nn, kind)(M, N).double()
+    other.load_state_dict({name: torch.from_numpy(array) for name, array in w.items()})
+    assert_allclose(h, other(torch.from_numpy(x))[0].detach().numpy(), rtol=0, atol=1e-12)
 
 
 @every_cell
@@ -122,27 +176,25 @@ def symbolic_lstm(a, u, h, c):
     return s(o) * sympy.tanh(c), c
 
 
-def symbolic_gru(a, u, h):
+def symbolic_gru(a, u, h, b_hn):
     r, z = s(a[0] + u[0] * h), s(a[1] + u[1] * h)
-    return (1 - z) * sympy.tanh(a[2] + r * u[2] * h) + z * h,
+    return (1 - z) * sympy.tanh(a[2] + r * (u[2] * h + b_hn)) + z * h, b_hn
 
 
 @pytest.mark.parametrize("cell, symbolic", [("lstm", symbolic_lstm), ("gru", symbolic_gru)])
 def test_equals_the_symbolic_derivative_of_two_steps(cell, symbolic, rng):
     """SymPy unrolls T = 2 of one neuron and differentiates; the numbers are put in afterwards."""
     gates, forward, backward, _, state, _ = CELLS[cell]
-    a, u, w = sympy.symbols(f"a:{2 * gates}"), sympy.symbols(f"u:{gates}"), sympy.symbols("w:2")
-    start = sympy.symbols("h c")[:2 if state else 1]
-    loss, now = 0, start
+    a, u, w, start = (sympy.symbols(names, real=True) for names in (f"a:{2 * gates}", f"u:{gates}", "w:2", "h c"))
+    loss, now = 0, start                                  # for the GRU c is b_hn, which stays what it is
     for t in range(2):
         now = symbolic(a[t * gates:(t + 1) * gates], u, *now)
         loss += w[t] * now[0]
     symbols = (*a, *u, *start)
     numbers = rng.normal(size=len(symbols) + 2)
-    values = dict(zip((*symbols, *w), numbers))
-    wanted = [float(sympy.diff(loss, symbol).subs(values)) for symbol in symbols]
-    _, cache = forward(numbers[:2 * gates].reshape(2, 1, -1), numbers[2 * gates:3 * gates].reshape(-1, 1),
-                       numbers[3 * gates:-2].reshape(*state, 1, 1))
+    wanted = sympy.lambdify((*symbols, *w), [sympy.diff(loss, symbol) for symbol in symbols])(*numbers)
+    last = [numbers[-4:-2].reshape(2, 1, 1)] if state else [numbers[-4:-3].reshape(1, 1), numbers[-3:-2]]
+    _, cache = forward(numbers[:2 * gates].reshape(2, 1, -1), numbers[2 * gates:3 * gates].reshape(-1, 1), *last)
     got = backward(numbers[-2:].reshape(2, 1, 1), cache)
     assert_allclose(np.concatenate([array.ravel() for array in got]), wanted, rtol=0, atol=1e-13)
 
@@ -165,7 +217,7 @@ def test_the_papers_parameter_counts(rng):
     M, N = 2, 128
     assert count(RNN(M, N, rng).parameters) == M * N + N**2 + N == 16_768
     assert count(LSTM(M, N, rng).parameters) == 4 * (M * N + N**2 + N) == 67_072
-    assert count(GRU(M, N, rng).parameters) == 3 * (M * N + N**2 + N)
+    assert count(GRU(M, N, rng).parameters) == 3 * (M * N + N**2 + N) + N            # and b_hn
     assert count(IndRNN(M, N, rng).parameters) == M * N + 2 * N
 
 
@@ -176,6 +228,8 @@ def test_the_papers_parameter_counts(rng):
     (lambda: lstm_forward(np.zeros((2, 1, 8)), np.zeros((8, 2)), np.zeros((1, 1, 2))), ValueError,
      r"s0: expected \(2, B, N\) = \(2, 1, 2\), got \(1, 1, 2\); h has shape \(T, B, N\) = \(2, 1, 2\)"),
     (lambda: gru_forward(np.zeros((2, 1, 6)), np.zeros((6, 2)), np.zeros((3, 2))), ValueError, r"h0: expected \(B, N\) = \(1, 2\), got \(3, 2\)"),
+    (lambda: gru_forward(np.zeros((2, 1, 6)), np.zeros((6, 2)), None, np.zeros(6)), ValueError,
+     r"b_hn: expected \(N,\) = \(2,\), got \(6,\); h has shape \(T, B, N\) = \(2, 1, 2\)"),
     (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 4))), ValueError, r"U: expected \(N, N\) = \(3, 3\), got \(3, 4\)"),
     (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 3), np.float32)), TypeError, "U: expected float64 like a, got float32"),
     (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 3)), activation="rleu"), ValueError, "activation: expected one of .* got 'rleu'"),
@@ -212,11 +266,11 @@ def test_backward_twice_is_the_same_and_inputs_are_left_alone(gates, forward, ba
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="looks at what the compiler made")
 @pytest.mark.parametrize("kernel, axes", [
     (lstm.advance, "4 4 1 4 1 1"), (lstm.retreat, "1 4 1 1 1 1 4"),
-    (gru.advance, "3 3 1 3 1 1"), (gru.retreat, "1 3 1 1 1 3 3")])
+    (gru.advance, "3 3 0 1 3 1 1"), (gru.retreat, "1 3 1 1 1 3 3")])
 def test_every_loop_of_a_step_is_vectorised(kernel, axes):
     """They were not, silently, for as long as one loop read and wrote too many arrays."""
     compiled = numba.njit(**OPTIONS | dict(cache=False, fastmath={"contract", "nsz"}))(kernel.py_func)
-    compiled(*(np.zeros((2, 8 * int(width)), np.float32) for width in axes.split()))
+    compiled(*(np.zeros((2, 8 * int(width)) if width > "0" else 8, np.float32) for width in axes.split()))
     code, = compiled.inspect_llvm().values()
     loops = len(re.findall("for [nk] in", inspect.getsource(kernel.py_func)))
     assert len(re.findall(r"^vector\.body\S*:", code, re.MULTILINE)) >= loops

@@ -65,14 +65,14 @@ def test_population_statistics_are_undone_after_an_error(rng):
 
 def test_an_adaptation_is_its_formula():
     parameters = {"W": Parameter(np.array([1.0, 2.0]), "weight"), "u": Parameter(np.array([0.9]), "recurrent")}
-    squares = {"W": np.array([1.0, 4.0]), "u": np.array([9.0])}           # rms 1, 2, 3; mean 2
+    squares = {"W": np.array([1.0, 4.0]), "u": np.array([6.25])}          # rms 1, 2 and 2.5; means 1.5 and 2.5, of which 2
     rule = Adaptation(parameters, squares, rate=0.1, decay=0.5, bound=0.95, epsilon=0.0)
     rule.update({"W": np.array([1.0, 1.0]), "u": np.array([-30.0])})      # the last one clamped to -10
     assert_allclose(parameters["W"].value, [1 - 0.1, 2 - 0.05])
-    assert_allclose(parameters["u"].value, 0.95)                          # 0.9 + 0.1 * 10 / 3, projected
+    assert_allclose(parameters["u"].value, 0.95)                          # 0.9 + 0.1 * 10 / 2.5, projected
     rule.update({"W": np.zeros(2), "u": np.zeros(1)})
-    assert_allclose(parameters["W"].value, [0.9 + 0.25 * 0.1, 1.95 + 0.5 * 0.05])      # decay D = 0.25, 0.5, 0.75
-    assert_allclose(parameters["u"].value, 0.95 + 0.75 * (0.9 - 0.95))
+    assert_allclose(parameters["W"].value, [0.9 + 0.25 * 0.1, 1.95 + 0.5 * 0.05])      # decay D = 0.25, 0.5, 0.625
+    assert_allclose(parameters["u"].value, 0.95 + 0.625 * (0.9 - 0.95))
     rule.undo()
     assert parameters["W"].value.tolist() == [1, 2] and parameters["u"].value.tolist() == [0.9]
 
@@ -80,6 +80,13 @@ def test_an_adaptation_is_its_formula():
 def test_the_pull_is_at_most_all_the_way():
     parameters = {"W": Parameter(np.zeros(3), "weight")}
     assert Adaptation(parameters, {"W": np.array([0.0, 0.0, 900.0])}, rate=1.0, decay=0.9).pull["W"].tolist() == [0, 0, 1]
+
+
+def test_each_gradient_is_clamped_before_it_is_squared(rng):
+    layer = Linear(1, 1, rng, dtype=np.float64)
+    steps = [(np.full((1, 1, 1), 100.0), 1.0), (np.full((1, 1, 1), 3.0), -1.0)]
+    squares = mean_squares(layer, lambda y, target: (0.0, target * np.ones_like(y)), steps)
+    assert squares["W"].tolist() == [[(10**2 + 3**2) / 2]] and squares["b"].tolist() == [1]
 
 
 def segments(tokens, T=10):

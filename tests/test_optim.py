@@ -131,8 +131,19 @@ def test_clipping_leaves_the_state_gradient_alone():
     grads = gradients()
     norm = clip_norm(tree(), grads, 1.0)
     assert_allclose(norm, np.sqrt(0.25 + 4 + 1 + 16 + 0.0625))
-    assert_allclose(grads[1]["u"], 4 / norm)
+    assert_allclose(grads[1]["u"], 4 / (norm + 1e-6), rtol=1e-15)
     assert clip_norm(tree(), grads, 2.0) == pytest.approx(1.0) and grads[1]["h0"].item() == 1e9
+    assert_allclose(grads[1]["u"], 4 / (norm + 1e-6), rtol=1e-15)                   # below the limit nothing is stretched
+
+
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf, -np.inf, 1e200])
+def test_a_norm_that_is_not_finite_spoils_all_gradients(spoilt):
+    """limit / infinity is 0: all would stand still, and nobody would know."""
+    grads = gradients()
+    grads[0]["W"][1] = spoilt
+    with np.errstate(over="ignore"):
+        assert not np.isfinite(clip_norm(tree(), grads, 1.0))
+    assert all(np.isnan(grads[place][name]).all() for place, name in ((0, "W"), (0, "b"), (1, "u"), (1, "g")))
 
 
 def test_clipping_by_value_has_two_sides():
