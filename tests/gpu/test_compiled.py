@@ -67,7 +67,7 @@ def in_32_bits(text):
 
     def cuts(register, operation, types, sources):
         if not register.startswith("%rd"):
-            return operation != "mov"
+            return operation not in ("mov", "and", "shr")      # which make no number larger
         if operation in ("and", "shl") and not sources[1].startswith("%"):
             return int(sources[1]) >= (2**31 if operation == "and" else 31)
         return operation == "cvt" and sources[0].startswith("%rd") and types[-1]().itemsize < 8
@@ -183,7 +183,7 @@ def machine():
         for capability in REGISTERS:
             figures, found = looked_at(row, module, dtype, capability)
             line = f"{line:48}{figures.get('registers', ''):>8}{figures.get('together', ''):>4}"
-            wrong += [f"{row.module} {row.name} {dtype} sm_%d%d: {complaint}" % capability for complaint in found]
+            wrong += [f"{row.module} {row.name} {dtype} sm_{capability[0]}{capability[1]}: {complaint}" for complaint in found]
         print(line)
     return wrong
 
