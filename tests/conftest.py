@@ -16,17 +16,22 @@ if importlib.util.find_spec("minindrnn") is None or importlib.util.find_spec("mi
 
 
 def pytest_collection_modifyitems(items):
-    """What is marked gpu runs on hardware or not at all."""
-    marked = [item for item in items if item.get_closest_marker("gpu")]
-    if marked and (reason := _no_gpu()):
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    """What is marked gpu runs on hardware or not at all; what is marked once does not run again without compilation."""
+    for mark, why_not in (("gpu", _no_gpu), ("once", _uncompiled)):
+        marked = [item for item in items if item.get_closest_marker(mark)]
+        if marked and (reason := why_not()):
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def _no_gpu():
     if numba.config.ENABLE_CUDASIM:
         return "the simulator is no GPU"
     return None if numba.cuda.is_available() else "no NVIDIA GPU, or no driver or CUDA packages (extra cuda12 or cuda13)"
+
+
+def _uncompiled():
+    return "the same with and without compilation" if numba.config.DISABLE_JIT else None
 
 
 @pytest.fixture

@@ -181,6 +181,7 @@ def symbolic_gru(a, u, h, b_hn):
     return (1 - z) * sympy.tanh(a[2] + r * (u[2] * h + b_hn)) + z * h, b_hn
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("cell, symbolic", [("lstm", symbolic_lstm), ("gru", symbolic_gru)])
 def test_equals_the_symbolic_derivative_of_two_steps(cell, symbolic, rng):
     """SymPy unrolls T = 2 of one neuron and differentiates; the numbers are put in afterwards."""

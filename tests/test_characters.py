@@ -76,6 +76,7 @@ def test_every_character_but_the_first_is_asked_once(tmp_path, part):
     assert made.evaluate(Cheat(7), part=part)[f"{part}_bits"] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("model", ["indrnn", "residual", "dense", "lstm"])
 def test_a_network_learns_a_rhyme(tmp_path, model):
     """Each character follows from the last three: the entropy is 0."""

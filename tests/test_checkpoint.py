@@ -63,6 +63,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path):
     assert caught.value.filename == str(tmp_path / "nowhere/checkpoint.npz")
 
 
+@pytest.mark.once
 def test_whatever_bit_is_flipped_there_is_no_other_error(path):
     whole = path.read_bytes()
     for place in range(len(whole)):

@@ -12,6 +12,7 @@ from strategies import recurrences
 import minindrnn
 import minindrnn.gpu
 from minindrnn.activations import KIND
+from minindrnn.gpu.recurrence import AHEAD
 
 BACKENDS = [pytest.param(minindrnn, id="numba"), pytest.param(minindrnn.gpu, id="gpu", marks=pytest.mark.gpu)]
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
@@ -51,6 +52,17 @@ def test_padding_is_never_read(backend, problem):
         assert not h[padding].any() and not results[-1][1][padding].any()
     for with_zeros, with_nan in zip(*results):
         assert_array_equal(with_zeros, with_nan)
+
+
+def test_every_length_to_beyond_two_passes(backend, rng):
+    """The CUDA kernels take AHEAD steps in one pass and the rest one by one; a batch has every length once."""
+    lengths = np.arange(1, 2 * AHEAD + 3)
+    a, dh = rng.normal(size=(2, len(lengths), len(lengths), 1))
+    h, cache = backend.indrnn_forward(a, np.array([0.9]), activation="tanh", lengths=lengths)
+    expected, reference_cache = reference.indrnn_forward(a, np.array([0.9]), activation="tanh", lengths=lengths)
+    close(h, expected)
+    for got, wanted in zip(backend.indrnn_backward(dh, cache), reference.indrnn_backward(dh, reference_cache)):
+        close(got, wanted)
 
 
 @given(problem=recurrences())

@@ -55,6 +55,7 @@ print(worst)
 """
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("processor", ["Prescott", "Sandybridge", "Haswell", "Zen", "SkylakeX", "SapphireRapids"])
 def test_sums_keep_their_digits_whatever_kernels_blas_has(processor):
     """Each generation of processors adds up the terms of a matrix product in an order of its own. OpenBLAS reads the name

@@ -194,11 +194,13 @@ def killed_by(name, module):
     return None
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_an_unchanged_copy_survives(name):
     assert killed_by(name, copy_of(PROBLEMS[name][0])) is None
 
 
+@pytest.mark.once
 def test_every_mutant_is_killed():
     verdicts = {f"{name}: {fault}": killed_by(name, copy_of(PROBLEMS[name][0], old, new)) for name, fault, old, new in MUTANTS}
     assert len(verdicts) == len(MUTANTS)

@@ -29,7 +29,8 @@ simulated = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 simulator = pytest.mark.skipif(not simulated, reason="in the simulator's process")
 
 
-@pytest.mark.skipif(simulated or os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="the simulator's process, or the same again")
+@pytest.mark.once
+@pytest.mark.skipif(simulated, reason="this is the simulator's process")
 def test_in_the_simulator():
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__], cwd=Path(__file__).parents[2],
                           env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)

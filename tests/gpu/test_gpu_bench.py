@@ -28,6 +28,7 @@ sys.exit(main(["bench", "--device", "cuda", "--json"]))
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") == "1", reason="this is the simulator's process")
 def test_every_section_runs_in_the_simulator(tmp_path, request):
     done = subprocess.run([sys.executable, "-c", SIMULATED], capture_output=True, text=True, cwd=tmp_path,
@@ -69,6 +70,7 @@ print("as the reference")
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") == "1", reason="this is the simulator's process")
 def test_what_is_timed_is_the_recurrence(request):
     done = subprocess.run([sys.executable, "-c", MOVED], cwd=request.path.parent.parent, capture_output=True, text=True,

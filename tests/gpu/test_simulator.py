@@ -13,6 +13,7 @@ import pytest
 TESTS = Path(__file__).parent.parent
 
 
+@pytest.mark.once
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") == "1", reason="this is the simulator's process")
 def test_the_contract_in_the_simulator():
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS / "test_contract.py"), "-k", "simulator"],
@@ -43,6 +44,7 @@ print("equal")
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") == "1", reason="this is the simulator's process")
 def test_the_tuned_kernels_give_the_bits_of_the_obvious_ones(tmp_path):
     done = subprocess.run([sys.executable, "-c", OBVIOUS_AND_TUNED], cwd=tmp_path, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
