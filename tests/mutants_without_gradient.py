@@ -6,7 +6,7 @@ MUTANTS = [
     ("optim.clip_values", "bounded below only", "-limit, limit, out", "-limit, None, out"),
     ("optim.clip_norm", "small gradients stretched", "min(1.0, limit / (norm + 1e-6))", "limit / (norm + 1e-6)"),
     ("optim.clip_norm", "never", "min(1.0, limit / (norm + 1e-6))", "1.0"),
-    ("optim.clip_norm", "the limit for the norm", "limit / (norm + 1e-6))", "limit / (limit + 1e-6))"),
+    ("optim.clip_norm", "the limit for the norm", "min(1.0, limit / (norm", "min(1.0, limit / (limit"),
     ("optim.clip_norm", "a norm that is not finite is nothing", "else np.nan", "else 1.0"),
     ("optim.SGD.__init__", "momentum by default", "momentum=0.0", "momentum=0.9"),
     ("optim.SGD.update", "momentum 1 - m for m", "velocity *= self.momentum", "velocity *= 1 - self.momentum"),

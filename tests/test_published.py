@@ -352,8 +352,8 @@ def test_where_the_weights_of_the_named_networks_start(name):
         assert embedding[:3] == ("uniform", -0.01, 0.01)
         drawn = [asked for asked in drawn if asked is not embedding]
     elif name.startswith("ptb"):
-        first, *drawn, last_one = drawn
-        same([first, last_one], [("uniform", -0.04, 0.04, (50, 2000))] * 2)
+        *drawn, one, two = drawn
+        same([one, two], [("uniform", -0.04, 0.04, (50, 2000))] * 2)
     else:
         *drawn, readout = drawn
         outputs, inputs = READOUTS[name]
