@@ -1,10 +1,10 @@
 """The command line of the kernels: python -m minindrnn.gpu report."""
 import sys
 
-from minindrnn.arguments import Parser
+from minindrnn.cli.parser import Parser
 
 from . import compiler
-from .report import report
+from .estimate import report
 
 
 def main(argv=None):

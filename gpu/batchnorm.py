@@ -1,4 +1,4 @@
-"""Batch normalisation of a sequence over time and batch: the twin of `minindrnn.batchnorm` for one group.
+"""Batch normalisation of a sequence over time and batch: the twin of `minindrnn.ops.batchnorm` for one group.
 
 Forward   F1  mean    = sum of x / count               over all steps of all sequences, a channel at a time
           F2  var     = sum of (x - mean)^2 / count
@@ -16,12 +16,12 @@ import math
 
 from numba import cuda, from_dtype, uint64
 
-from minindrnn.layer import Layer, expect_known
-from minindrnn.shapes import FLOATS, expect, expect_choice, expect_lengths, expect_same
+from minindrnn.core.expect import FLOATS, expect, expect_choice, expect_lengths, expect_same
+from minindrnn.core.layer import Layer, expect_known
 
 from .device import column, described, empty, filled, flat, launch_columns, launch_each, steps_of
-from .recurrence import ONE, ZERO, add
-from .sums import LANES, ROWS, WIDTH, lane, launch_lanes, sums
+from .reduce import LANES, ROWS, WIDTH, lane, launch_lanes, sums
+from .scalars import ONE, ZERO, add
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=None, eps=1e-5, mask=None):
@@ -166,7 +166,7 @@ def move(mean, var, weight, unbiased, running_mean, running_var):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels with LANES threads for a channel of some rows: see `sums`.
+# Kernels with LANES threads for a channel of some rows: see `reduce`.
 
 def powers(dy, x, mean, mask):
     d = x - mean

@@ -11,17 +11,17 @@ from functools import cache
 import numpy as np
 from numba import cuda
 
-from minindrnn.bench import STEPS
-from minindrnn.losses import cross_entropy
-from minindrnn.optim import Adam
-from minindrnn.peers import cudnn_lstm
-from minindrnn.stacked import StackedIndRNN
-from minindrnn.timing import interleaved, row, wall
+from minindrnn.bench.other_libraries import cudnn_lstm
+from minindrnn.bench.sections import STEPS
+from minindrnn.bench.timing import interleaved, row, wall
+from minindrnn.networks.stacked import StackedIndRNN
+from minindrnn.ops.losses import cross_entropy
+from minindrnn.training.optim import Adam
 
 from .device import Workspace
 from .linear import linear_backward, linear_forward
 from .recurrence import OBVIOUS, TUNED, indrnn_backward, indrnn_forward, launch
-from .training import Twin
+from .twin import Twin
 
 SIZES = {"adding": (5000, 50, 128), "MNIST": (784, 32, 128), "NTU": (20, 128, 512), "PTB": (50, 128, 2000)}
 LAYERS = [(784, 32, 1, 128), (784, 32, 128, 128), (5000, 50, 2, 128), (50, 128, 512, 512)]   # T, B, M, N

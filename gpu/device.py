@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 from numba import cuda
 
-from minindrnn.shapes import expect_lengths
+from minindrnn.core.expect import expect_lengths
 
 # Numba speaks up, in bold if it can, for every launch of fewer than 128 blocks; a small array has no more to give.
 warnings.filterwarnings("ignore", message=".*Grid size .* low occupancy")
@@ -110,7 +110,7 @@ def read(array):
 
 
 def described(array):
-    """What stands for an array on the device in `minindrnn.shapes.expect`: a NumPy array of the same shape, dtype and
+    """What stands for an array on the device in `minindrnn.core.expect.expect`: a NumPy array of the same shape, dtype and
     strides, never to be read, kept for the next time. Anything else stands for itself."""
     if not hasattr(array, "copy_to_host"):
         return array

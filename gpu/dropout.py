@@ -1,17 +1,17 @@
-"""Dropout with one mask for the whole sequence: the twin of `minindrnn.dropout`, with the same neurons left out.
+"""Dropout with one mask for the whole sequence: the twin of `minindrnn.ops.dropout`, with the same neurons left out.
 
     F1  y[t, b, n] = x[t, b, n] * mask[b, n]         mask = 0 with probability p, else 1 / (1 - p)
     B1  dx         = dy * mask
 """
 from numba import cuda, uint64
 
-from minindrnn.dropout import chances, splitmix64
-from minindrnn.layer import Layer, expect_known
-from minindrnn.shapes import expect, expect_generator
+from minindrnn.core.expect import expect, expect_generator
+from minindrnn.core.layer import Layer, expect_known
+from minindrnn.ops.dropout import chances, splitmix64
 
-from .blocks import without_padding
 from .device import column, described, empty, flat, launch_columns, launch_each
-from .recurrence import ZERO
+from .padding import without_padding
+from .scalars import ZERO
 
 
 def dropout_forward(x, p, rng):

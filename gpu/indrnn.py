@@ -1,10 +1,10 @@
-"""The recurrent unit and the IndRNN layer: the twins of those in `minindrnn.indrnn`.
+"""The recurrent unit and the IndRNN layer: the twins of those in `minindrnn.networks.indrnn`.
 
     unit, norm "before"    a -> norm -> recurrence and activation -> dropout
     unit, norm "after"     a -> recurrence and activation -> norm -> dropout, in one pass with it
     IndRNN                 x -> W x + b -> unit
 """
-from minindrnn.layer import Layer, expect_known
+from minindrnn.core.layer import Layer, expect_known
 
 from .dropout import draw, dropout_backward, dropout_forward
 from .recurrence import indrnn_backward, indrnn_forward

@@ -1,4 +1,4 @@
-"""The affine map that every step of every sequence goes through: the twin of `minindrnn.linear`.
+"""The affine map that every step of every sequence goes through: the twin of `minindrnn.ops.linear`.
 
 Forward   F1  y[t] = W x[t] + b
 Backward  B1  dx[t] = W' dy[t]
@@ -11,13 +11,13 @@ import importlib.util
 
 from numba import config, cuda, from_dtype, uint64
 
-from minindrnn.layer import Layer, expect_known
-from minindrnn.shapes import FLOATS, expect
+from minindrnn.core.expect import FLOATS, expect
+from minindrnn.core.layer import Layer, expect_known
 
-from .blocks import without_padding
 from .device import described, empty, filled, flat, launch
-from .recurrence import ZERO
-from .sums import sums
+from .padding import without_padding
+from .reduce import sums
+from .scalars import ZERO
 
 SIDE, PER = 16, 4       # a block has SIDE x SIDE threads and makes a tile of C: PER x PER numbers a thread
 ROWS = 512              # dW: rows of one product; the products are added up with the rounding errors carried along

@@ -1,4 +1,4 @@
-"""The two losses, each with its gradient: the twins of those in `minindrnn.losses`. The loss stays on the device.
+"""The two losses, each with its gradient: the twins of those in `minindrnn.ops.losses`. The loss stays on the device.
 
 Mean squared error, y and target (B, K)
     F1  loss = mean over b and k of (y - target)^2
@@ -12,12 +12,12 @@ import math
 import numpy as np
 from numba import cuda
 
-from minindrnn.losses import expect_classes
-from minindrnn.shapes import expect
+from minindrnn.core.expect import expect
+from minindrnn.ops.losses import expect_classes
 
 from .device import described, empty, flat, launch_each, sent
-from .recurrence import ONE, ZERO
-from .sums import sums
+from .reduce import sums
+from .scalars import ONE, ZERO
 
 
 def mean_squared_error(y, target, loss):

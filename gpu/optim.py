@@ -1,4 +1,4 @@
-"""From gradients to new parameters: the twin of `minindrnn.optim.Adam`, with clipping and the bound of u in one pass.
+"""From gradients to new parameters: the twin of `minindrnn.training.optim.Adam`, with clipping and the bound of u in one pass.
 
     g = gradient, clamped to [-limit, limit], + decay * value            decay only if the role is "weight"
     m = beta1 m + (1 - beta1) g          value -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)
@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numba import cuda
 
-from minindrnn.layer import leaves
-from minindrnn.optim import matched
-from minindrnn.shapes import expect_same
+from minindrnn.core.expect import expect_same
+from minindrnn.core.layer import leaves
+from minindrnn.training.optim import matched
 
 from .device import flat, launch_each
 

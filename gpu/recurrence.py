@@ -1,4 +1,4 @@
-"""The recurrence of IndRNN on CUDA: the twin of `minindrnn.recurrence`, same equations, same letters.
+"""The recurrence of IndRNN on CUDA: the twin of `minindrnn.ops.recurrence`, same equations, same letters.
 
 A kernel is a program for one thread. Thread i owns neuron n = i mod N of sequence b = i div N and walks through time
 alone, its state in a register; threads next to each other own neurons next to each other, so that at every step they
@@ -17,19 +17,16 @@ Source: that of the twin; the kernels are our own.
 import math
 
 import numpy as np
-from numba import config, cuda, from_dtype, uint64
+from numba import cuda, from_dtype, uint64
 
-from minindrnn.activations import KIND
-from minindrnn.shapes import FLOATS, expect, expect_choice
+from minindrnn.core.expect import FLOATS, expect, expect_choice
+from minindrnn.ops.activations import KIND
 
 from . import device
 from .device import described, flat, new, on, read, seen, threads_of_a_block
+from .scalars import ONE, ZERO, add
 
 AHEAD = 16         # steps whose loads are issued together
-# Exact in both types, where a Python float would turn float32 into float64; in the simulator it is the other way round.
-ZERO, ONE = (0.0, 1.0) if config.ENABLE_CUDASIM else (np.float32(0), np.float32(1))
-
-
 def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=None):
     """a (T, B, N), u (N,), h0 (B, N) or zero  ->  h (T, B, N), cache. As `minindrnn.indrnn_forward`.
 
@@ -127,15 +124,6 @@ def over_sequences(columns, du):
     for b in range(columns.shape[0]):
         total, lost = add(total, lost, columns[b, n])
     du[n] = total
-
-
-@cuda.jit(device=True)
-def add(total, lost, term):
-    """total + term, and what rounding has put too much into it so far; nothing once it is infinite."""
-    term -= lost
-    larger = total + term
-    error = (larger - total) - term
-    return larger, error if error == error else ZERO
 
 
 def _obvious(act, dact):

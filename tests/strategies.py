@@ -3,8 +3,8 @@ love 0.0, which is relu's kink, and a small size is a better counterexample than
 import numpy as np
 from hypothesis import strategies as st
 
-from minindrnn.activations import KIND
 from minindrnn.gpu.recurrence import AHEAD
+from minindrnn.ops.activations import KIND
 
 seeds = st.integers(0, 2**32 - 1)
 

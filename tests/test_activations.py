@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from minindrnn.activations import KIND, activate
-from minindrnn.compiled import kernel
-from minindrnn.exponential import sigmoid, tanh
+from minindrnn.core.jit import kernel
+from minindrnn.ops.activations import KIND, activate
+from minindrnn.ops.tanh_sigmoid import sigmoid, tanh
 
 
 @kernel

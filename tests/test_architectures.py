@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from minindrnn import Adam, BatchNorm, Chain, Embedding, IndRNN, LanguageModel, cross_entropy, mean_squared_error
-from minindrnn.__main__ import main
-from minindrnn.architectures import ARCHITECTURES, build
-from minindrnn.blocks import Residual
+from minindrnn.checks.gradient_flow import deep_networks, gradient_norms
+from minindrnn.cli.commands import main
+from minindrnn.core.layer import count, leaves
 from minindrnn.data.adding import adding_problem
-from minindrnn.dense import DenseIndRNN, dense_layers
-from minindrnn.dropout import Dropout
-from minindrnn.gradientflow import deep_networks, gradient_norms
-from minindrnn.indrnn import Unit
-from minindrnn.layer import count, leaves
-from minindrnn.linear import Linear, kaiming
-from minindrnn.residual import ResidualIndRNN, residual_layers
-from minindrnn.training import train_step
+from minindrnn.networks.combinators import Residual
+from minindrnn.networks.dense import DenseIndRNN, dense_layers
+from minindrnn.networks.indrnn import Unit
+from minindrnn.networks.papers import ARCHITECTURES, build
+from minindrnn.networks.residual import ResidualIndRNN, residual_layers
+from minindrnn.ops.dropout import Dropout
+from minindrnn.ops.linear import Linear, kaiming
+from minindrnn.training.step import train_step
 
 PUBLISHED = {"mnist-plain-6": 86_410, "mnist-plain-12": 187_786, "mnist-res": 170_890, "mnist-dense": 256_514,
              "ntu-plain-6": 1_430_588, "ntu-plain-4": 902_204, "ntu-res": 2_751_548, "ntu-dense": 2_314_428,

@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from minindrnn import arrays
-from minindrnn.arrays import empty, empty_like
+from minindrnn.core import memory_pool
+from minindrnn.core.memory_pool import empty, empty_like
 
-MANY = (arrays.LARGE // 4 + 3,)
+MANY = (memory_pool.LARGE // 4 + 3,)
 
 
 @pytest.fixture(autouse=True)
 def nothing_held():
     gc.collect()
-    arrays.release()
+    memory_pool.release()
 
 
 def test_memory_is_used_again_only_when_nobody_looks():
@@ -34,28 +34,28 @@ def test_shapes_dtypes_and_alignment():
     for shape, dtype in ((MANY, np.float32), ((3, 7), np.float64), ((2, 500, 1025), np.float64)):
         array = empty(shape, dtype)
         assert array.shape == shape and array.dtype == dtype and array.flags.c_contiguous and array.flags.writeable
-        assert array.nbytes < arrays.LARGE or array.ctypes.data % 64 == 0
+        assert array.nbytes < memory_pool.LARGE or array.ctypes.data % 64 == 0
         assert empty_like(array).shape == shape
 
 
 def test_a_piece_serves_what_is_at_least_half_its_size():
-    big = empty((4 * arrays.LARGE,), np.uint8)
+    big = empty((4 * memory_pool.LARGE,), np.uint8)
     address = big.ctypes.data
     del big
-    assert empty((2 * arrays.LARGE + 1000,), np.uint8).ctypes.data == address
-    assert empty((arrays.LARGE,), np.uint8).ctypes.data != address
+    assert empty((2 * memory_pool.LARGE + 1000,), np.uint8).ctypes.data == address
+    assert empty((memory_pool.LARGE,), np.uint8).ctypes.data != address
 
 
 def test_what_is_kept_is_at_most_twice_what_was_in_use():
     def held():
-        return sum(piece.size for piece in arrays._pieces)
-    before = arrays._peak
-    arrays._peak = 0
+        return sum(piece.size for piece in memory_pool._pieces)
+    before = memory_pool._peak
+    memory_pool._peak = 0
     for k in range(40):                                # ever growing sizes: no piece fits the next one
-        empty((arrays.LARGE << (k % 5),), np.uint8)
-        assert held() <= 2 * arrays._peak
-    arrays._peak = before
-    arrays.release()
+        empty((memory_pool.LARGE << (k % 5),), np.uint8)
+        assert held() <= 2 * memory_pool._peak
+    memory_pool._peak = before
+    memory_pool.release()
     assert held() == 0
 
 

@@ -13,13 +13,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference import ACT
 from strategies import seeds
 
-from minindrnn import GRU, LSTM, RNN, gru, indrnn_backward, indrnn_forward, lstm
-from minindrnn.activations import KIND
-from minindrnn.compiled import OPTIONS
-from minindrnn.gru import gru_backward, gru_forward
-from minindrnn.layer import leaves
-from minindrnn.lstm import lstm_backward, lstm_forward
-from minindrnn.rnn import rnn_backward, rnn_forward
+from minindrnn import GRU, LSTM, RNN, indrnn_backward, indrnn_forward
+from minindrnn.core.jit import OPTIONS
+from minindrnn.core.layer import leaves
+from minindrnn.ops import gru, lstm
+from minindrnn.ops.activations import KIND
+from minindrnn.ops.gru import gru_backward, gru_forward
+from minindrnn.ops.lstm import lstm_backward, lstm_forward
+from minindrnn.ops.rnn import rnn_backward, rnn_forward
 
 sigmoid = ACT["sigmoid"]
 
@@ -215,7 +216,7 @@ def test_where_they_start(rng):
 def test_the_papers_parameter_counts(rng):
     """arXiv 1910.06251, section 3: RNN M N + N^2 + N, LSTM four times that, IndRNN M N + 2 N."""
     from minindrnn import IndRNN
-    from minindrnn.layer import count
+    from minindrnn.core.layer import count
     M, N = 2, 128
     assert count(RNN(M, N, rng).parameters) == M * N + N**2 + N == 16_768
     assert count(LSTM(M, N, rng).parameters) == 4 * (M * N + N**2 + N) == 67_072

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds
 
 from minindrnn import Dropout, Unit
-from minindrnn.batchnorm import BatchNorm, batchnorm_backward, batchnorm_forward
+from minindrnn.ops.batchnorm import BatchNorm, batchnorm_backward, batchnorm_forward
 
 
 def textbook(x, gamma, beta, groups, eps):

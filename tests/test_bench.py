@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minindrnn import arrays, bench, peers
-from minindrnn.__main__ import main
-from minindrnn.bench import products, training
-from minindrnn.peers import PEERS
-from minindrnn.timing import interleaved, line, row
+from minindrnn.bench import other_libraries, sections
+from minindrnn.bench.other_libraries import PEERS
+from minindrnn.bench.sections import products, training
+from minindrnn.bench.timing import interleaved, line, row
+from minindrnn.cli.commands import main
+from minindrnn.core import memory_pool
 
 SMALL = dict(ACTIVATIONS=(3, 2, 4), NARROW=(3, 2, 4), SIZES=[(5, 2, 3, "float32")], GROWTH=[(4, 2, 3, 1)], first_call=lambda: (2.0, 1.0),
              STEPS={"small": (4, 2, 5, 3, 2, {}), "normalised": (4, 2, 5, 3, 1, dict(norm="after", dropout=0.1))})
@@ -20,8 +21,8 @@ SMALL = dict(ACTIVATIONS=(3, 2, 4), NARROW=(3, 2, 4), SIZES=[(5, 2, 3, "float32"
 @pytest.fixture
 def small(monkeypatch):
     for name, value in SMALL.items():
-        monkeypatch.setattr(bench, name, value)
-    monkeypatch.setattr(bench, "interleaved", lambda functions, rounds=2, untimed=0: interleaved(functions, 2, 0))
+        monkeypatch.setattr(sections, name, value)
+    monkeypatch.setattr(sections, "interleaved", lambda functions, rounds=2, untimed=0: interleaved(functions, 2, 0))
 
 
 def test_every_line_has_a_median_within_its_spread(small, capsys):
@@ -60,17 +61,17 @@ def test_the_memory_of_a_step_is_used_again_by_the_next(options, arrays_of_a_ste
     """L arrays of T, B, N and two gradients; with batch normalisation 2 L - 1 and two, as nobody needs the last layer's y
     but for its last step. Beside these stands one of N, N in which products are
     added up. Nothing is added after the first step."""
-    monkeypatch.setattr(arrays, "LARGE", 2000)
-    arrays.release()
+    monkeypatch.setattr(memory_pool, "LARGE", 2000)
+    memory_pool.release()
     T, B, N = 20, 4, 16
     step = training(T, B, 1, N, 6, options)
     step()
-    sizes = sorted(piece.size for piece in arrays._pieces)
+    sizes = sorted(piece.size for piece in memory_pool._pieces)
     for _ in range(20):
         step()
-    assert sorted(piece.size for piece in arrays._pieces) == sizes
+    assert sorted(piece.size for piece in memory_pool._pieces) == sizes
     assert sizes == [N * N * 8 + 64] + [T * B * N * 4 + 64] * arrays_of_a_step
-    arrays.release()
+    memory_pool.release()
 
 
 def problem(rng):
@@ -120,7 +121,7 @@ def test_the_loop_of_a_peer_is_an_indrnn(monkeypatch, rng):
         nn=SimpleNamespace(Linear=linear, Parameter=lambda array: array), rand=uniform, from_numpy=lambda x: x.view(Tensor),
         zeros_like=np.zeros_like, relu=lambda z: np.maximum(z, 0), stack=lambda hs: np.stack(hs).view(Tensor)))
     x, dy = problem(rng)
-    peers.torch_loop(x, dy, 3)()
+    other_libraries.torch_loop(x, dy, 3)()
     (y, gradient), = entered
     assert [W.shape for W, _ in maps] == [(4, 3), (4, 4), (4, 4)] and np.array_equal(gradient, dy)
     np.testing.assert_allclose(y, deep(maps, us, x), rtol=1e-5, atol=1e-6)
@@ -145,7 +146,7 @@ def test_the_scan_of_a_peer_is_an_indrnn(monkeypatch, rng):
     monkeypatch.setitem(sys.modules, "jax", jax)
     monkeypatch.setitem(sys.modules, "jax.numpy", np)
     x, dy = problem(rng)
-    peers.jax_scan(x, dy, 2)()
+    other_libraries.jax_scan(x, dy, 2)()
     (parameters, same, y, gradient), = asked
     assert [W.shape for W, _, _ in parameters] == [(4, 3), (4, 4)] and np.array_equal(gradient, dy) and np.array_equal(same, x)
     np.testing.assert_allclose(y, deep([(W, b) for W, _, b in parameters], [u for _, u, _ in parameters], x), rtol=1e-5, atol=1e-6)

@@ -4,11 +4,11 @@ import math
 import numpy as np
 import pytest
 
-from minindrnn import characters
-from minindrnn.data.files import DataError
+from minindrnn.core.layer import leaves
+from minindrnn.data.download import DataError
 from minindrnn.data.text import load_text
-from minindrnn.experiments import EXPERIMENTS, settings
-from minindrnn.layer import leaves
+from minindrnn.tasks import characters
+from minindrnn.tasks.registry import EXPERIMENTS, settings
 
 TEXT = "".join(chr(97 + k % 7) for k in np.random.default_rng(0).integers(0, 7, 1500))
 

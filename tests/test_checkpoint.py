@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minindrnn import checkpoint
-from minindrnn.checkpoint import CheckpointError
+from minindrnn.training import checkpoint
+from minindrnn.training.checkpoint import CheckpointError
 
 ARRAYS = {"W": np.arange(6, dtype=np.float32).reshape(2, 3), "updates": np.array(7)}
 
@@ -125,7 +125,7 @@ def test_an_array_that_nobody_reads_is_refused(path):
 
 HOLDING = """
 import sys
-from minindrnn import checkpoint
+from minindrnn.training import checkpoint
 with checkpoint.alone(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

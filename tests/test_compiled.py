@@ -9,10 +9,10 @@ import numba
 import numpy as np
 import pytest
 
-from minindrnn import compiled
-from minindrnn.compiled import kernel, reordered, unfused
+from minindrnn.core import jit
+from minindrnn.core.jit import kernel, reordered, unfused
 
-SOURCE = Path(compiled.__file__).parent
+SOURCE = jit.PACKAGE
 compiles = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 
 
@@ -20,7 +20,7 @@ compiles = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compi
 def own_folder(tmp_path, monkeypatch):
     """A folder that is empty, and a process that has said nothing yet."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kept"))
-    compiled.say_once.cache_clear()
+    jit.say_once.cache_clear()
 
 
 def doubled(by=kernel):
@@ -71,7 +71,7 @@ class Compilations(event.Listener):
     def on_end(self, e): pass
 event.register("numba:compile", compilations := Compilations())
 import numpy as np
-from minindrnn.recurrence import copy
+from minindrnn.ops.recurrence import copy
 def work():
     target = np.zeros(3)
     copy(np.ones(3), target)
@@ -81,7 +81,7 @@ WORK = COUNT + "work(); print(compilations.number)"
 CHECK = """
 import numpy as np
 from minindrnn import indrnn_backward, indrnn_forward
-from minindrnn.gradcheck import GradientError, Problem, check
+from minindrnn.checks.gradcheck import GradientError, Problem, check
 rng = np.random.default_rng(0)
 a, u, h0 = rng.normal(size=(5, 2, 3)), rng.uniform(-1, 1, 3), rng.normal(size=(2, 3))
 problem = Problem({"a": a, "u": u, "h0": h0}, lambda: indrnn_forward(a, u, h0),
@@ -97,7 +97,7 @@ except GradientError:
 @compiles
 def test_an_edit_of_relu_is_seen_at_once_and_the_old_code_goes(package):
     """The kernels of the recurrence, in another file, have it inside. Mended as well as broken."""
-    path, files = package / "activations.py", []
+    path, files = package / "ops/activations.py", []
     right = path.read_text()
     derivative = right.replace("ZERO if h <= ZERO else dh", "ZERO if h <= ZERO else dh + dh")
     forward = right.replace("ZERO if z <= ZERO else z ", "ZERO if z <= ZERO else z * z ")
@@ -167,28 +167,28 @@ def test_a_run_without_a_writable_folder_trains_and_says_so_in_one_line(package)
 # The mechanism, in this process.
 
 def test_the_stamp_covers_every_source(package, monkeypatch):
-    monkeypatch.setattr(compiled, "PACKAGE", package)
-    assert compiled.stamp() == compiled.STAMP            # a copy is as good
-    seen = {compiled.stamp()}
+    monkeypatch.setattr(jit, "PACKAGE", package)
+    assert jit.stamp() == jit.STAMP            # a copy is as good
+    seen = {jit.stamp()}
     paths = sorted(package.rglob("*.py"))
     for path in paths:
         path.write_text(path.read_text() + "\n")
-        seen.add(compiled.stamp())
+        seen.add(jit.stamp())
     paths[-1].rename(paths[-1].with_name("zzz.py"))
-    seen.add(compiled.stamp())
+    seen.add(jit.stamp())
     assert len(seen) == len(paths) + 2 > 50
     (package / ".#open.py").symlink_to("nobody@nowhere")  # as an editor leaves it beside a file that it has open
-    assert compiled.stamp() in seen
+    assert jit.stamp() in seen
     shutil.rmtree(package)
-    assert compiled.stamp() is None
+    assert jit.stamp() is None
 
 
 @compiles
 def test_sources_edited_since_the_import_neither_use_nor_keep_anything(package, monkeypatch, tmp_path):
-    monkeypatch.setattr(compiled, "PACKAGE", package)
+    monkeypatch.setattr(jit, "PACKAGE", package)
     doubled()
     assert doubled()
-    path = package / "shapes.py"
+    path = package / "core/expect.py"
     text = path.read_text()
     path.write_text(text + "\n")
     before = kept(tmp_path)
@@ -200,8 +200,8 @@ def test_sources_edited_since_the_import_neither_use_nor_keep_anything(package, 
 @compiles
 def test_what_was_kept_of_other_sources_goes_with_the_first_file(monkeypatch, tmp_path):
     for stamp in "123":
-        monkeypatch.setattr(compiled, "STAMP", stamp)
-        monkeypatch.setattr(compiled, "stamp", lambda: stamp)
+        monkeypatch.setattr(jit, "STAMP", stamp)
+        monkeypatch.setattr(jit, "stamp", lambda: stamp)
         assert not doubled() and doubled()
         path, = kept(tmp_path)
         assert path.parent.name == stamp
@@ -240,7 +240,7 @@ def test_no_stderr_is_no_hindrance(monkeypatch, capsys):
     monkeypatch.setattr(numba.config, "CACHE_DIR", "/proc/kept")
     for stderr in (None, open("/dev/full", "w", buffering=1)):
         monkeypatch.setattr(sys, "stderr", stderr)
-        compiled.say_once.cache_clear()
+        jit.say_once.cache_clear()
         assert not doubled()
     monkeypatch.undo()
     assert capsys.readouterr().out == ""
@@ -252,8 +252,8 @@ def test_what_lies_in_a_folder_that_cannot_be_written_is_used(monkeypatch, tmp_p
     doubled()
     built, = (tmp_path / "kept").iterdir()
     for folders in ([built, tmp_path / "empty"], [tmp_path / "empty", built]):
-        monkeypatch.setattr(compiled, "folders", lambda: folders)
-        monkeypatch.setattr(compiled, "write", None)
+        monkeypatch.setattr(jit, "folders", lambda: folders)
+        monkeypatch.setattr(jit, "write", None)
         assert doubled()
 
 
@@ -307,4 +307,4 @@ def test_the_users_cache(home, caches, expected, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     if caches:
         monkeypatch.setenv("XDG_CACHE_HOME", caches)
-    assert compiled.user_cache() == (expected and Path(expected))
+    assert jit.user_cache() == (expected and Path(expected))

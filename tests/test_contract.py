@@ -11,8 +11,8 @@ from strategies import recurrences
 
 import minindrnn
 import minindrnn.gpu
-from minindrnn.activations import KIND
 from minindrnn.gpu.recurrence import AHEAD
+from minindrnn.ops.activations import KIND
 
 BACKENDS = [pytest.param(minindrnn, id="numba"), pytest.param(minindrnn.gpu, id="gpu", marks=pytest.mark.gpu)]
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":

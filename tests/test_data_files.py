@@ -14,8 +14,8 @@ from functools import partial
 
 import pytest
 
-from minindrnn.data import files
-from minindrnn.data.files import DataError, Source, fetch, look, read
+from minindrnn.data import download
+from minindrnn.data.download import DataError, Source, fetch, look, read
 
 CONTENTS = {"one": b"first file" * 20, "two": b"second"}
 HASHES = {name: hashlib.sha256(data).hexdigest() for name, data in CONTENTS.items()}
@@ -189,7 +189,7 @@ def test_an_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
         folders.append(folder)
         lay(folder, {"one": CONTENTS["one"]})
         raise KeyboardInterrupt
-    monkeypatch.setattr(files, "bring", bring)
+    monkeypatch.setattr(download, "bring", bring)
     with pytest.raises(KeyboardInterrupt):
         read(source())
     assert not cache(tmp_path).exists() and not folders[0].exists()
@@ -201,7 +201,7 @@ def test_an_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
         if len(calls) == 2:
             raise KeyboardInterrupt
         fsync(number)
-    monkeypatch.setattr(files, "bring", lambda source, folder: lay(folder))
+    monkeypatch.setattr(download, "bring", lambda source, folder: lay(folder))
     monkeypatch.setattr(os, "fsync", interrupting)
     with pytest.raises(KeyboardInterrupt):
         read(source())

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minindrnn.data import images, motion
-from minindrnn.data.files import DataError
-from minindrnn.data.images import FASHION, MNIST, idx, load_images
+from minindrnn.data import mnist, motion
+from minindrnn.data.download import DataError
+from minindrnn.data.mnist import FASHION, MNIST, idx, load_images
 from minindrnn.data.motion import Arrays, load_motion, recordings, windows
-from minindrnn.data.own import load_input, load_own, padded
+from minindrnn.data.user_file import load_input, load_own, padded
 
 NAN = float("nan")
 
@@ -223,7 +223,7 @@ def test_images_are_split_once_each(monkeypatch):
         x = np.zeros((n, 28, 28), np.uint8)
         x[:, 0, :4] = np.arange(n, dtype=">u4").view(np.uint8).reshape(n, 4)
         return file(x), file((np.arange(n) % 10).astype(np.uint8))
-    monkeypatch.setattr(images, "read", lambda source, folder: dict(zip(images.NAMES, (*drawn(60_000), *drawn(10_000)))))
+    monkeypatch.setattr(mnist, "read", lambda source, folder: dict(zip(mnist.NAMES, (*drawn(60_000), *drawn(10_000)))))
     parts = load_images(MNIST, 3)
     numbers = {name: np.ascontiguousarray(x[:, :4]).view(">u4")[:, 0] for name, (x, _) in parts.items()}
     assert {name: (x.shape, x.dtype) for name, (x, _) in parts.items()} == {

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from minindrnn.dropout import draw, splitmix64
+from minindrnn.ops.dropout import draw, splitmix64
 
 
 def test_the_numbers_are_those_of_the_published_generator():

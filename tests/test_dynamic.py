@@ -4,9 +4,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minindrnn import BatchNorm, Chain, IndRNN, LanguageModel, Linear, cross_entropy
-from minindrnn.dynamic import Adaptation, evaluate_dynamically, gradients, mean_squares
-from minindrnn.layer import Parameter, leaves
-from minindrnn.population import population_statistics
+from minindrnn.core.layer import Parameter, leaves
+from minindrnn.training.dynamic_evaluation import Adaptation, evaluate_dynamically, gradients, mean_squares
+from minindrnn.training.population_statistics import population_statistics
 
 
 def test_population_statistics_are_means_over_the_batches(rng):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import minindrnn
-from minindrnn import starters
-from minindrnn.__main__ import main
-from minindrnn.exercises import ExerciseError, check_exercise, check_file, starter
-from minindrnn.questions import EXERCISES
+from minindrnn.cli.commands import main
+from minindrnn.exercises import templates
+from minindrnn.exercises.checker import ExerciseError, check_exercise, check_file, starter
+from minindrnn.exercises.expected import EXERCISES
 
 SOLUTIONS = Path(__file__).parent.parent / "tutorials/solutions"
 
@@ -196,9 +196,9 @@ def test_the_starter_does_not_hold_the_solution():
 def test_given_functions_are_those_of_the_package(rng):
     a, h0, s0 = rng.normal(size=(7, 3, 8)), rng.normal(size=(3, 8)), rng.normal(size=(2, 3, 2))
     u, U = rng.normal(size=8), rng.normal(size=(8, 8))
-    for given, ours in ((starters.indrnn_forward(a, u, h0), minindrnn.indrnn_forward(a, u, h0)),
-                        (starters.rnn_forward(a, U, h0), minindrnn.rnn_forward(a, U, h0)),
-                        (starters.lstm_forward(a, U[:, :2].copy(), s0), minindrnn.lstm_forward(a, U[:, :2].copy(), s0))):
+    for given, ours in ((templates.indrnn_forward(a, u, h0), minindrnn.indrnn_forward(a, u, h0)),
+                        (templates.rnn_forward(a, U, h0), minindrnn.rnn_forward(a, U, h0)),
+                        (templates.lstm_forward(a, U[:, :2].copy(), s0), minindrnn.lstm_forward(a, U[:, :2].copy(), s0))):
         np.testing.assert_allclose(given[0], ours[0], rtol=0, atol=1e-13)
         for mine, theirs in zip(given[1], ours[1]):
             np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-13)

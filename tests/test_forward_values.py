@@ -5,16 +5,39 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minindrnn import (GRU, LSTM, RNN, AtLastStep, BatchNorm, Bidirectional, Chain, Concatenate, Differences, Dropout, IndRNN, LanguageModel,
-                       LayerNorm, Linear, Residual, Unit, batchnorm_forward, cross_entropy, differences_forward, embedding_forward,
-                       indrnn_forward, layernorm_forward, linear_forward, mean_squared_error)
-from minindrnn.activations import KIND
-from minindrnn.bidirectional import reverse
-from minindrnn.dropout import draw, dropout_forward
-from minindrnn.gru import gru_forward
-from minindrnn.lstm import lstm_forward
-from minindrnn.rnn import rnn_forward
-from minindrnn.shapes import last_step, without_padding
+from minindrnn import (
+    GRU,
+    LSTM,
+    RNN,
+    AtLastStep,
+    BatchNorm,
+    Bidirectional,
+    Chain,
+    Concatenate,
+    Differences,
+    Dropout,
+    IndRNN,
+    LanguageModel,
+    LayerNorm,
+    Linear,
+    Residual,
+    Unit,
+    batchnorm_forward,
+    cross_entropy,
+    differences_forward,
+    embedding_forward,
+    indrnn_forward,
+    layernorm_forward,
+    linear_forward,
+    mean_squared_error,
+)
+from minindrnn.core.padding import last_step, without_padding
+from minindrnn.networks.bidirectional import reverse
+from minindrnn.ops.activations import KIND
+from minindrnn.ops.dropout import draw, dropout_forward
+from minindrnn.ops.gru import gru_forward
+from minindrnn.ops.lstm import lstm_forward
+from minindrnn.ops.rnn import rnn_forward
 
 T, B, N = 7, 3, 5
 LENGTHS = [None, [4, 7, 2]]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from strategies import seeds
 
-from minindrnn.gradcheck import TOLERANCE, GradientError, Problem, check
-from minindrnn.problems import PROBLEMS
+from minindrnn.checks.cases import PROBLEMS
+from minindrnn.checks.gradcheck import TOLERANCE, GradientError, Problem, check
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 import minindrnn
-from minindrnn import BatchNorm, Dropout, Embedding, IndRNN, LayerNorm, LSTM, StackedIndRNN, Unit, problems
-from minindrnn.blocks import Around
-from minindrnn.layer import Layer, expect_known
+from minindrnn import LSTM, BatchNorm, Dropout, Embedding, IndRNN, LayerNorm, StackedIndRNN, Unit
+from minindrnn.checks import cases
+from minindrnn.core.layer import Layer, expect_known
+from minindrnn.networks.combinators import Around
 
-ROWS = [name for name in problems.PROBLEMS if name[0].isupper()]
+ROWS = [name for name in cases.PROBLEMS if name[0].isupper()]
 PARTS = {"Unit": lambda rng: Unit(2, rng), "Unit, normalised": lambda rng: Unit(2, rng, norm="before", dropout=0.5),
          "BatchNorm": lambda rng: BatchNorm(2), "BatchNorm, per step": lambda rng: BatchNorm(2, steps=3), "LayerNorm": lambda rng: LayerNorm(2),
          "Dropout": lambda rng: Dropout(0.5), "Embedding": lambda rng: Embedding(5, 3, rng)}
@@ -18,8 +19,8 @@ FORWARD = {"lengths": [2, 1], "statistics": "batch", "start": 1, "rng": np.rando
 
 def of_problem(name, monkeypatch):
     """Layer, x and state of a row of the table of problems."""
-    monkeypatch.setattr(problems, "of_layer", lambda layer, x, state, **_: (layer, x, state))
-    module, problem = problems.PROBLEMS[name]
+    monkeypatch.setattr(cases, "of_layer", lambda layer, x, state, **_: (layer, x, state))
+    module, problem = cases.PROBLEMS[name]
     return problem(module, np.random.default_rng(5))
 
 

@@ -4,15 +4,46 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import minindrnn
-from minindrnn import (GRU, LSTM, RNN, Adam, AtLastStep, BatchNorm, Bidirectional, Chain, Concatenate, DenseIndRNN, Differences, Dropout, Embedding,
-                       IndRNN, LanguageModel, LayerNorm, Linear, Residual, ResidualIndRNN, StackedIndRNN, Unit, cross_entropy,
-                       batchnorm_backward, batchnorm_forward, check, differences_forward, dropout_backward, dropout_forward, embedding_backward, embedding_forward, layernorm_backward, layernorm_forward)
-from minindrnn.architectures import build
-from minindrnn.bidirectional import reverse
+from minindrnn import (
+    GRU,
+    LSTM,
+    RNN,
+    Adam,
+    AtLastStep,
+    BatchNorm,
+    Bidirectional,
+    Chain,
+    Concatenate,
+    DenseIndRNN,
+    Differences,
+    Dropout,
+    Embedding,
+    IndRNN,
+    LanguageModel,
+    LayerNorm,
+    Linear,
+    Residual,
+    ResidualIndRNN,
+    StackedIndRNN,
+    Unit,
+    batchnorm_backward,
+    batchnorm_forward,
+    check,
+    cross_entropy,
+    differences_forward,
+    dropout_backward,
+    dropout_forward,
+    embedding_backward,
+    embedding_forward,
+    layernorm_backward,
+    layernorm_forward,
+)
+from minindrnn.checks.gradient_flow import gradient_norms
+from minindrnn.core.layer import Parameter, leaves, reset
 from minindrnn.data.adding import adding_problem
-from minindrnn.gradientflow import gradient_norms
-from minindrnn.layer import Parameter, leaves, reset
-from minindrnn.training import train_step
+from minindrnn.networks.bidirectional import reverse
+from minindrnn.networks.papers import build
+from minindrnn.training.step import train_step
 
 
 def f32(*shape, rng):

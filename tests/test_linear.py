@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds
 
 from minindrnn import Linear, linear_backward, linear_forward
-from minindrnn.linear import kaiming, normal, scaled
+from minindrnn.ops.linear import kaiming, normal, scaled
 
 
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.booleans(), st.sampled_from(["f4", "f8"]), seeds)
@@ -45,7 +45,7 @@ def test_sums_keep_their_digits_over_100_000_steps(M):
 
 WORST_SUM = """
 import numpy as np
-from minindrnn.linear import products
+from minindrnn.ops.linear import products
 worst = 0
 for N, M in [(1, 1), (2, 8), (8, 4), (16, 16), (64, 8), (31, 32), (63, 65), (64, 64), (128, 128)]:
     for R in (700, 1000, 3000, 9000, 100_000):

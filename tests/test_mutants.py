@@ -10,8 +10,8 @@ import numba
 import numpy as np
 import pytest
 
-from minindrnn.gradcheck import GradientError, check
-from minindrnn.problems import PROBLEMS
+from minindrnn.checks.cases import PROBLEMS
+from minindrnn.checks.gradcheck import GradientError, check
 
 DRAWS = 40
 SMALL = {"BLOCK": 4, "PAGE": 16, "TERMS": 6, "ROWS": 4, "SMALL": 9}

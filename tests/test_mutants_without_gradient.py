@@ -43,55 +43,58 @@ import test_training
 from mutants_without_gradient import MUTANTS
 from test_mutants import SMALL
 
-from minindrnn import linear, recurrence
+from minindrnn.ops import linear, recurrence
 
 # {module: the tests that say what it should do, narrow ones first}; a test module stands for all of its tests. All are
 # imported here, before anything is broken.
 RUN, TASK, VALUES = test_obvious_run, test_obvious_task, test_forward_values
 PUBLISHED, NUMBERS = test_published, test_numbers_shown
 KILLERS = {
-    "optim": [test_optim],
-    "schedules": [
+    "training.optim": [test_optim],
+    "training.schedules": [
         test_schedules, RUN.test_after_a_plateau_the_best_goes_on,
         RUN.test_where_the_last_plateau_ends_the_best_is_kept],
-    "memory": [
+    "ops.bounds": [
         test_memory.test_the_papers_constants, test_memory.test_half_life_halves,
         test_memory.test_the_penalty_is_the_length_of_what_exceeds_on_either_side,
         test_memory.test_the_penalty_is_zero_inside_the_bound,
         test_memory.test_projection_touches_recurrent_weights_only, RUN.test_twelve_updates_are_those_of_the_loop],
-    "training": [
+    "training.step": [
         RUN.test_twelve_updates_are_those_of_the_loop, RUN.test_states_go_on_from_batch_to_batch_and_start_anew,
         RUN.test_the_step_alone_is_clipped_to_ten_and_bounds_u_only_if_asked],
-    "run": [
+    "training.run": [
         RUN, test_training.test_parameters_that_are_not_finite_are_never_saved,
         test_training.test_a_crash_between_metrics_and_checkpoint_leaves_no_row_behind],
-    "checkpoint": [
+    "training.checkpoint": [
         test_checkpoint.test_what_is_saved_is_loaded, test_checkpoint.test_what_is_restored_is_all_of_it_and_in_place,
         test_checkpoint.test_a_mismatch_changes_nothing, test_checkpoint.test_it_is_on_the_disk_before_it_has_its_name,
         test_checkpoint.test_a_failed_renaming_leaves_no_rubbish_and_names_the_file,
         test_checkpoint.test_nothing_that_a_file_holds_is_executed,
         test_checkpoint.test_foreign_files_are_refused_by_name],
-    "batchnorm": [
+    "core.atomic_file": [
+        test_checkpoint.test_it_is_on_the_disk_before_it_has_its_name,
+        test_checkpoint.test_a_failed_renaming_leaves_no_rubbish_and_names_the_file],
+    "ops.batchnorm": [
         test_layers.test_every_parameter_has_the_role_of_its_name, test_batchnorm,
         test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory, VALUES.test_batch_normalisation],
-    "population": [test_dynamic],
-    "dynamic": [test_dynamic],
-    "classification": [
+    "training.population_statistics": [test_dynamic],
+    "training.dynamic_evaluation": [test_dynamic],
+    "tasks.classification": [
         TASK, test_runs.test_every_sequence_is_answered_once,
         NUMBERS.test_predictions_are_the_likeliest_class_with_its_probability, PUBLISHED.test_what_a_run_is_made_of,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "recognition": [
+    "tasks.recognition": [
         PUBLISHED.test_settings, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start,
         TASK, test_runs.test_names_scales_and_the_order_of_pixels,
         test_runs.test_digits_as_they_are_in_the_package_and_as_they_are_read],
-    "recipe": [
+    "tasks.recipe": [
         TASK, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "experiments": [
+    "tasks.registry": [
         PUBLISHED.test_settings, PUBLISHED.test_what_is_given_comes_before_what_is_usual,
         TASK.test_adding_is_tested_on_numbers_of_its_own, NUMBERS.test_sums_are_answered_beside_what_they_are,
         PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start],
-    "characters": [
+    "tasks.characters": [
         PUBLISHED.test_settings, TASK.test_bits_are_nats_over_the_logarithm_of_two,
         TASK.test_what_is_said_is_drawn_from_the_softmax_at_that_temperature,
         TASK.test_segments_follow_each_other_and_start_anew_one_time_in_ten,
@@ -101,79 +104,79 @@ KILLERS = {
         test_characters.test_every_character_but_the_first_is_asked_once,
         test_characters.test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_test,
         test_characters.test_a_network_that_goes_on_learning_says_more],
-    "stacked": [PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_what_a_run_is_made_of],
-    "residual": [
+    "networks.stacked": [PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_what_a_run_is_made_of],
+    "networks.residual": [
         PUBLISHED.test_where_the_weights_of_a_task_start,
         PUBLISHED.test_the_last_unit_of_a_residual_network_alone_starts_with_long_memory,
         PUBLISHED.test_the_named_networks_place_by_place, PUBLISHED.test_where_the_weights_of_the_named_networks_start],
-    "dense": [
+    "networks.dense": [
         PUBLISHED.test_the_named_networks_place_by_place, PUBLISHED.test_where_the_weights_of_the_named_networks_start,
         test_architectures.test_parameter_counts_are_those_of_the_published_logs],
-    "architectures": [
+    "networks.papers": [
         PUBLISHED.test_the_named_networks_place_by_place, PUBLISHED.test_where_the_weights_of_the_named_networks_start,
         test_architectures.test_parameter_counts_are_those_of_the_published_logs],
-    "linear": [
+    "ops.linear": [
         test_layers.test_every_parameter_has_the_role_of_its_name, VALUES.test_linear,
         test_linear.test_what_is_asked_of_the_generator, test_linear.test_where_weights_start,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "lstm": [VALUES.test_baselines, test_baselines.test_where_they_start],
-    "gru": [VALUES.test_baselines],
-    "rnn": [
+    "ops.lstm": [VALUES.test_baselines, test_baselines.test_where_they_start],
+    "ops.gru": [VALUES.test_baselines],
+    "ops.rnn": [
         test_layers.test_every_parameter_has_the_role_of_its_name, VALUES.test_baselines,
         VALUES.test_rnn_with_other_activations, test_baselines.test_where_they_start,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "recurrence": [VALUES.test_indrnn],
-    "activations": [VALUES.test_indrnn],
-    "indrnn": [
+    "ops.recurrence": [VALUES.test_indrnn],
+    "ops.activations": [VALUES.test_indrnn],
+    "networks.indrnn": [
         test_layers.test_every_parameter_has_the_role_of_its_name,
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_an_indrnn_layer,
         test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "blocks": [
+    "networks.combinators": [
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_a_residual_and_a_concatenated_unit,
         VALUES.test_a_language_model, VALUES.test_the_last_step_of_each_sequence,
         test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory,
         RUN.test_twelve_updates_are_those_of_the_loop, RUN.test_states_go_on_from_batch_to_batch_and_start_anew],
-    "bidirectional": [
+    "networks.bidirectional": [
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_both_directions,
         test_layers.test_both_directions_know_their_state_and_statistics],
-    "layernorm": [test_layers.test_every_parameter_has_the_role_of_its_name, VALUES.test_layer_normalisation],
-    "embedding": [
+    "ops.layernorm": [test_layers.test_every_parameter_has_the_role_of_its_name, VALUES.test_layer_normalisation],
+    "ops.embedding": [
         test_layers.test_every_parameter_has_the_role_of_its_name, VALUES.test_embedding,
         PUBLISHED.test_where_the_weights_of_the_named_networks_start],
-    "differences": [VALUES.test_differences, VALUES.test_the_last_step_of_each_sequence],
-    "dropout": [
+    "ops.deltas": [VALUES.test_differences, VALUES.test_the_last_step_of_each_sequence],
+    "ops.dropout": [
         VALUES.test_dropout, VALUES.test_an_indrnn_layer,
         test_dropout.test_a_mask_follows_from_one_number_of_the_generator, test_dropout.test_so_many_are_left_out,
         test_dropout.test_the_numbers_are_those_of_the_published_generator],
-    "losses": [VALUES.test_mean_squared_error, VALUES.test_cross_entropy],
-    "languagemodel": [
+    "ops.losses": [VALUES.test_mean_squared_error, VALUES.test_cross_entropy],
+    "networks.language_model": [
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_a_language_model,
         test_dynamic.test_dynamic_evaluation_is_the_loop_that_carries_its_state,
         test_architectures.test_a_small_language_model_of_each_kind_trains_with_the_state_carried],
-    "layer": [test_optim, test_layers.test_reset_starts_some_sequences_anew],
-    "shapes": [VALUES.test_padding_is_taken_out, VALUES.test_the_last_step_of_each_sequence],
+    "core.layer": [test_optim, test_layers.test_reset_starts_some_sequences_anew],
+    "core.padding": [VALUES.test_padding_is_taken_out, VALUES.test_the_last_step_of_each_sequence],
     "data.adding": [test_data.test_adding_has_one_mark_in_each_half],
     "data.digits": [
         TASK.test_the_digits_are_always_divided_alike, test_data.test_digits_are_all_there_once,
         test_data.test_digits_are_split_by_class_and_always_the_same],
-    "data.files": [TASK.test_a_file_is_known_by_its_whole_hash, TASK.test_where_data_is_looked_for],
-    "data.images": [TASK.test_images_are_held_out_by_the_seed, test_data_own.test_idx_is_what_it_says],
+    "data.download": [TASK.test_a_file_is_known_by_its_whole_hash, TASK.test_where_data_is_looked_for],
+    "data.mnist": [TASK.test_images_are_held_out_by_the_seed, test_data_own.test_idx_is_what_it_says],
     "data.motion": [
         TASK.test_recordings_are_those_of_the_file, TASK.test_people_are_divided_by_the_fold,
         test_data_own.test_windows_overlap_by_half],
-    "data.own": [
+    "data.user_file": [
         TASK.test_the_parts_of_ones_own_are_those_of_the_seed, test_data_own.test_padded_puts_zeros_after_each_end,
         test_data_own.test_neither_padding_nor_the_order_of_the_file_makes_a_difference],
     "data.text": [TASK.test_a_text_is_divided_ninety_to_five_to_five],
-    "readback": [
+    "cli.finished_run": [
         TASK.test_the_best_is_the_highest_accuracy_and_the_lowest_loss,
         TASK.test_recurrent_weights_are_those_of_the_network,
         test_runs.test_the_network_at_the_start_is_the_one_that_was_trained],
-    "report": [NUMBERS],
-    "gradientflow": [NUMBERS.test_norms_of_gradients_are_those_of_the_chain_rule],
-    "arguments": [PUBLISHED.test_every_word_of_the_command_reaches_the_run],
-    "__main__": [
+    "cli.plots": [NUMBERS],
+    "checks.gradient_flow": [NUMBERS.test_norms_of_gradients_are_those_of_the_chain_rule],
+    "cli.parser": [PUBLISHED.test_every_word_of_the_command_reaches_the_run],
+    "cli.commands": [
         TASK.test_the_result_is_that_of_the_network_in_the_checkpoint,
         PUBLISHED.test_every_word_of_the_command_reaches_the_run],
 }
@@ -249,14 +252,13 @@ def killed_by(module, sets=1000):
 # Mutants, put in and taken out
 
 KERNELS = {"kernel", "reordered", "unfused"}
-TABLES = (("recurrence", "FORWARD"), ("recurrence", "BACKWARD"), ("rnn", "KERNELS"))
+TABLES = (("ops.recurrence", "FORWARD"), ("ops.recurrence", "BACKWARD"), ("ops.rnn", "KERNELS"))
 
 
 def place(where):
     """The module, the path of the name in it, its line and the node of the tree."""
     parts = where.split(".")
-    cut = 2 if parts[0] == "data" else 1
-    module, path = importlib.import_module("minindrnn." + ".".join(parts[:cut])), parts[cut:]
+    module, path = importlib.import_module("minindrnn." + ".".join(parts[:2])), parts[2:]
     node = ast.parse(Path(module.__file__).read_text())
     for name in path:
         node = next(child for child in node.body if name in named(child))
@@ -335,12 +337,12 @@ def uncompiled():
 
 
 def verdict(where, old="", new=""):
-    module = ".".join(where.split(".")[:2 if where.startswith("data.") else 1])
+    module = ".".join(where.split(".")[:2])
     with mutated(where, old, new) as of_kernel, uncompiled() if of_kernel else contextlib.nullcontext():
         return killed_by(module)
 
 
-MODULES = sorted({".".join(where.split(".")[:2 if where.startswith("data.") else 1]) for where, *_ in MUTANTS})
+MODULES = sorted({".".join(where.split(".")[:2]) for where, *_ in MUTANTS})
 
 
 @pytest.mark.parametrize("module", MODULES)

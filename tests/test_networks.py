@@ -5,7 +5,7 @@ import sympy
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minindrnn import AtLastStep, Chain, Concatenate, IndRNN, Linear, Residual, StackedIndRNN, Unit
-from minindrnn.layer import leaves
+from minindrnn.core.layer import leaves
 
 
 def network(rng, dtype=np.float64):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-import minindrnn.run
+import minindrnn.training.run
 from minindrnn import SGD, Adam, AtLastStep, BatchNorm, Chain, IndRNN, Linear, cross_entropy
-from minindrnn.checkpoint import load
-from minindrnn.layer import leaves
-from minindrnn.run import Run, TrainingError, arrays_of, history
-from minindrnn.schedules import Plateau
-from minindrnn.training import train_step
+from minindrnn.core.layer import leaves
+from minindrnn.training.checkpoint import load
+from minindrnn.training.run import Run, TrainingError, arrays_of, history
+from minindrnn.training.schedules import Plateau
+from minindrnn.training.step import train_step
 
 BOUND, CLIP, RATE = 0.7, 0.05, 0.2
 
@@ -271,7 +271,7 @@ def test_where_the_steps_end_first_the_best_is_kept_too(tmp_path):
 
 def test_seconds_go_on_where_the_run_does(tmp_path, monkeypatch):
     now = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(minindrnn.run, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
+    monkeypatch.setattr(minindrnn.training.run, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
     for steps in (10, 20):
         run = a_run(tmp_path, steps=steps)
         run.start() if steps == 10 else run.resume()

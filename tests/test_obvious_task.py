@@ -11,22 +11,23 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
-from minindrnn import ResidualIndRNN, StackedIndRNN, cross_entropy, recipe
-from minindrnn.__main__ import main
-from minindrnn.classification import Classification
-from minindrnn.data import files, images, motion
+from minindrnn import ResidualIndRNN, StackedIndRNN, cross_entropy
+from minindrnn.cli.commands import main
+from minindrnn.cli.finished_run import load_run, recurrent_weights, summary
+from minindrnn.core.layer import leaves
+from minindrnn.data import download, mnist, motion
 from minindrnn.data.adding import adding_problem
 from minindrnn.data.digits import load_digits
-from minindrnn.data.files import DataError, Source, look
+from minindrnn.data.download import DataError, Source, look
 from minindrnn.data.motion import load_motion
-from minindrnn.data.own import load_own
 from minindrnn.data.text import load_text
-from minindrnn.experiments import EXPERIMENTS, settings
-from minindrnn.layer import leaves
-from minindrnn.readback import load_run, recurrent_weights, summary
-from minindrnn.recipe import by_all_statistics, fingerprint, predict
-from minindrnn.recognition import Own
-from minindrnn.run import arrays_of
+from minindrnn.data.user_file import load_own
+from minindrnn.tasks import recipe
+from minindrnn.tasks.classification import Classification
+from minindrnn.tasks.recipe import by_all_statistics, fingerprint, predict
+from minindrnn.tasks.recognition import Own
+from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.training.run import arrays_of
 
 
 def adam(network, grads, rate, decay, memory):
@@ -386,13 +387,13 @@ def test_images_are_held_out_by_the_seed(monkeypatch, folder):
     x, labels = np.zeros((4000, 28, 28), np.uint8), (np.arange(4000) % 10).astype(np.uint8)
     x[:, 0, 0], x[:, 27, 27] = np.arange(4000) % 251, np.arange(4000) // 251
     asked = []
-    monkeypatch.setattr(images, "read", lambda source, folder: asked.append((source, folder)) or dict(zip(
-        images.NAMES, (file(x), file(labels), file(x[:7]), file(labels[:7])))))
-    parts = images.load_images(images.MNIST, [3, 4], folder)
+    monkeypatch.setattr(mnist, "read", lambda source, folder: asked.append((source, folder)) or dict(zip(
+        mnist.NAMES, (file(x), file(labels), file(x[:7]), file(labels[:7])))))
+    parts = mnist.load_images(mnist.MNIST, [3, 4], folder)
     order = np.random.default_rng([3, 4]).permutation(4000)
     number = {name: x[:, 0].astype(int) + 251 * x[:, -1].astype(int) for name, (x, _) in parts.items()}
     assert number["validation"].tolist() == order[:3000].tolist() and number["train"].tolist() == order[3000:].tolist()
-    assert number["test"].tolist() == list(range(7)) and asked == [(images.MNIST, folder)]
+    assert number["test"].tolist() == list(range(7)) and asked == [(mnist.MNIST, folder)]
     assert all(np.array_equal(labels, number[name] % 10) for name, (_, labels) in parts.items())
 
 
@@ -404,9 +405,9 @@ def test_where_data_is_looked_for(tmp_path, monkeypatch):
     (tmp_path / "cache/minindrnn/fake/one").write_bytes(b"contents")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("MININDRNN_DATA", str(tmp_path / "variable"))
-    assert files.read(source) == {"one": b"contents"}
+    assert download.read(source) == {"one": b"contents"}
     with pytest.raises(DataError, match="expected a folder with one"):
-        files.read(source, tmp_path / "named")
+        download.read(source, tmp_path / "named")
 
 
 def test_recordings_are_those_of_the_file(monkeypatch):

@@ -3,9 +3,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minindrnn import SGD, Adam, Chain, IndRNN, Linear, StackedIndRNN, mean_squared_error
-from minindrnn.layer import Parameter, leaves
-from minindrnn.optim import clip_norm, clip_values
-from minindrnn.training import train_step
+from minindrnn.core.layer import Parameter, leaves
+from minindrnn.training.optim import clip_norm, clip_values
+from minindrnn.training.step import train_step
 
 
 def tree(dtype=np.float64):

@@ -1,5 +1,6 @@
 """The package as a whole: what imports what, what an import costs, what an installed copy holds."""
 import ast
+import graphlib
 import importlib
 import inspect
 import os
@@ -12,78 +13,80 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-LEVELS = [
-    {"shapes", "compiled", "arrays", "peers", "starters", "console", "timing"},
-    {"exponential", "layer"},
-    {"activations"},
-    {"memory", "linear", "recurrence", "batchnorm", "layernorm", "dropout", "embedding", "differences", "losses", "blocks",
-     "bidirectional"},
-    {"indrnn", "rnn", "languagemodel"},
-    {"lstm", "gru"},
-    {"stacked", "residual", "dense"},
-    {"optim", "schedules", "population", "checkpoint", "data"},
-    {"training", "dynamic", "gradcheck", "questions"},
-    {"run", "architectures", "gradientflow", "problems", "bench", "exercises"},
-    {"recipe", "report"},
-    {"classification", "characters"},
-    {"recognition"},
-    {"experiments"},
-    {"readback", "arguments"},
-    {"__init__"},
-    {"gpu"},
-    {"__main__"},
-]
-GPU = [                          # which may import all of the above but the command line
-    {"device", "compiler"},
-    {"recurrence"},
-    {"sums", "blocks"},
-    {"linear", "batchnorm", "dropout", "losses", "optim", "memory"},
-    {"indrnn"},
-    {"training"},
-    {"bench", "report"},
-    {"__main__"},
-]
+SUBJECT = {"core", "ops", "networks"}
+ROOMS = {                        # room: those that it may import from, besides itself
+    "core": set(),
+    "ops": {"core"},
+    "networks": {"core", "ops"},
+    "training": {"core", "ops"},
+    "data": {"core"},
+    "tasks": SUBJECT | {"training", "data"},
+    "checks": SUBJECT,
+    "exercises": SUBJECT,
+    "bench": SUBJECT | {"training", "data"},
+    "cli": SUBJECT | {"training", "data", "tasks", "checks", "exercises", "bench"},
+}
+NO_TWINS = {"device", "scalars", "padding", "reduce", "compiler", "twin", "estimate", "bench", "__init__", "__main__"}
 
 
-def imports(path):
-    """(module of ours, names imported) for every import in the file."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(path, anywhere=True):
+    """The modules of ours, dotted below minindrnn, that a file imports: all of them, or those that it imports itself when
+    it is imported."""
+    tree = ast.parse(path.read_text())
+    *package, _ = path.relative_to(ROOT / "minindrnn" if ROOT / "minindrnn" in path.parents else ROOT).with_suffix("").parts
+    for node in ast.walk(tree) if anywhere else tree.body:
         if isinstance(node, ast.ImportFrom) and node.level:
-            yield from ([node.module.split(".")[0]] if node.module else [alias.name for alias in node.names])
+            base = ".".join(package[:len(package) - node.level + 1] + ([node.module] if node.module else []))
+            for alias in node.names:
+                inner = f"{base}.{alias.name}" if base else alias.name
+                yield inner if (ROOT / "minindrnn" / f"{inner.replace('.', '/')}.py").exists() else base
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
             assert not any(name.startswith("minindrnn") for name in names), f"{path.name}: write relative imports"
 
 
+def files(room):
+    return sorted((ROOT / "minindrnn" / room).glob("*.py"))
+
+
 def test_imports_run_one_way():
-    rank = {name: i for i, level in enumerate(LEVELS) for name in level}
-    files = sorted((ROOT / "minindrnn").glob("*.py"))
-    assert {path.stem for path in files} | {"data", "gpu"} == set(rank)
-    for path in files:
-        for name in imports(path):
-            assert rank[name] < rank[path.stem], f"{path.name} imports {name}, which stands above or beside it"
-        assert not any(getattr(node, "module", "") and node.module.startswith("gpu") for node in ast.parse(path.read_text()).body), \
-            f"{path.name}: import gpu where it is asked for"
-    training = {name for file in ("training", "run") for name in imports(ROOT / f"minindrnn/{file}.py")}
-    assert not training & {"indrnn", "stacked", "linear", "recurrence"}, "training knows only what a layer is"
+    assert {path.parent.name for path in (ROOT / "minindrnn").glob("*/__init__.py")} == set(ROOMS)
+    assert {path.name for path in files("")} == {"__init__.py", "__main__.py"}
+    for room, others in ROOMS.items():
+        for path in files(room):
+            for module in imports(path):
+                there = module.split(".")[0]
+                assert there in others | {room} or there == "gpu", f"{room}/{path.name} imports {module}"
+    assert not {module.split(".")[0] for module in imports(ROOT / "minindrnn/__init__.py")} & {"cli", "bench", "tasks"}
 
 
-def test_imports_of_the_gpu_run_one_way():
-    rank = {name: i for i, level in enumerate(GPU) for name in level} | {"__init__": len(GPU)}
-    files = sorted((ROOT / "gpu").glob("*.py"))
-    assert {path.stem for path in files} == set(rank)
-    for path in files:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                for name in [node.module] if node.module else [alias.name for alias in node.names]:
-                    assert rank[name] < rank[path.stem], f"gpu/{path.name} imports {name}, which stands above or beside it"
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_circle_in_a_room_and_no_gpu_before_it_is_asked_for(room):
+    graph = {}
+    for path in files(room):
+        graph[f"{room}.{path.stem}"] = {module for module in imports(path) if module.split(".")[0] == room}
+        assert not [module for module in imports(path, anywhere=False) if module.startswith("gpu")], path.name
+    graphlib.TopologicalSorter(graph).prepare()
 
 
-def test_every_file_says_in_its_first_line_what_it_is_for():
-    """Which takes the place of a map of files: `head -1 minindrnn/*.py`."""
-    for path in sorted(path for folder in ("minindrnn", "gpu") for path in (ROOT / folder).rglob("*.py")):
-        first = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
-        assert len(first.split()) >= 3, f"{path.relative_to(ROOT)}: the first line of its docstring is {first!r}"
+def test_the_gpu_is_a_twin():
+    """A file there has the name of the one file whose twin it is, or is on a short list; and it imports no circle."""
+    stems = {path.stem for room in ("ops", "networks", "training") for path in files(room)}
+    graph = {}
+    for path in sorted((ROOT / "gpu").glob("*.py")):
+        assert path.stem in stems | NO_TWINS, f"gpu/{path.name} is the twin of no file"
+        graph[path.stem] = {name for node in ast.walk(ast.parse(path.read_text()))
+                            if isinstance(node, ast.ImportFrom) and node.level
+                            for name in ([node.module] if node.module else [alias.name for alias in node.names])}
+    assert NO_TWINS <= graph.keys()
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_each_room_has_a_sign_that_names_its_files():
+    for room in ROOMS:
+        sign = ast.get_docstring(ast.parse((ROOT / "minindrnn" / room / "__init__.py").read_text()))
+        for path in files(room):
+            assert path.stem == "__init__" or re.search(rf"\b{path.stem}\b", sign), f"{room}/__init__.py: no {path.stem}"
 
 
 def run(program, folder, python=sys.executable, **environment):
@@ -101,11 +104,14 @@ def test_importing_compiles_nothing_and_needs_no_cuda(tmp_path):
               "event.register('numba:compile', Listener())\n"
               "import minindrnn\n"
               "print(len(seen), 'numba.cuda' in sys.modules, 'matplotlib' in sys.modules, 'minindrnn.gpu' in sys.modules)\n"
-              "import minindrnn.gpu.training\n"
+              "import minindrnn.gpu.twin\n"
               "print(len(seen))", tmp_path)
     assert out.split() == ["0", "False", "False", "False", "0"]
 
 
+# Names that stand for no operation on arrays of a shape.
+PLAIN = {'GradientError', 'Layer', 'Parameter', 'Problem', 'clip_norm', 'clip_values', 'half_life', 'kaiming', 'largest', 'leaves',
+         'normal', 'penalty', 'project', 'scaled', 'smallest', 'train_step'}
 STATED = {"shapes": r"\((\d )?([A-Z]|inputs)(, (\d )?[A-Za-z]+)*,?\)", "dtype": "float(32|64)|dtype", "errors": r"\w+Error",
           "source": "Source: .|Source of|arXiv"}
 
@@ -123,6 +129,8 @@ def test_public_names_state_shapes_dtypes_errors_and_source(package):
     module = importlib.import_module(package)
     for name in module.__all__:
         assert len(inspect.getdoc(getattr(module, name)).split()) >= 5, name
+        if name in PLAIN:
+            continue
         page = _page(module, name)
         missing = [what for what, said in STATED.items() if not re.search(said, page)]
         assert not missing, f"{name} does not state its {' and '.join(missing)}"
@@ -136,8 +144,10 @@ def test_a_wheel_works_from_another_folder(tmp_path):
     wheel, = tmp_path.glob("minindrnn-*.whl")
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path / "site", wheel], check=True)
     (tmp_path / "elsewhere").mkdir()
-    out = run("import minindrnn, minindrnn.gpu\n"
+    out = run("import importlib, pkgutil, minindrnn, minindrnn.gpu\n"
               "from minindrnn.data.digits import load_digits\n"
+              "for module in pkgutil.walk_packages(minindrnn.__path__, 'minindrnn.'):\n"
+              "    module.name.endswith('__main__') or importlib.import_module(module.name)\n"
               "print(minindrnn.__file__); print(minindrnn.gpu.__file__); print(load_digits()['train'][0].shape)",
               tmp_path / "elsewhere", PYTHONPATH=str(tmp_path / "site"))
     core, gpu, shape = out.splitlines()

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from minindrnn import Dropout, IndRNN, LanguageModel, Unit
-from minindrnn.__main__ import main
-from minindrnn.architectures import ARCHITECTURES, build
-from minindrnn.batchnorm import BatchNorm
-from minindrnn.experiments import EXPERIMENTS, settings
-from minindrnn.schedules import Plateau
+from minindrnn.cli.commands import main
+from minindrnn.networks.papers import ARCHITECTURES, build
+from minindrnn.ops.batchnorm import BatchNorm
+from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.training.schedules import Plateau
 
 # ---------------------------------------------------------------------------------------------------------
 # Settings: (what all models of a task have in common, {model: the rest}).
@@ -148,7 +148,7 @@ def test_a_plateau_that_is_asked_for(task, metric, sign, factor, tmp_path):
     (["--model", "plain"], {}), (["--model", "dense", "--layers", "2,1"], dict(model="dense", layers=[2, 1])), (["--steps", "2"], dict(steps=2))])
 def test_every_word_of_the_command_reaches_the_run(words, changes, tmp_path, monkeypatch):
     """The run starts, and is told apart from the same one without the word by its config and nothing else."""
-    monkeypatch.setattr("minindrnn.__main__.finished", lambda *_: None)                 # as after Ctrl-C
+    monkeypatch.setattr("minindrnn.cli.commands.finished", lambda *_: None)                 # as after Ctrl-C
     usual = {"--layers": "1", "--hidden": "4", "--steps": "1", "--batch": "2"}
     usual = [word for option, value in usual.items() if option not in words for word in (option, value)]
     assert main(["train", "digits", "--rows", *usual, *words, "--out", str(tmp_path / "run")]) == 130

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from minindrnn.arguments import parser
+from minindrnn.cli.parser import parser
 
 ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", ROOT / "tutorials/results/README.md"]
@@ -47,7 +47,7 @@ def test_every_link_leads_somewhere(path):
     for link in re.findall(r"\]\((?!https:)([^)]+)\)", path.read_text()):
         name, _, anchor = link.partition("#")
         target = (path.parent / name).resolve() if name else path
-        assert target.is_file() and target.is_relative_to(ROOT), link
+        assert target.exists() and target.is_relative_to(ROOT), link
         if anchor:
             heads = re.findall(r"^#+ (.+)$", target.read_text(), re.M)
             assert anchor in [re.sub(r"[^\w\s-]", "", head.lower()).replace(" ", "-") for head in heads], link

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import recurrences
 
 from minindrnn import indrnn_backward, indrnn_forward
-from minindrnn.activations import KIND
-from minindrnn.recurrence import BLOCK, TERMS
+from minindrnn.ops.activations import KIND
+from minindrnn.ops.recurrence import BLOCK, TERMS
 
 
 @given(problem=recurrences())

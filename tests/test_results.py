@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minindrnn import checkpoint
-from minindrnn.characters import FIRST
-from minindrnn.classification import TOGETHER
-from minindrnn.experiments import EXPERIMENTS, settings
-from minindrnn.memory import largest, smallest
-from minindrnn.readback import initial, load_run, recurrent_weights
+from minindrnn.cli.finished_run import initial, load_run, recurrent_weights
+from minindrnn.ops.bounds import largest, smallest
+from minindrnn.tasks.characters import FIRST
+from minindrnn.tasks.classification import TOGETHER
+from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.training import checkpoint
 
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("results", ROOT / "tutorials/results.py")

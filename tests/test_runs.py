@@ -9,15 +9,15 @@ import pytest
 from scipy.special import softmax
 from test_command_line import refused
 
-from minindrnn import checkpoint
-from minindrnn.__main__ import main
-from minindrnn.classification import Classification
+from minindrnn.cli.commands import main
+from minindrnn.cli.finished_run import initial, load_run, recurrent_weights
 from minindrnn.data.digits import load_digits
-from minindrnn.data.files import DataError
-from minindrnn.experiments import EXPERIMENTS, Adding, settings
-from minindrnn.readback import initial, load_run, recurrent_weights
-from minindrnn.recipe import SPLIT
-from minindrnn.recognition import Digits, Motion, Own, PermutedMNIST
+from minindrnn.data.download import DataError
+from minindrnn.tasks.classification import Classification
+from minindrnn.tasks.recipe import SPLIT
+from minindrnn.tasks.recognition import Digits, Motion, Own, PermutedMNIST
+from minindrnn.tasks.registry import EXPERIMENTS, Adding, settings
+from minindrnn.training import checkpoint
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
 TINY = ["--hidden", "6", "--layers", "2", "--batch", "8", "--rate", "0.01"]

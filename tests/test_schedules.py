@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from minindrnn.characters import Characters
-from minindrnn.experiments import settings
-from minindrnn.schedules import Plateau, cosine, staircase
+from minindrnn.tasks.characters import Characters
+from minindrnn.tasks.registry import settings
+from minindrnn.training.schedules import Plateau, cosine, staircase
 
 
 def run(schedule, values, weights):

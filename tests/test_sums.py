@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import minindrnn as m
-from minindrnn.layer import Parameter
-from minindrnn.memory import penalty
-from minindrnn.optim import clip_norm
+from minindrnn.core.layer import Parameter
+from minindrnn.ops.bounds import penalty
+from minindrnn.training.optim import clip_norm
 
 MANY = 100_000
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")

@@ -10,17 +10,18 @@ import time
 import numpy as np
 import pytest
 
-from minindrnn import arrays, checkpoint
-from minindrnn.__main__ import main
-from minindrnn.checkpoint import CheckpointError
-from minindrnn.console import Interruption, say_if_slow
-from minindrnn.experiments import EXPERIMENTS, Adding
-from minindrnn.layer import leaves
-from minindrnn.memory import penalty
-from minindrnn.recipe import Settings
-from minindrnn.recognition import Digits
-from minindrnn.run import TrainingError, history
-from minindrnn.training import train_step
+from minindrnn.cli.commands import main
+from minindrnn.core import memory_pool
+from minindrnn.core.interrupt import Interruption, say_if_slow
+from minindrnn.core.layer import leaves
+from minindrnn.ops.bounds import penalty
+from minindrnn.tasks.recipe import Settings
+from minindrnn.tasks.recognition import Digits
+from minindrnn.tasks.registry import EXPERIMENTS, Adding
+from minindrnn.training import checkpoint
+from minindrnn.training.checkpoint import CheckpointError
+from minindrnn.training.run import TrainingError, history
+from minindrnn.training.step import train_step
 
 SMALL = Settings(task="digits-rows", layers=2, hidden=6, steps=45, batch=8, rate=3e-3, seed=1, gamma=2.0, penalty=0.0, length=100)
 
@@ -188,7 +189,7 @@ def test_ctrl_c_counts_after_the_last_step_too(tmp_path, monkeypatch, capsys):
 def test_seconds_go_on_where_they_were(tmp_path, monkeypatch, stop):
     """After a stop, from the last evaluation on."""
     clock = iter(range(1000, 10_000, 7))
-    monkeypatch.setattr("minindrnn.run.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("minindrnn.training.run.time.perf_counter", lambda: next(clock))
     made = run(tmp_path / "run")
     made.start()
     made.batch = interrupting(made.batch, stop)
@@ -328,7 +329,7 @@ def test_a_plateau_run_keeps_to_its_number_of_steps(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads what Linux says about the process")
 def test_neither_memory_nor_files_grow_over_a_thousand_updates(tmp_path, monkeypatch):
     """With other lengths in every update, an evaluation and a checkpoint now and then, and all arrays out of pieces."""
-    monkeypatch.setattr(arrays, "LARGE", 32)
+    monkeypatch.setattr(memory_pool, "LARGE", 32)
     made = run(tmp_path / "run", task="adding", length=8, hidden=3, batch=4, steps=1500, norm="after", dropout=0.1)
     made.every, made.losses, draw, seen = 250, np.zeros(250), made.batch, {}
 

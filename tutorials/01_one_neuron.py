@@ -11,8 +11,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minindrnn import indrnn_forward
-from minindrnn.memory import half_life, largest, smallest
+from minindrnn import half_life, indrnn_forward, largest, smallest
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True})

@@ -18,8 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import sympy
 
-from minindrnn import check, indrnn_backward, indrnn_forward, linear_backward, linear_forward
-from minindrnn.gradcheck import GradientError, Problem
+from minindrnn import GradientError, Problem, check, indrnn_backward, indrnn_forward, linear_backward, linear_forward
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True})

@@ -14,13 +14,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")          # for matrices as sm
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minindrnn import Adam, StackedIndRNN, mean_squared_error
+from minindrnn import (
+    Adam,
+    StackedIndRNN,
+    clip_values,
+    half_life,
+    leaves,
+    mean_squared_error,
+    normal,
+    project,
+    train_step,
+)
+from minindrnn.core.layer import count
 from minindrnn.data.adding import adding_problem
-from minindrnn.layer import count, leaves
-from minindrnn.linear import normal
-from minindrnn.memory import half_life, project
-from minindrnn.optim import clip_values
-from minindrnn.training import train_step
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True})

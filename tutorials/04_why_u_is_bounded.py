@@ -14,13 +14,25 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")          # for matrices as sm
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minindrnn import (LSTM, RNN, Adam, AtLastStep, Chain, IndRNN, Linear, StackedIndRNN, indrnn_backward,
-                       indrnn_forward, mean_squared_error)
+from minindrnn import (
+    LSTM,
+    RNN,
+    Adam,
+    AtLastStep,
+    Chain,
+    IndRNN,
+    Linear,
+    StackedIndRNN,
+    indrnn_backward,
+    indrnn_forward,
+    largest,
+    mean_squared_error,
+    normal,
+    smallest,
+    train_step,
+)
+from minindrnn.checks.gradient_flow import gradient_norms
 from minindrnn.data.adding import adding_problem
-from minindrnn.gradientflow import gradient_norms
-from minindrnn.linear import normal
-from minindrnn.memory import largest, smallest
-from minindrnn.training import train_step
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True})

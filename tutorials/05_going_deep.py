@@ -16,14 +16,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from minindrnn import (Adam, AtLastStep, Chain, Concatenate, IndRNN, Linear, Residual, StackedIndRNN, Unit,
-                       batchnorm_backward, batchnorm_forward, check, cross_entropy)
+from minindrnn import (
+    Adam,
+    AtLastStep,
+    Chain,
+    Concatenate,
+    IndRNN,
+    Linear,
+    Problem,
+    Residual,
+    StackedIndRNN,
+    Unit,
+    batchnorm_backward,
+    batchnorm_forward,
+    check,
+    cross_entropy,
+    leaves,
+    scaled,
+    train_step,
+)
+from minindrnn.checks.gradient_flow import deep_networks, gradient_norms
 from minindrnn.data.digits import load_digits
-from minindrnn.gradcheck import Problem
-from minindrnn.gradientflow import deep_networks, gradient_norms
-from minindrnn.layer import leaves
-from minindrnn.linear import scaled
-from minindrnn.training import train_step
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True})

@@ -43,8 +43,9 @@ import minindrnn
 import minindrnn.gpu
 from minindrnn import indrnn_backward, indrnn_forward
 from minindrnn.gpu import compiler
-from minindrnn.gpu.recurrence import AHEAD, OBVIOUS, TUNED, ZERO
-from minindrnn.gpu.report import GPUS, LATENCY, SHAPES
+from minindrnn.gpu.estimate import GPUS, LATENCY, SHAPES
+from minindrnn.gpu.recurrence import AHEAD, OBVIOUS, TUNED
+from minindrnn.gpu.scalars import ZERO
 
 ROOT = Path(minindrnn.__file__).parent.parent
 sys.path += [str(ROOT / "tests/gpu"), str(ROOT / "tutorials/ptx")]

@@ -15,13 +15,28 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import erf
 
-from minindrnn import LSTM, SGD, Adam, BatchNorm, Bidirectional, IndRNN, StackedIndRNN, check, indrnn_forward
-from minindrnn import mean_squared_error
-from minindrnn.exercises import ExerciseError, check_exercise
-from minindrnn.gradcheck import EPS, TOLERANCE, GradientError, Problem
-from minindrnn.layer import Parameter, leaves
-from minindrnn.memory import largest, project, smallest
-from minindrnn.training import train_step
+from minindrnn import (
+    LSTM,
+    SGD,
+    Adam,
+    BatchNorm,
+    Bidirectional,
+    GradientError,
+    IndRNN,
+    Parameter,
+    Problem,
+    StackedIndRNN,
+    check,
+    indrnn_forward,
+    largest,
+    leaves,
+    mean_squared_error,
+    project,
+    smallest,
+    train_step,
+)
+from minindrnn.checks.gradcheck import EPS, TOLERANCE
+from minindrnn.exercises.checker import ExerciseError, check_exercise
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True})

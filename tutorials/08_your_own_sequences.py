@@ -19,11 +19,11 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minindrnn.__main__ import main
+from minindrnn import half_life, largest
+from minindrnn.cli.commands import main
+from minindrnn.cli.finished_run import initial, load_run, recurrent_weights
 from minindrnn.data.digits import load_digits
-from minindrnn.memory import half_life, largest
-from minindrnn.recognition import Own
-from minindrnn.readback import initial, load_run, recurrent_weights
+from minindrnn.tasks.recognition import Own
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "figure.constrained_layout.use": True})

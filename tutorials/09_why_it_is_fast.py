@@ -19,8 +19,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minindrnn
-from minindrnn import bench, indrnn_backward, indrnn_forward, linear_forward, recurrence, timing
-from minindrnn.activations import IDENTITY
+from minindrnn import indrnn_backward, indrnn_forward, linear_forward
+from minindrnn.bench import sections, timing
+from minindrnn.ops import recurrence
+from minindrnn.ops.activations import IDENTITY
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True,
@@ -111,7 +113,7 @@ for name, flops, moved in (("forward", forward_flops, 8), ("backward", backward_
     share = measured[f"T, B, N = 5000, 50, 128, float32, {name}"] / 100
     points[f"recurrence, {name}"] = flops / moved, share * streams * flops / moved
 for name in ("6 layers of 128", "1 layer of 512", "1 layer of 2000"):
-    T, B, M, N, layers, _ = bench.STEPS[name]
+    T, B, M, N, layers, _ = sections.STEPS[name]
     seconds = measured[f"{name}: step"] / measured[f"{name}: over its products"] / 1e3
     flops = 3 * 2 * T * B * (M * N + (layers - 1) * N * N)       # forward, dW, dx
     points[f"products, N = {N}"] = product_intensity(T * B, N, N), flops / seconds / 1e9
@@ -147,7 +149,7 @@ for name, (intensity, rate) in points.items():
 # that takes no longer than the plain loop. It may be more, as the loop is plain and not the best there could be.
 
 # %%
-sizes = [size for size in bench.SIZES if size[3] == "float32"]
+sizes = [size for size in sections.SIZES if size[3] == "float32"]
 figure, axes = plt.subplots(figsize=(8, 3.6))
 for k, name in enumerate(("forward", "backward")):
     share = [measured[f"T, B, N = {T}, {B}, {N}, {dtype}, {name}"] for T, B, N, dtype in sizes]
@@ -176,7 +178,7 @@ assert max(with_star) < min(without)
 
 # %%
 T, B, N = 100, 32, 128
-seconds = timing.interleaved(bench.recurrence(T, B, N, "float32"), rounds=5)
+seconds = timing.interleaved(sections.recurrence(T, B, N, "float32"), rounds=5)
 rows = [timing.row(name, 1e9 * times / (T * B * N), "ns an element") for name, times in seconds.items()]
 assert {row["what"] for row in rows} == {"two streams", "forward", "three streams", "backward"}
 assert all(row["median"] > 0 for row in rows)
@@ -189,7 +191,7 @@ assert all(row["median"] > 0 for row in rows)
 # layers of different width. The products grow with `N^2`, the passes over arrays with `N`.
 
 # %%
-names = [name for name in bench.STEPS if f"{name}: step" in measured]
+names = [name for name in sections.STEPS if f"{name}: step" in measured]
 over = np.array([measured[f"{name}: over its products"] for name in names])
 figure, axes = plt.subplots(figsize=(8, 2.8))
 axes.barh(names, 100 / over, label="matrix products")

@@ -10,7 +10,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-from minindrnn.checkpoint import replacing
+from minindrnn.core.atomic_file import replacing
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"          # sums in one order, whatever the machine
 HERE = Path(__file__).resolve().parent

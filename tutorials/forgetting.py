@@ -4,8 +4,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from minindrnn import indrnn_forward
-from minindrnn.memory import half_life
+from minindrnn import half_life, indrnn_forward
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -22,11 +22,11 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from minindrnn import checkpoint
-from minindrnn.bench import STEPS
+from minindrnn.bench.sections import STEPS
+from minindrnn.cli.plots import draw_adding as draw_figure
 from minindrnn.gpu.bench import COPIED
-from minindrnn.report import draw_adding as draw_figure
-from minindrnn.run import history
+from minindrnn.training import checkpoint
+from minindrnn.training.run import history
 
 RESULTS = Path(__file__).parent / "results"
 READMES = (RESULTS / "README.md", RESULTS.parent.parent / "README.md")

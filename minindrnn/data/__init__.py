@@ -1,1 +1,8 @@
-"""Tasks' data as plain arrays: see each function for their order. Nothing is downloaded at import."""
+"""Data sets, as plain arrays.
+
+    adding, digits, mnist, motion, text   one data set each
+    user_file                             sequences of one's own
+    download                              files that are found or fetched, and known by their hash
+
+Data imports from `core`.
+"""

@@ -7,7 +7,7 @@ Source: Li et al., arXiv 1803.04831, section 5.1.
 """
 import numpy as np
 
-from ..shapes import expect_count, expect_generator
+from ..core.expect import expect_count, expect_generator
 
 
 def adding_problem(T, B, rng, dtype=np.float32):

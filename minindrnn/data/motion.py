@@ -2,7 +2,7 @@
 
 Acceleration and rotation along three axes each, at 50 Hz, 19 to 52 seconds of some 20 repetitions. The parts are split
 by person: what is tested is people whose motion was never seen, the cross-subject protocol. Source: Burns et al.,
-arXiv 1802.01489; the recordings come with the package seglearn (BSD 3-clause) and are not in this one: see `files`.
+arXiv 1802.01489; the recordings come with the package seglearn (BSD 3-clause) and are not in this one: see `download`.
 """
 import io
 import pickle
@@ -10,8 +10,8 @@ import struct
 
 import numpy as np
 
-from .files import DataError, Source, read
-from .own import padded
+from .download import DataError, Source, read
+from .user_file import padded
 
 EXERCISES = ("pendulum", "abduction", "forward elevation", "internal rotation", "external rotation",
              "trapezius extension", "upright row")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..console import tell
-from .files import DataError
+from ..core.interrupt import tell
+from .download import DataError
 
 SHARES = (0.90, 0.95)
 ENDINGS = {"train": "train", "validation": "valid", "test": "test"}

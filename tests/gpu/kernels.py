@@ -22,9 +22,9 @@ import ptx
 from numba import cuda, typeof
 
 import minindrnn.gpu
-from minindrnn.activations import KIND
 from minindrnn.gpu import compiler
 from minindrnn.gpu.recurrence import AHEAD
+from minindrnn.ops.activations import KIND
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -73,7 +73,7 @@ KERNELS = [
     named("recurrence", "over_sequences", "f2 f1", "du"),
     # 16 sums and 8 factors in registers, in float64 two of them each: two blocks of 256 share a processor.
     *(typed("linear", "PRODUCT", "f1 f1 f1 f1 i i i i", "C", layout, registers=(96, 96)) for layout in ("NT", "NN", "TN")),
-    typed("sums", "SUM", "f1 i f1", "part"),
+    typed("reduce", "SUM", "f1 i f1", "part"),
     typed("batchnorm", "POWERS", "f1 f1 f1 f1 i1 f1", "part"),
     typed("batchnorm", "PRODUCTS", "f1 f1 f1 f1 i1 f1", "part"),
     named("batchnorm", "average", "f1 f1 f f1", "mean"),
@@ -84,15 +84,15 @@ KERNELS = [
     named("batchnorm", "move", "f1 f1 f f f1 f1", ""),
     named("dropout", "keep", "u u f f1", "mask"),
     named("dropout", "multiply", "f1 f1 f1", "y"),
-    named("blocks", "plus", "f1 i f1 i i1 f1", "z"),
-    named("blocks", "join", "f1 f1 i i i1 f1", "z"),
-    named("blocks", "second", "f1 i i i1 f1", "y"),
-    named("blocks", "pick", "f1 i i1 f1", "y"),
-    named("blocks", "place", "f1 i i1 f1", "x"),
+    named("combinators", "plus", "f1 i f1 i i1 f1", "z"),
+    named("combinators", "join", "f1 f1 i i i1 f1", "z"),
+    named("padding", "second", "f1 i i i1 f1", "y"),
+    named("combinators", "pick", "f1 i i1 f1", "y"),
+    named("combinators", "place", "f1 i i1 f1", "x"),
     named("losses", "squares", "f1 f1 f f1 f1", "terms dy"),
     named("losses", "log_sums", "f1 i1 f f1 f1", "terms dy"),
-    named("memory", "squares", "f1 f f1", "square"),
-    named("memory", "pull", "f1 f f f1 f1 f1", ""),
+    named("bounds", "squares", "f1 f f1", "square"),
+    named("bounds", "pull", "f1 f f f1 f1 f1", ""),
     named("optim", "adam", "f1 f1 f1 f1 f f f f f f f f", ""),
     named("bench", "two_streams", "f1 f1", "y"),
     named("bench", "three_streams", "f1 f1 f1", "z"),

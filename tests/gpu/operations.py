@@ -16,10 +16,10 @@ from numba import config, cuda
 
 import minindrnn
 import minindrnn.gpu
-from minindrnn.dropout import dropout_backward, dropout_forward
-from minindrnn.layer import leaves
-from minindrnn.memory import penalty
-from minindrnn.training import train_step
+from minindrnn.core.layer import leaves
+from minindrnn.ops.bounds import penalty
+from minindrnn.ops.dropout import dropout_backward, dropout_forward
+from minindrnn.training.step import train_step
 
 # T, B, M, N, lengths: what leaves something over at every border; the large ones are several tiles and groups of rows.
 SIZES = [(1, 1, 1, 1, None), (3, 5, 7, 9, [3, 1, 2, 3, 3]), (5, 4, 2, 3, None)]
@@ -88,11 +88,11 @@ def losses(dtype):
         yield "loss", loss_, np.array([loss], dtype)
 
 
-def memory(dtype):
+def bounds(dtype):
     u = np.array([0.5, 1.5, -2.0, -0.9, np.nextafter(dtype.type(1), dtype.type(2))], dtype)
     for bound in (1.0, 3.0):
         (start, loss_), (gradient, du_) = arrays(np.random.default_rng(0), dtype, (1,), (5,))
-        module("memory").penalty(cuda.to_device(u), bound, 0.1, loss_, du_)
+        module("bounds").penalty(cuda.to_device(u), bound, 0.1, loss_, du_)
         loss, du = penalty(u, bound)
         yield "loss", loss_, (start + 0.1 * loss).astype(dtype)
         yield "du", du_, (gradient + 0.1 * du).astype(dtype)
@@ -114,7 +114,7 @@ def steps(dtype):
         for network in networks:                               # somewhere else than where it starts
             for _, parameter in leaves(network.parameters):
                 parameter.value += 0.3 * np.random.default_rng(2).normal(size=parameter.value.shape).astype(dtype)
-        twin, rng = module("training").Twin(networks[1], loss, optimisers[1]), np.random.default_rng(3)
+        twin, rng = module("twin").Twin(networks[1], loss, optimisers[1]), np.random.default_rng(3)
         for k in range(2):
             x, labels = rng.normal(size=(4, 3, 2)).astype(dtype), rng.integers(0, 3, 3)
             target = rng.normal(size=(3, 3)).astype(dtype) if "penalty" in how else labels
@@ -134,7 +134,7 @@ def steps(dtype):
             yield "y", twin.forward(x)[0], networks[0].forward(x)[0]
 
 
-OPERATIONS = {"linear": linear, "batchnorm": batchnorm, "dropout": dropout, "losses": losses, "memory": memory,
+OPERATIONS = {"linear": linear, "batchnorm": batchnorm, "dropout": dropout, "losses": losses, "bounds": bounds,
               "steps": steps}
 
 
@@ -191,7 +191,7 @@ def broken(name, old, new):
     sys.meta_path.insert(0, finder)
     try:
         importlib.import_module("minindrnn.gpu")
-        importlib.import_module("minindrnn.gpu.training")
+        importlib.import_module("minindrnn.gpu.twin")
         importlib.import_module("minindrnn.gpu.bench")
     finally:
         sys.meta_path.remove(finder)

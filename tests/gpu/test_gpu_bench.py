@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from minindrnn.__main__ import main
+from minindrnn.cli.commands import main
 
 SIMULATED = """
 import sys
 import simulator
-from minindrnn import timing
-from minindrnn.__main__ import main
+from minindrnn.bench import timing
+from minindrnn.cli.commands import main
 from minindrnn.gpu import bench as device
 
 simulator.make_small("minindrnn.gpu")

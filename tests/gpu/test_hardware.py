@@ -63,6 +63,6 @@ def test_the_function_for_pytorch_has_the_right_gradient():
     torch = pytest.importorskip("torch")
     function = operations.recurrence_of_pytorch()
     a, u, h0, _ = drawn(np.float64, T=4, B=2, N=3)
-    for activation in minindrnn.activations.KIND:
+    for activation in minindrnn.ops.activations.KIND:
         inputs = [torch.from_numpy(array).cuda().requires_grad_() for array in (a, u, h0)]
         assert torch.autograd.gradcheck(lambda *x: function.apply(*x, activation), inputs)

@@ -9,8 +9,8 @@ import pytest
 
 from minindrnn.gpu import compiler
 from minindrnn.gpu.__main__ import main
+from minindrnn.gpu.estimate import GPUS, SHAPES, WARP, Figures, bounds, resident_blocks, tuned
 from minindrnn.gpu.recurrence import AHEAD, threads_of_a_block
-from minindrnn.gpu.report import GPUS, SHAPES, WARP, Figures, bounds, resident_blocks, tuned
 
 A100, H100 = GPUS
 

@@ -16,11 +16,11 @@ import pytest
 
 import minindrnn
 from minindrnn import Adam, AtLastStep, BatchNorm, Chain, Concatenate, Dropout, IndRNN, Linear, Residual, Unit
-from minindrnn.layer import leaves
-from minindrnn.memory import penalty, project
-from minindrnn.optim import clip_values
-from minindrnn.run import arrays_of
-from minindrnn.training import train_step
+from minindrnn.core.layer import leaves
+from minindrnn.ops.bounds import penalty, project
+from minindrnn.training.optim import clip_values
+from minindrnn.training.run import arrays_of
+from minindrnn.training.step import train_step
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 FLOATS = (np.float32, np.float64)
@@ -140,10 +140,10 @@ def check_layer(gpu, name, dtype, T, B, lengths=None, statistics="batch", spoilt
 
 def check_digits(gpu):
     """Sums of thirty thousand terms, and a variance far from zero, in float32."""
-    for module in (gpu.sums, gpu.batchnorm):
+    for module in (gpu.reduce, gpu.batchnorm):
         module.WIDTH, module.ROWS = 1, 10_000
     x = np.full(30_000, 0.1, np.float32)
-    assert gpu.sums.sums(cuda.to_device(x), 1).copy_to_host()[0] == pytest.approx(3e4 * float(x[0]), rel=1e-7)
+    assert gpu.reduce.sums(cuda.to_device(x), 1).copy_to_host()[0] == pytest.approx(3e4 * float(x[0]), rel=1e-7)
     x = np.random.default_rng(0).normal(1000, 1, (5_000, 1, 1)).astype(np.float32)
     x[0] = 0                                           # far from the mean
     one, zero = (cuda.to_device(np.full(1, value, np.float32)) for value in (1, 0))
@@ -203,7 +203,7 @@ def check_product(gpu, dtype):
 def check_masks(gpu):
     """The same bits as on the CPU, of any generator, and for any size."""
     for seed, shape, p, dtype in ((0, (1, 1), 0.5, np.float32), (1, (3, 7), 0.3, np.float64), (2, (8, 4), 0.9, np.float32)):
-        wanted = minindrnn.dropout.draw(shape, p, np.random.default_rng(seed), np.dtype(dtype))
+        wanted = minindrnn.ops.dropout.draw(shape, p, np.random.default_rng(seed), np.dtype(dtype))
         got = gpu.dropout.draw(shape, p, np.random.default_rng(seed), np.dtype(dtype)).copy_to_host()
         assert got.dtype == dtype and got.tobytes() == wanted.tobytes()
 
@@ -235,7 +235,7 @@ def check_adam(gpu, dtype):
     other = layers(dtype)["indrnn, after"]
     settings = dict(beta1=0.8, beta2=0.9, epsilon=0.1, decay=0.1)
     optimiser = Adam(layer.parameters, **settings)
-    twin = gpu.training.Twin(Chain([other]), minindrnn.mean_squared_error, Adam([other.parameters], **settings))
+    twin = gpu.twin.Twin(Chain([other]), minindrnn.mean_squared_error, Adam([other.parameters], **settings))
     for step in range(3):
         grads = {name: (40 * rng.normal(size=p.value.shape)).astype(dtype) for name, p in layer.parameters.items()}
         if step == 2:
@@ -254,7 +254,7 @@ def check_penalty(gpu, dtype):
     u = np.array([0.5, 1.25, -2.0, -0.9, 1.0], dtype)
     for bound in (1.0, 3.0):
         loss, du = cuda.to_device(np.array([2.0], dtype)), cuda.to_device(np.full(5, 0.25, dtype))
-        gpu.memory.penalty(cuda.to_device(u), bound, 0.5, loss, du)
+        gpu.bounds.penalty(cuda.to_device(u), bound, 0.5, loss, du)
         value, slope = penalty(u, bound)
         close(loss, np.array([2 + 0.5 * value], dtype))
         close(du, 0.25 + dtype(0.5) * slope)
@@ -271,7 +271,7 @@ def check_network(gpu, kind, dtype, loss=minindrnn.cross_entropy, lengths=None, 
     """What a network answers, losses of some updates, read when all are done, and all that was learned, beside the CPU."""
     mine, other = network(kind, dtype, **options), network(kind, dtype, **options)
     optimisers = [Adam(net.parameters, decay=1e-2) for net in (mine, other)]
-    twin = gpu.training.Twin(other, loss, optimisers[1])
+    twin = gpu.twin.Twin(other, loss, optimisers[1])
     rng, losses = np.random.default_rng(5), []
     for step in range(steps):
         x = rng.normal(size=(5, 3, 2)).astype(dtype)
@@ -308,7 +308,7 @@ def check_resumed(gpu):
     """Another network, optimiser and twin, made before, take over from the first after two updates, as a resumed run does."""
     mine, first, second = networks = [network("stacked", np.float64, norm="after", dropout=0.2) for _ in range(3)]
     optimisers = [Adam(net.parameters) for net in networks]
-    twins = [gpu.training.Twin(net, minindrnn.cross_entropy, optimiser) for net, optimiser in zip(networks, optimisers)]
+    twins = [gpu.twin.Twin(net, minindrnn.cross_entropy, optimiser) for net, optimiser in zip(networks, optimisers)]
     rng = np.random.default_rng(5)
     for step in range(4):
         x, target = rng.normal(size=(5, 3, 2)), rng.integers(0, 3, 3)
@@ -362,7 +362,7 @@ def test_tiles_and_blocks_of_full_size(monkeypatch):
     x, W, b = (rng.normal(size=shape).astype(np.float32) for shape in ((65, 1, 2), (3, 2), (3,)))
     close(gpu.linear.linear_forward(*map(cuda.to_device, (x, W, b)))[0], minindrnn.linear_forward(x, W, b)[0])
     x = rng.normal(size=(257, 33)).astype(np.float32)
-    close(gpu.sums.sums(cuda.to_device(x), 33), x.sum(axis=0, dtype=np.float64).astype(np.float32))
+    close(gpu.reduce.sums(cuda.to_device(x), 33), x.sum(axis=0, dtype=np.float64).astype(np.float32))
 
 
 @simulated
@@ -383,9 +383,9 @@ def test_networks_otherwise(gpu):
 @simulated
 def test_a_step_makes_no_new_arrays_after_the_first(gpu, monkeypatch):
     """Nor does a shorter one, as long as there is a place for its loss."""
-    monkeypatch.setattr(gpu.training, "AHEAD", 3)
+    monkeypatch.setattr(gpu.twin, "AHEAD", 3)
     net, made = network("residual", np.float32, norm="after", dropout=0.2), []
-    twin = gpu.training.Twin(net, minindrnn.cross_entropy, Adam(net.parameters))
+    twin = gpu.twin.Twin(net, minindrnn.cross_entropy, Adam(net.parameters))
     monkeypatch.setattr(cuda, "device_array", lambda shape, *how, **more: made.append(shape) or poisoned(shape, *how))
     x, target, losses, counts = np.ones((10, 3, 2), np.float32), np.array([0, 1, 2]), [], []
     for T in (10, 9, 10):
@@ -403,19 +403,19 @@ def test_a_step_makes_no_new_arrays_after_the_first(gpu, monkeypatch):
     (Unit(2, np.random.default_rng(0), norm="after", norm_layer=minindrnn.LayerNorm), "LayerNorm is there for the CPU only"),
 ])
 def test_a_part_without_a_twin_is_named(gpu, layer, message):
-    with pytest.raises(gpu.training.NoTwin) as caught:
-        gpu.training.Twin(Chain([layer]), minindrnn.cross_entropy, Adam([layer.parameters]))
+    with pytest.raises(gpu.twin.NoTwin) as caught:
+        gpu.twin.Twin(Chain([layer]), minindrnn.cross_entropy, Adam([layer.parameters]))
     assert str(caught.value) == message
-    with pytest.raises(gpu.training.NoTwin, match="the optimiser SGD is there for the CPU only"):
-        gpu.training.Twin(Chain([layer]), minindrnn.cross_entropy, minindrnn.SGD([layer.parameters]))
-    with pytest.raises(gpu.training.NoTwin, match="the loss test_networks is there for the CPU only"):
-        gpu.training.Twin(Chain([layer]), test_networks, Adam([layer.parameters]))
+    with pytest.raises(gpu.twin.NoTwin, match="the optimiser SGD is there for the CPU only"):
+        gpu.twin.Twin(Chain([layer]), minindrnn.cross_entropy, minindrnn.SGD([layer.parameters]))
+    with pytest.raises(gpu.twin.NoTwin, match="the loss test_networks is there for the CPU only"):
+        gpu.twin.Twin(Chain([layer]), test_networks, Adam([layer.parameters]))
 
 
 @simulated
 def test_wrong_input_is_refused_as_on_the_cpu(gpu):
     net = network("stacked", np.float32)
-    twin = gpu.training.Twin(net, minindrnn.cross_entropy, Adam(net.parameters))
+    twin = gpu.twin.Twin(net, minindrnn.cross_entropy, Adam(net.parameters))
     x, target = np.ones((5, 3, 2), np.float32), np.array([0, 1, 2])
     for x, target, how, message in ((x[:, :, :1].copy(), target, {}, "x: expected .T, B, M. = .5, 3, 2., got .5, 3, 1."),
                                     (x.astype(float), target, {}, "x: expected float32 like W, got float64"),
@@ -444,8 +444,8 @@ def on_device(*shape, dtype=np.float64):
     (lambda gpu: gpu.losses.mean_squared_error(on_device(2, 2, 3), np.ones((2, 2)), on_device(1)), "y: expected 2 axes (B, K), got shape (2, 2, 3)"),
     (lambda gpu: gpu.losses.mean_squared_error(on_device(2, 2), np.ones((2, 2)), on_device(1, dtype=np.float32)), "loss: expected float64 like y, got float32"),
     (lambda gpu: gpu.losses.cross_entropy(on_device(2), np.array([0, 1]), on_device(1)), "y: expected 2 axes (B, K), got shape (2,)"),
-    (lambda gpu: gpu.memory.penalty(on_device(3), 1.0, 0.1, on_device(1), on_device(2)), "du: expected (N,) = (3,), got (2,)"),
-    (lambda gpu: gpu.memory.penalty(on_device(3), None, 0.1, on_device(1), on_device(3)), "bound: expected a number, got None"),
+    (lambda gpu: gpu.bounds.penalty(on_device(3), 1.0, 0.1, on_device(1), on_device(2)), "du: expected (N,) = (3,), got (2,)"),
+    (lambda gpu: gpu.bounds.penalty(on_device(3), None, 0.1, on_device(1), on_device(3)), "bound: expected a number, got None"),
 ])
 def test_what_does_not_fit_reaches_no_kernel(gpu, call, message):
     with pytest.raises((ValueError, TypeError)) as caught:
@@ -496,9 +496,9 @@ def test_population_statistics_are_those_of_the_cpu(gpu):
 def test_an_optimiser_that_does_not_fit_has_no_twin(gpu):
     net = network("stacked", np.float64)
     for parameters in ([{}, *net.parameters[1:]], network("stacked", np.float64).parameters):
-        with pytest.raises(gpu.training.NoTwin, match="an optimiser of some of the network's parameters is there for the CPU only"):
-            gpu.training.Twin(net, minindrnn.cross_entropy, Adam(parameters))
-    adam = gpu.training.Twin(net, minindrnn.cross_entropy, Adam(net.parameters)).optimiser
+        with pytest.raises(gpu.twin.NoTwin, match="an optimiser of some of the network's parameters is there for the CPU only"):
+            gpu.twin.Twin(net, minindrnn.cross_entropy, Adam(parameters))
+    adam = gpu.twin.Twin(net, minindrnn.cross_entropy, Adam(net.parameters)).optimiser
     grads = [{name: on_device(*p.value.shape) for name, p in layer.items()} for layer in net.parameters]
     for changes, message in (({"u": on_device(2)}, r"gradient of 1.u: expected \(3,\) like 1.u, got \(2,\)"),
                              ({"u": on_device(3, dtype=np.float32)}, "gradient of 1.u: expected float64 like 1.u, got float32")):
@@ -528,9 +528,9 @@ COMMON = ["--hidden", "3", "--layers", "1", "--batch", "3", "--rate", "0.01", "-
 @pytest.fixture
 def few(monkeypatch):
     """The adding problem is evaluated on a few sequences: the simulator takes its time."""
-    from minindrnn import experiments
-    many = experiments.adding_problem
-    monkeypatch.setattr(experiments, "adding_problem", lambda T, B, rng: many(T, min(B, 7), rng))
+    from minindrnn.tasks import registry
+    many = registry.adding_problem
+    monkeypatch.setattr(registry, "adding_problem", lambda T, B, rng: many(T, min(B, 7), rng))
 
 
 def arrays(folder):
@@ -542,8 +542,8 @@ def arrays(folder):
 @pytest.mark.parametrize("more", [["adding", "--length", "5"], ["FILE", "--model", "residual", "--plateau", "1"],
                                   ["adding", "--length", "5", "--penalty", "0.1"]], ids=" ".join)
 def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, few, tmp_path, more, capsys):
-    from minindrnn.__main__ import main
-    from minindrnn.run import history
+    from minindrnn.cli.commands import main
+    from minindrnn.training.run import history
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "classes.npz", X=rng.normal(size=(40, 4, 2)).astype(np.float32), y=np.arange(40) % 3)
     more = [str(tmp_path / "classes.npz") if word == "FILE" else word for word in more]
@@ -564,11 +564,11 @@ def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, few, 
 
 @simulated
 def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
-    from minindrnn.experiments import Adding, settings
+    from minindrnn.tasks.registry import Adding, settings
 
     def run(folder):
         made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=4, norm="after", dropout=0.2)).run(tmp_path / folder)
-        made.twin = gpu.training.Twin(made.network, made.loss, made.optimiser)
+        made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
         return made
 
     whole, part = run("whole"), run("part")
@@ -586,9 +586,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
 
 @simulated
 def test_a_run_is_evaluated_where_it_learns(gpu, tmp_path):
-    from minindrnn.experiments import Adding, settings
+    from minindrnn.tasks.registry import Adding, settings
     made, evaluated = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=2)).run(tmp_path / "run"), []
-    made.twin = gpu.training.Twin(made.network, made.loss, made.optimiser)
+    made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
     made.evaluate = lambda network: evaluated.append(network) or {}
     made.start()
     assert made.train() and evaluated == [made.twin]
@@ -596,10 +596,10 @@ def test_a_run_is_evaluated_where_it_learns(gpu, tmp_path):
 
 @simulated
 def test_what_is_not_finite_stops_the_run_and_keeps_the_checkpoint(gpu, tmp_path):
-    from minindrnn.experiments import Adding, settings
-    from minindrnn.run import TrainingError
+    from minindrnn.tasks.registry import Adding, settings
+    from minindrnn.training.run import TrainingError
     made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=4)).run(tmp_path / "run")
-    made.twin = gpu.training.Twin(made.network, made.loss, made.optimiser)
+    made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
     made.start()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     made.network.parameters[0]["u"].value[0] = np.nan
@@ -610,7 +610,7 @@ def test_what_is_not_finite_stops_the_run_and_keeps_the_checkpoint(gpu, tmp_path
 
 @simulated
 def test_the_command_line_names_what_cannot_be_trained_there(gpu, tmp_path, capsys):
-    from minindrnn.__main__ import main
+    from minindrnn.cli.commands import main
     with pytest.raises(SystemExit) as caught:
         main(["train", "adding", "--model", "lstm", "--device", "cuda", "--out", str(tmp_path / "run")])
     assert caught.value.code == 2 and not (tmp_path / "run").exists()
@@ -620,7 +620,7 @@ def test_the_command_line_names_what_cannot_be_trained_there(gpu, tmp_path, caps
 def test_asking_for_a_gpu_without_one_is_refused_in_one_line(monkeypatch, tmp_path, capsys):
     from numba import cuda as numba_cuda
 
-    from minindrnn.__main__ import main
+    from minindrnn.cli.commands import main
     monkeypatch.setattr(numba_cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit) as caught:
         main(["train", "adding", "--device", "cuda", "--out", str(tmp_path / "run")])
@@ -640,11 +640,11 @@ FAULTS = [
     (check_layer, ("unit", *LAYER), "recurrence", "for _ in range(a.size // columns - T):", "for _ in range(0):"),
     (check_layer, ("unit", *LAYER), "recurrence", "for k in range(dh.size // columns - T):", "for k in range(0):"),
     (check_layer, ("unit", *LAYER), "recurrence", "total, lost = add(total, lost, columns[b, n])", "total = columns[b, n]"),
-    (check_digits, (), "sums", "total, lost = add(total, lost, x[uint64(r) * uint64(N) + uint64(n)])", "total += x[uint64(r) * uint64(N) + uint64(n)]"),
-    (check_digits, (), "sums", "x, R = part, G", "return flat(part)"),
-    (check_product, (np.float64,), "sums", "lanes[l, k] += lanes", "lanes[l, k] = lanes"),
-    (check_product, (np.float64,), "sums", "min((g + 1) * ROWS, R)", "R"),
-    (check_product, (np.float64,), "sums", "part[g * N + n] =", "part[n] ="),
+    (check_digits, (), "reduce", "total, lost = add(total, lost, x[uint64(r) * uint64(N) + uint64(n)])", "total += x[uint64(r) * uint64(N) + uint64(n)]"),
+    (check_digits, (), "reduce", "x, R = part, G", "return flat(part)"),
+    (check_product, (np.float64,), "reduce", "lanes[l, k] += lanes", "lanes[l, k] = lanes"),
+    (check_product, (np.float64,), "reduce", "min((g + 1) * ROWS, R)", "R"),
+    (check_product, (np.float64,), "reduce", "part[g * N + n] =", "part[n] ="),
     (check_product, (np.float64,), "linear", "if i0 + i < I and k0 + k < high else", "if i0 + i < I else"),
     (check_product, (np.float64,), "linear", "if j0 + j < J and", "if"),
     (check_product, (np.float64,), "linear", "                if i < I and j < J:\n", "                if True:\n"),
@@ -702,19 +702,19 @@ FAULTS = [
     (check_adam, (np.float64,), "optim", "= optimiser.beta1, optimiser.beta2", "= optimiser.beta1, 0.999"),
     (check_adam, (np.float64,), "optim", "= optimiser.epsilon, optimiser.decay", "= 1e-8, optimiser.decay"),
     (check_adam, (np.float64,), "optim", "= optimiser.epsilon, optimiser.decay", "= optimiser.epsilon, 0.0"),
-    (check_adam, (np.float64,), "training", "self._copy(own.value), own.role", 'self._copy(own.value), "weight"'),
-    (check_penalty, (np.float64,), "memory", "excess(u[n], bound) / norm", "excess(u[n], bound)"),
-    (check_penalty, (np.float64,), "memory", "u + bound if u < -bound", "-u - bound if u < -bound"),
-    (check_penalty, (np.float64,), "memory", "if n < u.size and norm > ZERO", "if n < u.size"),
-    (check_penalty, (np.float64,), "memory", "    if n == 0:\n", "    if True:\n"),
-    (check_layer, ("residual", *LAYER), "blocks", "y[p] if t < steps[b] else ZERO", "y[p]"),
-    (check_layer, ("residual", *LAYER), "blocks", "return total(dy, dx, lengths), grads\n\n\nclass Concat", "return dx, grads\n\n\nclass Concat"),
-    (check_layer, ("concatenate", *LAYER), "blocks", "z[p] = x[row * uint64(K) + uint64(n)]", "z[p] = x[row * uint64(N) + uint64(n)]"),
-    (check_layer, ("concatenate", *LAYER), "blocks", "uint64(M + n)] if", "uint64(n)] if"),
-    (check_layer, ("concatenate", *LAYER), "blocks", "        if t >= steps[b]:\n            z[p] = ZERO\n        elif", "        if"),
-    (check_layer, ("concatenate", *LAYER), "blocks", "uint64(n - M)]", "uint64(n - K)]"),
-    (check_layer, ("last", *LAYER), "blocks", "uint64(steps[b] - 1)", "uint64(x.size // y.size - 1)"),
-    (check_layer, ("last", *LAYER), "blocks", "if t == steps[c // N] - 1 else", "if t == steps[0] - 1 else"),
+    (check_adam, (np.float64,), "twin", "self._copy(own.value), own.role", 'self._copy(own.value), "weight"'),
+    (check_penalty, (np.float64,), "bounds", "excess(u[n], bound) / norm", "excess(u[n], bound)"),
+    (check_penalty, (np.float64,), "bounds", "u + bound if u < -bound", "-u - bound if u < -bound"),
+    (check_penalty, (np.float64,), "bounds", "if n < u.size and norm > ZERO", "if n < u.size"),
+    (check_penalty, (np.float64,), "bounds", "    if n == 0:\n", "    if True:\n"),
+    (check_layer, ("residual", *LAYER), "combinators", "y[p] if t < steps[b] else ZERO", "y[p]"),
+    (check_layer, ("residual", *LAYER), "combinators", "return total(dy, dx, lengths), grads\n\n\nclass Concat", "return dx, grads\n\n\nclass Concat"),
+    (check_layer, ("concatenate", *LAYER), "combinators", "z[p] = x[row * uint64(K) + uint64(n)]", "z[p] = x[row * uint64(N) + uint64(n)]"),
+    (check_layer, ("concatenate", *LAYER), "combinators", "uint64(M + n)] if", "uint64(n)] if"),
+    (check_layer, ("concatenate", *LAYER), "combinators", "        if t >= steps[b]:\n            z[p] = ZERO\n        elif", "        if"),
+    (check_layer, ("concatenate", *LAYER), "combinators", "uint64(n - M)]", "uint64(n - K)]"),
+    (check_layer, ("last", *LAYER), "combinators", "uint64(steps[b] - 1)", "uint64(x.size // y.size - 1)"),
+    (check_layer, ("last", *LAYER), "combinators", "if t == steps[c // N] - 1 else", "if t == steps[0] - 1 else"),
     (check_layer, ("before", *LAYER), "indrnn", "            da, grads = self.norm.backward(da, of_norm)", "            _, grads = self.norm.backward(da, of_norm)"),
     (check_layer, ("after", *LAYER), "indrnn", "            dy, grads = self.norm.backward(dy, of_norm)", "            _, grads = self.norm.backward(dy, of_norm)"),
     (check_layer, ("unit", *LAYER), "indrnn", "            dy = dropout_backward(dy, mask)", "            pass"),
@@ -722,25 +722,25 @@ FAULTS = [
     (check_layer, ("indrnn, after", *LAYER), "indrnn", "self.unit.absorb(cache[1], average=average)", "pass"),
     (check_layer, ("tanh", *LAYER), "indrnn", "= layer.activation,", '= "relu",'),
     (check_layer, ("unit", *LAYER), "indrnn", "layer.order, layer.dropout", "layer.order, 0.0"),
-    (check_network, (*NETWORK, ), "training", "limit=clip, ", ""),
-    (check_network, (*NETWORK, ), "training", "bound=np.inf if bound is None or penalty else bound", "bound=np.inf"),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "training", "if parameter.role", "if parameter.role is None and parameter.role"),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "training", 'sent(x), lengths=lengths, statistics="batch"', 'sent(x), statistics="batch"'),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "training", "sent(x), lengths=lengths, statistics=statistics", "sent(x), statistics=statistics"),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "training", "bound is None or penalty else", "bound is None else"),
-    (check_network, NETWORK, "training", "if self.place % AHEAD == 0:", "if self.place == 0:"),
-    (check_network, NETWORK, "training", "there.copy_to_host(host)", "pass"),
-    (check_network, NETWORK, "training", "Parameter(self._copy(own.value)", "Parameter(cuda.to_device(own.value)"),
-    (check_network, NETWORK, "training", "{name: self._copy(array)", "{name: cuda.to_device(array)"),
+    (check_network, (*NETWORK, ), "twin", "limit=clip, ", ""),
+    (check_network, (*NETWORK, ), "twin", "bound=np.inf if bound is None or penalty else bound", "bound=np.inf"),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "twin", "if parameter.role", "if parameter.role is None and parameter.role"),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "twin", 'sent(x), lengths=lengths, statistics="batch"', 'sent(x), statistics="batch"'),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "twin", "sent(x), lengths=lengths, statistics=statistics", "sent(x), statistics=statistics"),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "twin", "bound is None or penalty else", "bound is None else"),
+    (check_network, NETWORK, "twin", "if self.place % AHEAD == 0:", "if self.place == 0:"),
+    (check_network, NETWORK, "twin", "there.copy_to_host(host)", "pass"),
+    (check_network, NETWORK, "twin", "Parameter(self._copy(own.value)", "Parameter(cuda.to_device(own.value)"),
+    (check_network, NETWORK, "twin", "{name: self._copy(array)", "{name: cuda.to_device(array)"),
     (check_network, NETWORK, "optim", "arrays, optimiser.updates", "arrays, optimiser.updates.copy()"),
-    (check_normed, (), "training", "{name: self._copy(buffer)", "{name: cuda.to_device(buffer)"),
-    (check_normed, (), "training", '"updates": layer.buffers["updates"]', '"updates": layer.buffers["updates"].copy()'),
-    (check_normed, (), "training", "statistics=statistics)", 'statistics="batch")'),
-    (check_normed, (), "training", 'statistics="batch", rng=rng)\n            dy', "rng=rng)\n            dy"),
-    (check_normed, (), "training", 'statistics="batch", rng=rng)\n            dy', 'statistics="batch")\n            dy'),
-    (check_normed, (), "training", "            self.network.absorb(cache)\n", ""),
-    (check_resumed, (), "training", "there.copy_to_device(host)", "pass"),
-    (check_resumed, (), "training", "self.network.backward(y, cache)\n            cuda", "self.network.absorb(cache)\n            cuda"),
+    (check_normed, (), "twin", "{name: self._copy(buffer)", "{name: cuda.to_device(buffer)"),
+    (check_normed, (), "twin", '"updates": layer.buffers["updates"]', '"updates": layer.buffers["updates"].copy()'),
+    (check_normed, (), "twin", "statistics=statistics)", 'statistics="batch")'),
+    (check_normed, (), "twin", 'statistics="batch", rng=rng)\n            dy', "rng=rng)\n            dy"),
+    (check_normed, (), "twin", 'statistics="batch", rng=rng)\n            dy', 'statistics="batch")\n            dy'),
+    (check_normed, (), "twin", "            self.network.absorb(cache)\n", ""),
+    (check_resumed, (), "twin", "there.copy_to_device(host)", "pass"),
+    (check_resumed, (), "twin", "self.network.backward(y, cache)\n            cuda", "self.network.absorb(cache)\n            cuda"),
 ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numba import cuda
 
-from minindrnn.checkpoint import replacing
+from minindrnn.core.atomic_file import replacing
 from minindrnn.gpu import compiler
 from minindrnn.gpu.recurrence import OBVIOUS, TUNED
 

@@ -1,0 +1,286 @@
+"""The command line: python -m minindrnn COMMAND; for its words see `parser`."""
+import argparse
+import json
+import shlex
+import sys
+from contextlib import redirect_stderr
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..bench.sections import SECTIONS
+from ..bench.sections import bench as measure
+from ..bench.timing import line
+from ..checks.cases import PROBLEMS
+from ..checks.gradcheck import TOLERANCE, GradientError, check
+from ..checks.gradient_flow import deep_networks, gradient_norms
+from ..core.atomic_file import replacing
+from ..core.interrupt import Tolerant, say_if_slow, silence, tell
+from ..data.adding import adding_problem
+from ..data.download import DataError
+from ..exercises.checker import ExerciseError, check_file, starter
+from ..exercises.expected import EXERCISES
+from ..networks.papers import build
+from ..networks.papers import describe as describe_network
+from ..tasks.recipe import BASELINES, Settings
+from ..tasks.registry import EXPERIMENTS, settings
+from ..training.checkpoint import CheckpointError
+from ..training.run import TrainingError, history, strict_json
+from .finished_run import load_run, pictures, summary, with_data
+from .parser import parser
+from .plots import describe_memory, draw, draw_adding, draw_curve, draw_gradients
+
+
+def train(arguments):
+    name = arguments.task
+    for option, tasks in (("rows", ["digits"]), ("length", ["adding", "chars", "motion"]), ("whole", ["motion"]),
+                          ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "chars", "motion"])):
+        given = getattr(arguments, option)
+        if given is not None and given is not False and name not in tasks:
+            raise TrainingError(f"--{option} is for {', '.join(tasks)}, not for {name}")
+    if arguments.whole and arguments.length:
+        raise TrainingError("expected either --whole or --length, got both")
+    for option in ("norm", "dropout", "gamma", "penalty"):
+        if arguments.model in BASELINES and getattr(arguments, option) is not None:
+            raise TrainingError(f"--{option} is for indrnn, residual and dense, not for {arguments.model}")
+    if name == "adding" and arguments.plateau:
+        raise TrainingError("--plateau is not for adding, where only the test is watched: there the rate falls to a tenth "
+                            "after every 20100 updates")
+    if isinstance(arguments.layers, list) and arguments.model != "dense":
+        raise TrainingError(f"--layers: expected one number for {arguments.model}, got {arguments.layers}")
+    if name == "chars" and arguments.gamma is not None:
+        raise TrainingError("--gamma is not for chars: there |u| is at most 0.99, as the states go on for ever")
+    given = {key: value for key, value in vars(arguments).items() if key in Settings.__dataclass_fields__}
+    own = name.endswith(".npz")
+    chosen = settings(**given | {"task": "own" if own else "digits-rows" if arguments.rows else name}
+                      | ({"data": name} if own else {}) | ({"length": 0} if arguments.whole else {}))
+    if chosen.plateau and chosen.rate < 1e-6:
+        raise TrainingError(f"--rate: expected at least 1e-06, where --plateau ends, got {chosen.rate:g}")
+    label = Path(name).stem if own else f"adding-{chosen.length}" if name == "adding" else chosen.task
+    folder = arguments.out or Path("runs") / label
+    experiment = EXPERIMENTS[chosen.task](chosen)
+    run = experiment.run(folder)
+    if arguments.device == "cuda":
+        run.twin = twin(run)
+    words = [word for word in arguments.words if word != "--resume"]
+    with run.opened(resume=arguments.resume):
+        result = finished(experiment, run, words)
+        if result is None:
+            print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
+                  f"python -m minindrnn {shlex.join([*words, '--resume'])}")
+            return 130
+        if rows := history(folder):
+            draw(draw_curve, rows, folder / "curve.png")       # before anything is said, which may fail
+    for said in (*experiment.report(run.network, result), *describe_memory(run.network, run.network.bound)):
+        print(said)
+    print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
+    return 0
+
+
+def predict(arguments):
+    experiment, network, _ = load_run(arguments.run)
+    options = ("sample", "temperature", "seed")
+    given = {name: value for name in options if (value := getattr(arguments, name)) is not None}
+    if given and experiment.settings.task != "chars":
+        raise TrainingError(f"--{next(iter(given))} is for chars, not for {experiment.settings.task}")
+    for said in experiment.predict(network, arguments.input, **given):
+        print(said)
+    return 0
+
+
+def report(arguments):
+    experiment, network, steps = load_run(arguments.run)
+    if arguments.dynamic and experiment.settings.task != "chars":
+        raise TrainingError(f"--dynamic is for chars, not for {experiment.settings.task}")
+    found = with_data(experiment).evaluate_dynamically(network) if arguments.dynamic else None
+    samples = experiment.samples(network) if experiment.settings.task == "chars" else ()
+    for said in (*summary(arguments.run, experiment, steps), *describe_memory(network, network.bound), *samples):
+        print(said)
+    out = arguments.out or arguments.run
+    out.mkdir(parents=True, exist_ok=True)
+    if found:
+        with replacing(out / "dynamic.json", "w") as file:
+            file.write(strict_json(found) + "\n")
+        print(f"test {found['test_bits']:.3f} bits a character by dynamic evaluation, at a rate of {found['rate']:g}")
+    for name, picture, *what in pictures(arguments.run, experiment, network):
+        draw(picture, *what, out / name) if picture else print(f"no {name}: {what[0]}")
+    return 0
+
+
+def twin(run):
+    from ..gpu.device import NoGPU  # not before it is asked for: importing CUDA takes its time
+    from ..gpu.twin import NoTwin, Twin
+    try:
+        return Twin(run.network, run.loss, run.optimiser)
+    except (NoGPU, NoTwin) as error:
+        raise TrainingError(f"--device cuda: {error}") from None
+
+
+def finished(experiment, run, words):
+    """Train; write what came out, and the words of the command, to result.json and return it; None after Ctrl-C."""
+    if not run.train():
+        return None
+    rows = history(run.folder)
+    try:
+        found = say_if_slow("counting over the whole test ...", tell, partial(experiment.result, run.network))
+    except KeyboardInterrupt:
+        return None
+    result = found | {"steps": run.step, "seconds": rows[-1]["seconds"] if rows else 0.0,
+                      "command": shlex.join(["python", "-m", "minindrnn", *words])}
+    with replacing(run.folder / "result.json", "w") as file:
+        file.write(strict_json(result, indent=2) + "\n")
+    return result
+
+
+def steps_done(folder):
+    """How far the finished run in the folder went; 0 if there is none, or its result.json cannot be read."""
+    try:
+        return json.loads((folder / "result.json").read_text())["steps"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def figure(arguments):
+    for T in arguments.lengths:
+        for model in arguments.models:
+            folder = arguments.out / f"adding-{T}-{model}-seed{arguments.seed}"
+            chosen = settings("adding", model, T, steps=arguments.steps, seed=arguments.seed)
+            if steps_done(folder) >= chosen.steps:
+                continue
+            print(f"T = {T}, {model}: {chosen.steps} steps, in {folder}", flush=True)
+            experiment = EXPERIMENTS["adding"](chosen)
+            run = experiment.run(folder)
+            words = (f"train adding --length {T} --model {model} --steps {chosen.steps} --seed {chosen.seed}").split()
+            with run.opened(resume=(folder / "checkpoint.npz").exists()):
+                if finished(experiment, run, words) is None:
+                    print("stopped, all saved; the same command goes on")
+                    return 130
+    draw(draw_adding, arguments.out, arguments.out / "adding.png")
+    return 0
+
+
+def gradients(arguments):
+    if arguments.out.is_dir():
+        raise TrainingError(f"{arguments.out}: expected the name of a picture, got a folder")
+    if not arguments.out.parent.is_dir():
+        raise TrainingError(f"{arguments.out}: cannot be written: there is no folder {arguments.out.parent}")
+    rng = np.random.default_rng(arguments.seed)
+    x, _ = adding_problem(arguments.length, 32, rng)
+    norms = {}
+    for name, network in deep_networks(arguments.length, rng).items():
+        norms[name] = gradient_norms(network, x, rng)[:-1]          # the input of the last map is zero but at one step
+        first, last = norms[name][0, 0], norms[name][-1, -1]
+        print(f"  {name:<28} at the last layer and step {last:.1e}, at the first of both {first:.1e}", flush=True)
+    draw(draw_gradients, norms, arguments.out)
+    return 0
+
+
+def gradcheck(arguments):
+    print(f"worst relative error of the gradients over {arguments.draws} drawn problems each; "
+          f"right is at most {TOLERANCE:g}")
+    for name, (module, problem) in PROBLEMS.items():
+        worst, where = 0.0, "-"
+        for draw in range(arguments.draws):
+            rng = np.random.default_rng([arguments.seed, draw])
+            for array, error in check(problem(module, rng), rng).items():
+                if error >= worst:
+                    worst, where = error, f"d{array}, draw {draw}"
+        print(f"  {name:<20} {worst:.1e}   {where}", flush=True)
+    return 0
+
+
+def describe(arguments):
+    print(arguments.network)
+    for said in describe_network(build(arguments.network)):
+        print(said)
+    return 0
+
+
+def bench(arguments):
+    sections = SECTIONS
+    if arguments.device == "cuda":
+        from ..gpu.bench import SECTIONS as sections
+        from ..gpu.device import NoGPU, expect_gpu
+        try:
+            expect_gpu()
+        except NoGPU as error:
+            raise TrainingError(error) from None
+    for name in arguments.what:
+        if name not in sections:
+            raise TrainingError(f"expected some of the sections {', '.join(sections)}, got {name}")
+    before = None
+    for section, row in measure(arguments.what or sections, sections):
+        if arguments.json:
+            print(json.dumps({"section": section} | row), flush=True)
+            continue
+        if section != before:
+            print(f"{section}: {' '.join(sections[section].__doc__.split())}")
+        print(line(row), flush=True)
+        before = section
+    return 0
+
+
+def exercise(arguments):
+    name, path, start = arguments.name, arguments.file, arguments.start
+    if name is None:
+        if start:
+            raise TrainingError(f"--start {start}: expected the name of an exercise before it, got none")
+        print("\n".join(f"{name:<12}{exercise.title}" for name, exercise in EXERCISES.items()))
+        return 0
+    if path and start:
+        raise TrainingError("expected either FILE, to check it, or --start FILE, to make it")
+    if start and start.exists():
+        raise TrainingError(f"{start}: is there already, and is not written over")
+    try:
+        if path:
+            path.open().close()
+            say_if_slow("compiling the kernels, once on this machine ...", tell,
+                        lambda: list(EXERCISES[name].questions(np.random.default_rng(0), 2, 2, 2)))
+            print(check_file(name, path))
+        elif start:
+            with replacing(start, "w") as file:
+                file.write(starter(name))
+            print(f"made: {start}")
+        else:
+            print(starter(name).rstrip())
+    except OSError as error:
+        raise TrainingError(f"{start or path}: cannot be {'written' if start else 'read'}: {error.strerror}") from None
+    return 0
+
+
+COMMANDS = {"train": train, "predict": predict, "report": report, "figure": figure, "gradcheck": gradcheck,
+            "gradients": gradients, "describe": describe, "bench": bench, "exercise": exercise}
+
+
+def main(argv=None):
+    """Do what the words say; exit code 0, 2 for what cannot be done, which one line tells, 130 after Ctrl-C.
+
+    NumPy warns of no number that overflows: losses, parameters and answers are looked at themselves.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    top = parser()
+    name = " ".join([top.prog, *words[:1]])
+    with redirect_stderr(Tolerant(sys.stderr)), np.errstate(all="ignore"):
+        try:
+            try:
+                arguments = top.parse_args(words, argparse.Namespace(words=words))
+                return COMMANDS[arguments.command](arguments)
+            finally:
+                if sys.stdout:
+                    sys.stdout.flush()               # what cannot be written shows here, not at exit
+        except (TrainingError, CheckpointError, DataError) as error:
+            top.exit(2, f"{name}: {error}\n")
+        except BrokenPipeError:                      # whoever read the output has had enough
+            silence(sys.stdout)
+            return 1
+        except MemoryError as error:
+            top.exit(2, f"{name}: this does not fit into memory: {error}\n")
+        except OSError as error:
+            if not error.filename:
+                silence(sys.stdout)
+            top.exit(2, f"{name}: {error.filename or 'the output'}: cannot be written: {error.strerror}\n")
+        except (GradientError, ExerciseError) as error:
+            top.exit(1, f"{name}: {error}\n")
+        except KeyboardInterrupt as error:
+            top.exit(130, f"{error}\n")

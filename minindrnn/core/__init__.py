@@ -1,0 +1,10 @@
+"""What everything stands on; knows no layer in particular.
+
+    layer          what a layer is: forward, backward, trees of parameters and their roles
+    expect         checks of what comes in, and the wording of errors
+    padding        what stands behind the end of a shorter sequence
+    jit            how a kernel is compiled, and when again
+    memory_pool    large arrays out of memory that was used before
+    interrupt      Ctrl-C, and a word if something takes long
+    atomic_file    files that are whole or not there
+"""

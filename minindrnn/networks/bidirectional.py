@@ -1,0 +1,68 @@
+"""Two layers, one of which reads the sequence from its end.
+
+    F1  y = [F(x), R G(R x)], channels           R turns every sequence round, each within its own length
+    B1  dx = F'(dy[:N]) + R G'(R dy[N:])         R is its own inverse, and its own transpose
+
+Padding stays where it is, and is not read. Source: Schuster and Paliwal, IEEE Trans. Signal Processing 45, 1997.
+"""
+import numpy as np
+
+from ..core.expect import expect, expect_lengths
+from ..core.layer import Layer, expect_branches
+
+
+def reverse(x, lengths=None):
+    """x (T, B, M)  ->  the same, every sequence turned round; steps from its length on stay where they are.
+
+    >>> reverse(np.arange(4.0).reshape(4, 1, 1), [3]).ravel().tolist()
+    [2.0, 1.0, 0.0, 3.0]
+    """
+    expect("x", x, "TBM")
+    T, B, _ = x.shape
+    lengths = expect_lengths(lengths, T, B)
+    t = np.arange(T)[:, np.newaxis]
+    return x[np.where(t < lengths, lengths - 1 - t, t), np.arange(B)]
+
+
+class Bidirectional(Layer):
+    """[F(x), R G(R x)] of two layers: x (T, B, M)  ->  y (T, B, N of F + N of G).
+
+    Parameters, buffers and states are those of the two, in a list; a state given for G is where it starts, at the end.
+    """
+
+    def __init__(self, onward, back):
+        self.onward, self.back = onward, back
+
+    @property
+    def parameters(self):
+        return [self.onward.parameters, self.back.parameters]
+
+    @property
+    def buffers(self):
+        return [self.onward.buffers, self.back.buffers]
+
+    def forward(self, x, state=None, *, lengths=None, **how):
+        state = [None, None] if state is None else state
+        expect_branches("state", [None, None], state)
+        y, of_onward = self.onward.forward(x, state[0], lengths=lengths, **how)
+        z, of_back = self.back.forward(reverse(x, lengths), state[1], lengths=lengths, **how)
+        return np.concatenate([y, reverse(z, lengths)], axis=2), (of_onward, of_back, y.shape[2], lengths)   # F1
+
+    def backward(self, dy, cache, *, overwrite=False):
+        of_onward, of_back, N, lengths = cache
+        expect("dy", dy, "TBZ")
+        dx, onward = self.onward.backward(dy[:, :, :N].copy(), of_onward, overwrite=True)
+        dz = reverse(dy[:, :, N:].copy(), lengths)
+        dz, back = self.back.backward(dz, of_back, overwrite=True)
+        return dx + reverse(dz, lengths), [onward, back]                                              # B1
+
+    def step(self, x, state=None, *, start=0):
+        raise ValueError("Bidirectional: expected whole sequences, got one step; its second layer starts at the end")
+
+    def last_state(self, cache):
+        """That of the first layer; nothing is carried on for the second, which starts anew at every segment's end."""
+        return [self.onward.last_state(cache[0]), None]
+
+    def absorb(self, cache, *, average=False):
+        self.onward.absorb(cache[0], average=average)
+        self.back.absorb(cache[1], average=average)

@@ -1,0 +1,39 @@
+"""The basic deep network: IndRNN layers on top of each other, and a linear map of what the last one remembers.
+
+    x[t] -> IndRNN -> IndRNN -> ... -> IndRNN -> at the last step: Linear -> y
+
+Within one layer the neurons do not see each other; the W of the next layer mixes them.
+Source: Li et al., arXiv 1910.06251, section 4 (basic IndRNN) and section 3 (where u starts).
+"""
+import numpy as np
+
+from ..core.expect import expect_count
+from ..ops import bounds
+from ..ops.linear import Linear, scaled
+from .combinators import AtLastStep, Chain
+from .indrnn import IndRNN
+
+
+class StackedIndRNN(Chain):
+    """x (T, B, inputs)  ->  y (B, outputs).
+
+    neurons, layers   width and number of the IndRNN layers
+    steps             T, the length to remember: with gamma it gives the range of u
+    gamma             |u| <= gamma^(1/T); the last layer starts at |u| >= (1/gamma)^(1/T), the others at 0
+    readout           where the W of the last linear map starts, as for `Linear`
+    options           of every layer, as for `IndRNN`: activation, W, norm, dropout, ...
+
+    >>> network = StackedIndRNN(1, 128, 2, 10, np.random.default_rng(0), steps=100)
+    >>> from minindrnn.core.layer import count
+    >>> count(network.parameters) == (1 + 2) * 128 + (128 + 2) * 128 + (128 + 1) * 10
+    True
+    """
+
+    def __init__(self, inputs, neurons, layers, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
+                 **options):
+        expect_count("layers", layers)
+        self.bound = bounds.largest(steps, gamma)
+        ranges = [(0.0, self.bound)] * (layers - 1) + [(bounds.smallest(steps, 1 / gamma), self.bound)]
+        widths = [inputs] + [neurons] * (layers - 1)
+        super().__init__([IndRNN(width, neurons, rng, u=u, dtype=dtype, **options) for width, u in zip(widths, ranges)]
+                         + [AtLastStep(Linear(neurons, outputs, rng, W=readout, dtype=dtype))])

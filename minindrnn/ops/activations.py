@@ -1,0 +1,43 @@
+"""The four activations of the recurrence, and their derivatives read off the OUTPUT.
+
+    relu       h = max(z, 0)         h' = [h > 0]      the papers' choice; h' = 0 at the kink, by convention
+    tanh       h = tanh(z)           h' = 1 - h^2
+    sigmoid    h = 1 / (1 + e^-z)    h' = h (1 - h)
+    identity   h = z                 h' = 1
+
+Because h' follows from h, the backward pass never needs z. Scalar functions: kernels compile them in.
+The names are numbered (`KIND`), so that a kernel made for one of them contains only that one.
+"""
+import numpy as np
+
+from ..core.jit import kernel
+from .tanh_sigmoid import sigmoid, tanh
+
+RELU, TANH, SIGMOID, IDENTITY = range(4)
+KIND = {"relu": RELU, "tanh": TANH, "sigmoid": SIGMOID, "identity": IDENTITY}
+
+ZERO, ONE = np.float32(0), np.float32(1)     # exact in both types; a Python float would widen float32
+
+
+@kernel
+def activate(kind, z):
+    """h = act(z)"""
+    if kind == RELU:
+        return ZERO if z <= ZERO else z      # not max(z, 0): NaN must pass
+    if kind == TANH:
+        return tanh(z)
+    if kind == SIGMOID:
+        return sigmoid(z)
+    return z
+
+
+@kernel
+def differentiate(kind, dh, h):
+    """dz = dh * act'(z), with act' from h = act(z)"""
+    if kind == RELU:
+        return ZERO if h <= ZERO else dh
+    if kind == TANH:
+        return dh * (ONE - h * h)
+    if kind == SIGMOID:
+        return dh * (h * (ONE - h))
+    return dh

@@ -1,0 +1,278 @@
+"""Batch normalisation of a sequence: over time, or for each time step.
+
+Letters   T steps, B sequences, N channels; g counts the groups that have statistics of their own
+    x      (T, B, N)     y (T, B, N)     gamma, beta (N,), shared by all groups
+    over time   one group: all T * B values of a channel; not causal, as early steps see late ones
+    per step    T groups: the B values of a channel at one step; causal
+
+Forward   F1  mean[g] = sum of x / count               over the values of group g, a channel at a time
+          F2  var[g]  = sum of (x - mean[g])^2 / count
+          F3  xhat    = (x - mean[g]) s[g]              s[g] = 1 / sqrt(var[g] + eps)
+          F4  y       = mask * (gamma * xhat + beta)      mask (B, N) of a dropout that follows, or 1
+Backward  B1  d       = mask * dy
+          B2  dbeta   = sum of d                       over all values of a channel
+          B3  dgamma  = sum of d * xhat
+          B4  dx      = gamma s[g] (d - sum(d) / count - xhat sum(d * xhat) / count), sums over group g:
+                        from F3 and through F1, F2, which depend on x
+              dx      = gamma s[g] d where mean and var were given
+
+Rules     Padding has no part in any sum. A group of fewer than two values has no variance of its own and takes the
+          given statistics; so does every group when given ones are asked for.
+Range     All sums are in float64. float32 is normalised up to its largest numbers, where only the running variance is
+          beyond float32, from 2e19 on. In float64 the squares of numbers above 1e154 are too large. A variance that is
+          too large becomes NaN, and so does what is normalised by it.
+Cache: x, mean, the rest of mean that x's type does not hold, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv
+1502.03167; arXiv 1910.06251, section 4 (over time, per step); B4 is theirs, the rules are ours.
+"""
+import numpy as np
+
+from ..core.expect import expect, expect_choice, expect_count, expect_lengths, expect_number, expect_out, expect_same
+from ..core.jit import kernel
+from ..core.layer import Layer, Parameter, expect_known
+from ..core.memory_pool import empty_like
+
+FAR = 1e6        # (distance of a row from the mean)^2 / variance up to which float64 keeps ten digits of the variance
+
+
+def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5,
+                      mask=None):
+    """x (T, B, N), gamma (N,), beta (N,), mean and var (G, N)  ->  y (T, B, N), cache.
+
+    per_step     False: G = 1 group; True: G = T groups
+    statistics   "batch": normalise by the statistics of x itself; mean and var serve groups of fewer than two values
+                 "running": normalise everything by mean and var
+    lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
+    mask         (B, N), multiplies y: dropout in the same pass over the memory
+
+    float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
+
+    >>> x = np.array([1.0, 3.0]).reshape(2, 1, 1)
+    >>> one, zero = np.ones(1), np.zeros(1)
+    >>> y, cache = batchnorm_forward(x, one, zero, zero[None], one[None], eps=0.0)
+    >>> y.ravel().tolist()
+    [-1.0, 1.0]
+    """
+    like = ("x", x, "TBN")
+    expect(*like)
+    expect("gamma", gamma, "N", like)
+    expect("beta", beta, "N", like)
+    expect("mean", mean, "GN", like)
+    expect("var", var, "GN", like=("mean", mean, "GN"))
+    mask = np.ones((1, x.shape[2]), x.dtype) if mask is None else mask
+    expect("mask", mask, "1N" if np.shape(mask)[:1] == (1,) else "BN", like)
+    expect_choice("statistics", statistics, ("batch", "running"))
+    expect_number("eps", eps, 0)
+    T, B, N = x.shape
+    groups = T if per_step else 1
+    if len(mean) != groups:
+        raise ValueError(f"mean: expected (G, N) = ({groups}, {N}), got {mean.shape}; "
+                         f"{'per step G = T' if per_step else 'over time G = 1'}")
+    steps = expect_lengths(lengths, T, B)
+    count = np.bincount(np.arange(T) * per_step, (np.arange(T)[:, None] < steps).sum(axis=1), groups)
+    own = (count >= 2) & (statistics == "batch")
+    batch_mean, batch_var = moments(x, steps, per_step, count) if own.any() else (mean, var)          # F1, F2
+    exact = np.where(own[:, None], batch_mean, mean)
+    s = 1 / np.sqrt(np.where(own[:, None], batch_var, var) + eps)
+    mean, s, y = exact.astype(x.dtype), s.astype(x.dtype), empty_like(x)
+    rest = exact - mean
+    shift = (beta - gamma * s * rest).astype(x.dtype)                             # what F3 has to subtract besides mean
+    normalise(x, mean, gamma * s, shift, mask, steps, per_step, y)                                    # F3, F4
+    return y, (x, mean, rest, s, gamma, mask, count, own, steps, per_step, (batch_mean, batch_var))
+
+
+def batchnorm_backward(dy, cache, *, out=None):
+    """dy (T, B, N), cache of the forward pass  ->  dx (T, B, N), dgamma (N,), dbeta (N,).
+
+    out   where to write dx, an array with memory of its own; or `out=dy`, which works in place
+    """
+    x, mean, _, s, gamma, mask, _, _, steps, per_step, _ = cache
+    total, slope, dgamma, dbeta = backward_sums(dy, cache)                                            # B2, B3
+    if out is not None:
+        expect_out("out", out, "TBN", ("dy", dy, "TBN"), x=x, gamma=gamma, mask=mask)
+    dx = empty_like(dy) if out is None else out
+    if dx is not dy:
+        np.copyto(dx, dy)
+    spread(dx, x, mean, gamma * s, total, slope, mask, steps, per_step)                               # B4
+    return dx, dgamma, dbeta
+
+
+def backward_sums(dy, cache):
+    """total, slope (G, N), dgamma, dbeta (N,):  dx = gamma s (d - total - (x - mean) * slope), which is B4."""
+    x, mean, rest, s, _, mask, count, own, steps, per_step, _ = cache
+    expect("dy", dy, "TBN", like=("x", x, "TBN"))
+    total, product = np.zeros(mean.shape), np.zeros(mean.shape)
+    sums(dy, x, mean, mask, steps, per_step, total, product)
+    product = s * (product - rest * total)                        # of d * xhat, where the kernel summed d * (x - mean)
+    share = (own / np.maximum(count, 1))[:, None]                 # 1 / count, or 0 where statistics were given
+    slope = s * share * product
+    return ((share * total - rest * slope).astype(dy.dtype), slope.astype(dy.dtype),
+            product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype))
+
+
+def moments(x, steps, per_step, count):
+    """Mean and biased variance of every group, (G, N) in float64, from sums of x less a row of the group. Where that
+    row is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
+    mean = x[:len(count), np.argmax(steps)].astype(np.float64)    # of the longest sequence, which has no padding there
+    n = np.maximum(count, 1)[:, None]
+    for _ in range(2):
+        first, second = np.zeros((2, *mean.shape))
+        powers(x, mean, steps, per_step, first, second)
+        off = first / n                                                                               # F1
+        var, mean = np.maximum(second / n - off**2, 0), mean + off                                    # F2
+        if not (off**2 > FAR * var).any():
+            break
+    return mean, np.where(np.isinf(var), np.nan, var)
+
+
+class BatchNorm(Layer):
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta, over time or per step.
+
+    channels    N
+    steps       None: over time; else per step, with running statistics for so many steps
+    gain        where gamma starts (1; 0.1 for the papers' dense language models); beta starts at 0
+    momentum    how much of the batch's statistics `absorb` takes into the running ones
+
+    Running statistics are not parameters: `absorb` moves them, after a training step; nothing else does. Their variance
+    is the unbiased one. Per step, all positions from the last row on share that row, and a position never trained
+    uses the last trained one before it: the tail of a sequence is nearly stationary.
+    """
+
+    def __init__(self, channels, *, steps=None, gain=1.0, momentum=0.1, eps=1e-5, dtype=np.float32):
+        expect_count("channels", channels)
+        expect_count("steps", 1 if steps is None else steps)
+        expect_number("momentum", momentum, 0, 1)
+        expect_number("gain", gain, 0)
+        self.per_step, self.momentum, self.eps = steps is not None, momentum, eps
+        self.parameters = {"gamma": Parameter(np.full(channels, gain, dtype), "gain"),
+                           "beta": Parameter(np.zeros(channels, dtype), "bias")}
+        rows = steps if self.per_step else 1
+        self.buffers = {"mean": np.zeros((rows, channels), dtype), "var": np.ones((rows, channels), dtype),
+                        "updates": np.zeros(rows, np.int64)}
+
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, **unused):
+        expect_known(unused)
+        expect("x", x, "TBN", like=("gamma", self["gamma"], "N"))
+        rows = self._rows(start, x.shape[0])
+        trained = self._trained(rows)
+        y, cache = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
+                                     self.buffers["var"][trained], per_step=self.per_step,
+                                     statistics=statistics, lengths=lengths, eps=self.eps, mask=mask)
+        return y, (cache, rows)
+
+    def backward(self, dy, cache, *, overwrite=False):
+        dx, dgamma, dbeta = batchnorm_backward(dy, cache[0], out=dy if overwrite else None)
+        return dx, {"gamma": dgamma, "beta": dbeta}
+
+    def backward_map(self, dy, cache):
+        """Over time, dx = p * dy + q * x + r: B4 as an affine map of each channel of each sequence, for a pass that
+        reads dy and x anyway. Returns (3, B, N) and the gradients. q * x + r is rounded as x itself is."""
+        x, mean, _, s, gamma, mask, *_ = cache[0]
+        total, slope, dgamma, dbeta = backward_sums(dy, cache[0])
+        scale = gamma * s
+        pqr = np.empty((3, *x.shape[1:]), x.dtype)
+        pqr[0], pqr[1], pqr[2] = scale * mask, -scale * slope, scale * (mean * slope - total)
+        return pqr, {"gamma": dgamma, "beta": dbeta}
+
+    def step(self, x, state=None, *, start=0):
+        expect("x", x, "BN", like=("gamma", self["gamma"], "N"))
+        expect_same("beta", self["beta"], "gamma", self["gamma"])
+        g = self._trained(self._rows(start, 1))[0] if self.per_step else 0
+        y = np.empty_like(x)
+        tick(x, self["gamma"], self["beta"], self.buffers["mean"][g], self.buffers["var"][g], self.eps, y)
+        return y, None
+
+    def absorb(self, cache, *, average=False):
+        """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
+        The last row takes in all positions from there on, each in turn. average: the k-th one weighs 1 / k instead."""
+        (x, *_, count, own, _, _, (mean, var)), rows = cache
+        expect_same("x in the cache", x[0, 0], "gamma", self["gamma"])
+        unbiased = var * (count / np.maximum(count - 1, 1))[:, None]
+        for g, row in enumerate(rows):
+            if own[g]:
+                self.buffers["updates"][row] += 1
+                weight = 1 / self.buffers["updates"][row] if average else self.momentum
+                self.buffers["mean"][row] += weight * (mean[g] - self.buffers["mean"][row])
+                self.buffers["var"][row] += weight * (unbiased[g] - self.buffers["var"][row])
+        self.buffers["var"][np.isinf(self.buffers["var"])] = np.nan
+
+    def _rows(self, start, T):
+        """The row of the running statistics for each group."""
+        last = len(self.buffers["mean"]) - 1
+        expect_number("start", start, 0)
+        return np.minimum(np.arange(start, start + T), last) if self.per_step else np.zeros(1, int)
+
+    def _trained(self, rows):
+        """The same rows, those never trained replaced by the nearest trained one before, or else by the first."""
+        trained = np.flatnonzero(self.buffers["updates"])
+        if len(trained) == 0:
+            return rows
+        return trained[np.maximum(np.searchsorted(trained, rows, side="right") - 1, 0)]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kernels. Step t belongs to group t (per step) or to group 0. Sums are in float64: a pass over the memory has time for
+# it. A mask of one row serves all sequences.
+
+@kernel
+def powers(x, shift, steps, per_step, first, second):
+    T, B, N = x.shape
+    for t in range(T):
+        g = t * per_step
+        for b in range(B):
+            if t < steps[b]:
+                for n in range(N):
+                    d = x[t, b, n] - shift[g, n]
+                    first[g, n] += d                                                                  # F1
+                    second[g, n] += d * d                                                             # F2
+
+
+@kernel
+def normalise(x, mean, scale, beta, mask, steps, per_step, y):
+    T, B, N = x.shape
+    for t in range(T):
+        g = t * per_step
+        for b in range(B):
+            row = b * (len(mask) > 1)
+            if t < steps[b]:
+                for n in range(N):
+                    y[t, b, n] = mask[row, n] * ((x[t, b, n] - mean[g, n]) * scale[g, n] + beta[g, n])   # F3, F4
+            else:
+                y[t, b, :] = 0
+
+
+@kernel
+def sums(dy, x, mean, mask, steps, per_step, total, product):
+    T, B, N = x.shape
+    for t in range(T):
+        g = t * per_step
+        for b in range(B):
+            row = b * (len(mask) > 1)
+            if t < steps[b]:
+                for n in range(N):
+                    d = np.float64(mask[row, n] * dy[t, b, n])                                        # B1
+                    total[g, n] += d                                                                  # B2
+                    product[g, n] += d * (x[t, b, n] - mean[g, n])                                    # B3
+
+
+@kernel
+def spread(dx, x, mean, scale, total, slope, mask, steps, per_step):
+    """dx holds dy and receives dx."""
+    T, B, N = x.shape
+    for t in range(T):
+        g = t * per_step
+        for b in range(B):
+            row = b * (len(mask) > 1)
+            if t < steps[b]:
+                for n in range(N):
+                    d = mask[row, n] * dx[t, b, n]
+                    dx[t, b, n] = scale[g, n] * (d - total[g, n] - (x[t, b, n] - mean[g, n]) * slope[g, n])   # B4
+            else:
+                dx[t, b, :] = 0
+
+
+@kernel
+def tick(x, gamma, beta, mean, var, eps, y):
+    """One step, x and y (B, N), by given statistics (N,)."""
+    for b in range(x.shape[0]):
+        for n in range(x.shape[1]):
+            y[b, n] = gamma[n] * ((x[b, n] - mean[n]) / np.sqrt(var[n] + eps)) + beta[n]              # F3, F4

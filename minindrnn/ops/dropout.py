@@ -1,0 +1,85 @@
+"""Dropout with one mask for the whole sequence.
+
+    F1  y[t, b, n] = x[t, b, n] * mask[b, n]         mask = 0 with probability p, else 1 / (1 - p)
+    B1  dx         = dy * mask
+
+A neuron that is out is out at every step of the sequence, so that its memory is either whole or absent. It stands on
+the way to the next layer, never on u * h. Source: arXiv 1910.06251, section 5; the factor keeps the mean.
+
+The generator gives one seed; which neurons are out follows from it and from their numbers b * N + n alone, in integers,
+so that a CPU and a GPU leave out the same ones.
+"""
+import numpy as np
+
+from ..core.expect import expect, expect_generator, expect_number
+from ..core.layer import Layer, expect_known
+from ..core.padding import without_padding
+
+
+def dropout_forward(x, p, rng):
+    """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache.
+
+    x is float32 or float64, and so is y. Raises TypeError or ValueError naming the argument.
+
+    >>> y, cache = dropout_forward(np.ones((2, 1, 4)), 0.5, np.random.default_rng(6))
+    >>> y[0].tolist(), y[1].tolist()
+    ([[0.0, 0.0, 2.0, 2.0]], [[0.0, 0.0, 2.0, 2.0]])
+    """
+    expect("x", x, "TBN")
+    expect_number("p", p, 0, np.nextafter(1, 0))
+    mask = draw(x.shape[1:], p, rng, x.dtype)
+    return x if mask is None else x * mask, mask                                         # F1
+
+
+def dropout_backward(dy, mask):
+    """dy (T, B, N), cache  ->  dx (T, B, N)."""
+    expect("dy", dy, "TBN", like=None if mask is None else ("mask", mask, "BN"))
+    return dy if mask is None else dy * mask                                             # B1
+
+
+def draw(shape, p, rng, dtype):
+    """The mask; None if nothing is left out."""
+    expect_generator(rng, none=True)
+    if rng is None or p == 0:
+        return None
+    seed, threshold, whole = chances(p, rng, dtype)
+    i = np.arange(shape[0] * shape[1], dtype=np.uint64).reshape(shape)
+    return np.where(splitmix64(seed, i) >> 11 < threshold, dtype.type(0), whole)
+
+
+def chances(p, rng, dtype):
+    """A seed, the first number of 53 bits that leaves a neuron in, and the factor where it is in."""
+    return rng.integers(2**64, dtype=np.uint64), np.uint64(p * 2**53), dtype.type(1) / dtype.type(1 - p)
+
+
+def splitmix64(seed, i):
+    """Number i of the generator that starts at the seed: 64 random bits; arrays of uint64, or numbers in a kernel.
+
+    Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators, OOPSLA 2014.
+    """
+    z = seed + (i + COUNT) * GOLDEN
+    z = (z ^ z >> 30) * FIRST
+    z = (z ^ z >> 27) * SECOND
+    return z ^ z >> 31
+
+
+COUNT, GOLDEN, FIRST, SECOND = map(np.uint64, (1, 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+
+
+class Dropout(Layer):
+    """Each of the (B, N) elements out with probability p, at all steps alike, when forward is given a generator."""
+
+    def __init__(self, p):
+        expect_number("p", p, 0, np.nextafter(1, 0))
+        self.p = p
+
+    def forward(self, x, state=None, *, rng=None, lengths=None, **unused):
+        expect_known(unused)
+        expect("x", x, "TBN")
+        y, mask = dropout_forward(without_padding(x, lengths), self.p, rng)
+        return y, (mask, lengths)
+
+    def backward(self, dy, cache, *, overwrite=False):
+        mask, lengths = cache
+        expect("dy", dy, "TBN")
+        return dropout_backward(without_padding(dy, lengths), mask), {}

@@ -1,0 +1,286 @@
+"""A run of many training steps, with a folder, that can be stopped and continued without a trace.
+
+The data of step k, and whatever else is random in it, comes from a generator seeded with (seed, k): a run that
+continues at step k does exactly what it would have done.
+"""
+import json
+import math
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ..core.interrupt import Interruption, Tolerant, say_if_slow
+from ..core.layer import leaves
+from . import checkpoint
+from .schedules import Plateau
+from .step import train_step
+
+FILES = "checkpoint.npz", "config.json", "metrics.jsonl", "result.json"
+FACTS = "step", "config", "seen"                 # what a checkpoint tells beside its arrays
+ARRAYS = "parameter.", "buffer.", "optimiser.", "schedule.", "state.", "losses"    # how their names begin
+
+
+class TrainingError(RuntimeError):
+    """A run cannot start or go on; the message says why and what is kept."""
+
+
+@dataclass
+class Run:
+    """A training run with a folder: config.json, metrics.jsonl, checkpoint.npz.
+
+    The seconds of an evaluation are those of all training up to it; where a run was stopped and goes on, those between
+    the last evaluation and the stop are not counted.
+
+    config      what defines the run, as a JSON-able dict; a run only continues with an equal one
+    batch       step -> x, target, lengths or None
+    evaluate    network or its twin -> {name: number}, every sample counted once
+    schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
+    noise       step -> a `numpy.random.Generator` for dropout
+    options     keyword arguments of `train_step`
+    starts      step -> how many steps before this batch its states have seen, where they go on from batch to batch;
+                0 to start from nothing. None where every batch stands for itself
+    twin        a `minindrnn.gpu.twin.Twin` of network, loss and optimiser, which then learns and is evaluated in
+                their place
+    seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
+                without the data
+    """
+    folder: Path
+    config: dict
+    network: object
+    loss: object
+    optimiser: object
+    schedule: object
+    batch: object
+    evaluate: object
+    noise: object
+    steps: int
+    every: int
+    options: dict = field(default_factory=dict)
+    starts: object = None
+    twin: object = None
+    seen: dict = field(default_factory=dict)
+    step: int = 0
+    saved: int = 0               # step of the last checkpoint
+
+    def __post_init__(self):
+        self.folder = Path(self.folder)
+        self.losses = np.zeros(self.every)           # since the last evaluation
+        self.state = self._last_state(self.batch(0)[0][:1]) if self.starts else None     # only its shapes matter yet
+        self.plateau = self.schedule if isinstance(self.schedule, Plateau) else None
+        if self.plateau:
+            self.plateau.watch(self.learned())
+
+    def learned(self):
+        """The arrays of network and optimiser."""
+        return (arrays_of(self.network)
+                | {f"optimiser.{name}": array for name, array in self.optimiser.state().items()})
+
+    def arrays(self):
+        """Every array that training changes."""
+        plateau = self.plateau.state() if self.plateau else {}
+        states = {f"state.{path}": h for path, h in leaves(self.state) if h is not None}
+        return (self.learned() | {f"schedule.{name}": array for name, array in plateau.items()} | states
+                | {"losses": self.losses})
+
+    @property
+    def over(self):
+        return self.step >= self.steps or bool(self.plateau and self.plateau.over)
+
+    @contextmanager
+    def opened(self, *, resume=False):
+        """Start the run, or resume it, while no other process may write into its folder. If it is started and fails
+        before anything was learned and saved, its files go: the next try finds the folder free."""
+        if resume and not (self.folder / "checkpoint.npz").exists():
+            raise checkpoint.CheckpointError(f"{self.folder / 'checkpoint.npz'}: no such checkpoint")
+        if not resume:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with checkpoint.alone(self.folder):
+            self.resume() if resume else self.start()
+            try:
+                yield
+            except BaseException:
+                if not resume and not self.saved:
+                    self._remove()
+                raise
+
+    def start(self):
+        """Make the folder and its first checkpoint. Raises TrainingError if it already holds a run."""
+        if any((self.folder / name).exists() for name in FILES):
+            raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
+                                "or choose another --out")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.save()                               # first: without it nothing can go on
+            with checkpoint.replacing(self.folder / "config.json", "w") as file:
+                file.write(json.dumps(self.config, indent=2) + "\n")
+            with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
+                pass
+        except BaseException:
+            self._remove()
+            raise
+
+    def _remove(self):
+        for name in FILES:
+            with suppress(OSError):
+                (self.folder / name).unlink()
+
+    def resume(self):
+        """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""
+        arrays, step, config, seen = checkpoint_of(self.folder)
+        for name in sorted(config.keys() | self.config.keys(), key=lambda name: (name != "task", name)):
+            if config.get(name) != self.config.get(name):
+                raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)!r}, "
+                                    f"not {self.config.get(name)!r}")
+        if seen not in (None, self.seen):
+            raise TrainingError(f"{self.folder}: the data is not that which the run was started with")
+        rows = [row for row in history(self.folder) if row["step"] <= step]
+        checkpoint.restore(self.folder / "checkpoint.npz", arrays, self.arrays())
+        self.step = self.saved = step
+        with checkpoint.replacing(self.folder / "metrics.jsonl", "w") as file:
+            file.writelines(strict_json(row) + "\n" for row in rows)
+
+    def save(self):
+        """Write the checkpoint: parameters, optimiser, step; equal runs write equal bytes."""
+        checkpoint.save(self.folder / "checkpoint.npz", self.arrays(),
+                        {"step": self.step, "config": self.config, "seen": self.seen})
+        self.saved = self.step
+
+    def train(self):
+        """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C asked to stop."""
+        rows = history(self.folder)
+        before = rows[-1]["seconds"] if rows else 0.0
+        began, unread = time.perf_counter(), []
+        step = self.twin.train_step if self.twin else partial(train_step, self.network, self.loss, self.optimiser)
+        if self.twin:
+            self.twin.send()
+        stderr = Tolerant(sys.stderr)
+        with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
+                                                 smoothing=0.1, file=stderr) as bar:
+            say_if_slow(f"compiling the kernels{'' if self.twin else ', once on this machine'} ...",
+                        partial(bar.write, file=stderr), self._compile)
+            while not self.over and not interrupted():
+                x, target, lengths = self.batch(self.step)
+                value, state = step(x, target, self.schedule(self.step), lengths=lengths, rng=self.noise(self.step),
+                                    **self._before(), **self.options)
+                self.state = state if self.starts else None
+                unread.append(value)
+                self.step += 1
+                evaluating = self.step % self.every == 0 or self.step == self.steps
+                if bar.update() or evaluating or not self.twin:      # reading a loss makes a GPU finish all its work
+                    self._read(unread)
+                    bar.set_postfix(loss=f"{self.losses[(self.step - 1) % self.every]:.4g}", refresh=False)
+                if evaluating:
+                    self._fetch()
+                    n = (self.step - 1) % self.every + 1
+                    row = {"step": self.step, "loss": float(self.losses[:n].mean())}
+                    row |= self.evaluate(self.twin or self.network)
+                    row |= {"seconds": round(before + time.perf_counter() - began, 1)}
+                    with open(self.folder / "metrics.jsonl", "a") as file:
+                        file.write(strict_json(row) + "\n")
+                    if self.plateau:
+                        self.plateau.observe(row)
+                        if self.twin:
+                            self.twin.send()
+                    self.save()
+        self._read(unread)
+        self._fetch()
+        if self.plateau and self.over:
+            self.plateau.back_to_the_best()
+        self.save()
+        return self.over and not interrupted()
+
+    def _last_state(self, x):
+        return self.network.last_state(self.network.forward(x, statistics="batch")[1])
+
+    def _before(self):
+        """What went before the batch, if anything can."""
+        start = self.starts(self.step) if self.starts else 0
+        return {"state": self.state, "start": start} if start else {}
+
+    def _read(self, losses):
+        """Keep the losses of the last steps. Raises TrainingError for one that is not finite."""
+        for step, value in enumerate(map(float, losses), self.step - len(losses)):
+            if not np.isfinite(value):
+                raise TrainingError(f"the loss is {value} at step {step}{self._kept()}; try a smaller --rate")
+            self.losses[step % self.every] = value
+        losses.clear()
+
+    def _fetch(self):
+        """What was learned, from the twin if there is one. Raises TrainingError if some of it is not finite."""
+        if self.twin:
+            self.twin.fetch()
+        if not all(np.isfinite(array).all() for array in self.learned().values()):
+            raise TrainingError(f"the parameters are not finite at step {self.step}{self._kept()}; "
+                                "try a smaller --rate")
+
+    def _kept(self):
+        if self.saved:
+            return f"; the checkpoint in {self.folder} is the last good one, of step {self.saved}"
+        return ", before the first evaluation"
+
+    def _compile(self):
+        x, _, _ = self.batch(self.step)
+        x, rng = np.ascontiguousarray(x[:2, :1]), self.noise(self.step)
+        if self.twin:
+            self.twin.compile(x, rng)
+        else:
+            y, cache = self.network.forward(x, statistics="batch", rng=rng)
+            self.network.backward(y, cache)
+
+
+def arrays_of(network):
+    """{name: array} of what a network has learned, parameters and buffers, as they are called in a checkpoint."""
+    return ({f"parameter.{path}": parameter.value for path, parameter in leaves(network.parameters)}
+            | {f"buffer.{path}": buffer for path, buffer in leaves(network.buffers)})
+
+
+def checkpoint_of(folder):
+    """{name: array}, step, config and seen (None in a run of an earlier version) of the checkpoint in a run folder.
+    Raises CheckpointError if it is no run's, or holds what nobody reads."""
+    path = Path(folder) / "checkpoint.npz"
+    arrays, facts = checkpoint.load(path)
+    checkpoint.expect_known(path, facts, FACTS)
+    unknown = [name for name in arrays if not name.startswith(ARRAYS)]
+    checkpoint.expect_known(path, unknown, [f"{beginning}*" for beginning in ARRAYS])
+    step, config, seen = map(facts.get, FACTS)
+    if type(step) is not int or step < 0 or not isinstance(config, dict) or not isinstance(seen, (dict, type(None))):
+        raise checkpoint.CheckpointError(f"{path}: expected the checkpoint of a run, with its step, config and seen")
+    return arrays, step, config, seen
+
+
+def strict_json(numbers, **how):
+    """{name: number or text} as JSON, which has no word for NaN and infinity: null stands for what is not finite."""
+    return json.dumps({name: None if isinstance(value, float) and not math.isfinite(value) else value
+                       for name, value in numbers.items()}, allow_nan=False, **how)
+
+
+def history(folder):
+    """The rows of the folder's metrics.jsonl, {name: number}, one per evaluation; NaN for what was not finite, null in
+    the file, or is not in that row. A last line cut short by a crash is passed over. Raises CheckpointError if it holds
+    anything else."""
+    path = Path(folder) / "metrics.jsonl"
+    try:
+        rows = [_row(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise checkpoint.CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with step, loss and "
+                                         "seconds") from None
+    blank = {name: math.nan for row in rows for name in row}
+    return [blank | row for row in rows]
+
+
+def _row(line):
+    row = json.loads(line)
+    if not (isinstance(row, dict) and row.keys() >= {"step", "loss", "seconds"} and type(row["step"]) is int
+            and all(isinstance(number, (int, float, type(None))) for number in row.values())):
+        raise ValueError
+    return {name: math.nan if number is None else number for name, number in row.items()}

@@ -1,0 +1,40 @@
+"""One step of training, with the papers' recipe: gradients clamped to +-10, |u| projected after every update.
+
+Source: arXiv 1910.06251, section 5, and the authors' code.
+"""
+from ..core.expect import expect_generator
+from ..ops import bounds
+from .optim import clip_values, matched
+
+
+def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0, lengths=None, rng=None, bound=None,
+               penalty=0.0, clip=10.0):
+    """Forward, loss, backward, clip, update, project: one step of learning. Returns the loss and the last state.
+
+    loss      a function y, target -> loss, dy  (see `losses`)
+    state     where the segment before this one ended, `start` steps after the beginning of its sequences; no gradient
+              goes back into that segment (truncated backpropagation through time)
+    lengths   as for a layer's forward
+    rng       a `numpy.random.Generator` for dropout
+    bound     the largest |u|: every recurrent parameter is projected after the update
+    penalty   if above 0, instead of projecting: so many times || max(0, |u| - bound) || is added to the loss
+    clip      elementwise limit of the gradients
+
+    Clipped, updated and projected are the parameters that the optimiser was made for: see `optim`. Raises TypeError or
+    ValueError as forward, loss and optimiser do.
+    """
+    expect_generator(rng, none=True)
+    y, cache = network.forward(x, state, lengths=lengths, statistics="batch", start=start, rng=rng)
+    value, dy = loss(y, target)
+    _, grads = network.backward(dy, cache)
+    for _, parameter, grad in matched(optimiser.parameters, grads) if penalty else ():
+        if parameter.role == "recurrent":
+            excess, du = bounds.penalty(parameter.value, bound)
+            value += penalty * excess
+            grad += grad.dtype.type(penalty) * du
+    clip_values(optimiser.parameters, grads, clip)
+    optimiser.update(grads, rate)
+    network.absorb(cache)
+    if bound is not None and not penalty:
+        bounds.project(optimiser.parameters, bound)
+    return value, network.last_state(cache)
