@@ -371,7 +371,7 @@ plt.show()
 # ## Is it what the package computes?
 #
 # `minindrnn.indrnn_backward` has the same five lines, in a loop that is compiled, in
-# [recurrence.py](../minindrnn/recurrence.py). Look for the comments `B1` to `B5` there. (`B0` and `B6` belong to a
+# [recurrence.py](../minindrnn/ops/recurrence.py). Look for the comments `B1` to `B5` there. (`B0` and `B6` belong to a
 # normalisation and a bias that can be taken along in the same loop.)
 
 # %%
