@@ -14,7 +14,7 @@ from numba.cuda.simulator.kernelapi import Dim3
 
 SMALL = {"linear": dict(SIDE=2, PER=2, TILE1=5, ROWS=6), "reduce": dict(WIDTH=4, LANES=2, ROWS=6),
          "batchnorm": dict(WIDTH=4, LANES=2, ROWS=6), "device": dict(STEPS=2, threads_of_a_block=lambda threads: min(threads, 4)),
-         "recurrence": dict(threads_of_a_block=lambda threads: min(threads, 4)), "training": dict(AHEAD=2)}
+         "recurrence": dict(threads_of_a_block=lambda threads: min(threads, 4)), "twin": dict(AHEAD=2)}
 
 
 class Thread(kernel.BlockThread):

@@ -267,8 +267,8 @@ FAULTS = {
         ("losses", "losses", "the largest is not subtracted", "largest = y[k] if y[k] > largest else largest", "largest = ZERO"),
     ],
     ("compiler",): [
-        ("OBVIOUS", "sigmoid", "constants of Python's float", "(np.float32(0), np.float32(1))", "(0.0, 1.0)"),
-        ("TUNED", "tanh", "constants of Python's float", "(np.float32(0), np.float32(1))", "(0.0, 1.0)"),
+        ("OBVIOUS", "sigmoid", "constants of Python's float", "from .scalars import ONE, ZERO, add", "from .scalars import add\n\nONE, ZERO = 1.0, 0.0"),
+        ("TUNED", "tanh", "constants of Python's float", "from .scalars import ONE, ZERO, add", "from .scalars import add\n\nONE, ZERO = 1.0, 0.0"),
         ("TUNED", "identity", "products rounded as it happens", "cuda.fma(w, dz, ZERO)", "w * dz"),
         ("TUNED", "relu", "loads not ahead", "AHEAD = 16 ", "AHEAD = 4 "),
         ("TUNED", "relu", "steps ahead known at run time only", "range(AHEAD):\n                ahead",
