@@ -10,8 +10,8 @@ import sys
 
 from .core.interrupt import begin
 
-if sys.argv[:1] == ["-m"] and {"minindrnn", "minindrnn.gpu"} & set(sys.orig_argv):     # python -m minindrnn
-    begin()
+if sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m") in ("minindrnn", "minindrnn.gpu"):
+    begin()                                               # this is python -m minindrnn, and the imports take their time
 
 from .checks.gradcheck import GradientError, Problem, check
 from .core.layer import Layer, Parameter, leaves

@@ -141,8 +141,8 @@ def test_irnn_begins_with_a_short_memory(tmp_path):
 
 
 @pytest.mark.parametrize("encoding, end, said", [
-    ("utf-8", "\n", None), ("utf-8-sig", "\n", "without its byte order mark"), ("utf-8", "\r\n", "with \\r\\n as \\n"),
-    ("utf-8", "\r", "with \\r\\n as \\n"), ("utf-8-sig", "\r\n", "without its byte order mark and with \\r\\n as \\n")])
+    ("utf-8", "\n", None), ("utf-8-sig", "\n", "without its byte order mark"), ("utf-8", "\r\n", "with every \\r\\n and \\r as \\n"),
+    ("utf-8", "\r", "with every \\r\\n and \\r as \\n"), ("utf-8-sig", "\r\n", "without its byte order mark and with every \\r\\n and \\r as \\n")])
 def test_text_in_any_language_however_it_was_saved(tmp_path, capsys, encoding, end, said):
     path = tmp_path / "t.txt"
     path.write_bytes(("зима{0}雪{0}".format(end) * 10).encode(encoding))

@@ -174,6 +174,20 @@ def test_where_files_cannot_be_locked_the_work_goes_on(number, tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
+def test_a_gru_without_the_bias_b_hn_gets_zeros():
+    """As GRUs were saved before they had it, with their optimiser."""
+    names = "parameter.0.b_hn", "optimiser.m.0.b_hn"
+    targets = {name: np.ones(3, np.float32) for name in names} | {"parameter.0.b": np.zeros(2)}
+    checkpoint.restore("x", {"parameter.0.b": np.full(2, 5.0)}, targets)
+    assert not any(targets[name].any() for name in names) and targets["parameter.0.b"].tolist() == [5, 5]
+
+
+def test_what_a_killed_process_left_half_written_goes(path):
+    (path.parent / ".checkpoint.npz.1.tmp").write_text("half")
+    with checkpoint.alone(path.parent):
+        assert sorted(each.name for each in path.parent.iterdir()) == [".lock", "checkpoint.npz"]
+
+
 def test_what_is_restored_is_all_of_it_and_in_place(path):
     targets = {name: np.zeros_like(array) for name, array in ARRAYS.items()}
     views = {name: target[...] for name, target in targets.items()}

@@ -365,3 +365,12 @@ def test_every_command_has_help(capsys):
         with pytest.raises(SystemExit) as caught:
             main(arguments)
         assert caught.value.code == 0 and "usage: python -m minindrnn" in capsys.readouterr().out
+
+
+def test_ctrl_c_is_left_to_another_program_that_imports_us(tmp_path):
+    """Also if one of its words is our name; only `python -m minindrnn` ends at once while it imports."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/__init__.py").write_text("import minindrnn")
+    (tmp_path / "mine/__main__.py").write_text("import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)")
+    done = subprocess.run([sys.executable, "-m", "mine", "minindrnn"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr

@@ -23,13 +23,28 @@ def own_folder(tmp_path, monkeypatch):
     jit.say_once.cache_clear()
 
 
+def of_the_package(function):
+    """Only kernels of the package are kept."""
+    function.__module__ = "minindrnn.tested"
+    return function
+
+
 def doubled(by=kernel):
     """Twice 1.0 by a kernel that is new in this process, and whether it came from the disk."""
     @by
+    @of_the_package
     def double(x):
         return x + x
     assert double(1.0) == 2.0
     return sum(double.stats.cache_hits.values()) == 1
+
+
+def test_a_kernel_of_another_package_is_not_kept(tmp_path):
+    """Of its sources, and of those that it calls, the stamp says nothing."""
+    @kernel
+    def double(x):
+        return x + x
+    assert double(1.0) == 2.0 and not kept(tmp_path)
 
 
 def kept(tmp_path):
@@ -264,6 +279,7 @@ def test_each_kind_of_arithmetic_and_type_has_a_form_of_its_own(tmp_path):
     assert len(kept(tmp_path)) == 3
 
     @kernel
+    @of_the_package
     def double(x):
         return x + x
     double(np.ones(2)), double(np.float32(1))
@@ -273,7 +289,7 @@ def test_each_kind_of_arithmetic_and_type_has_a_form_of_its_own(tmp_path):
 @compiles
 def test_a_kernel_that_is_to_be_compiled_again_is(tmp_path):
     """`recompile` is for what the sources do not say: a constant that was changed in memory."""
-    scope = {"kernel": kernel, "factor": 1.0}
+    scope = {"__name__": "minindrnn.tested", "kernel": kernel, "factor": 1.0}
     exec("@kernel\ndef scale(x): return x * factor", scope)
     assert scope["scale"](3.0) == 3.0
     scope["factor"], before = 2.0, kept(tmp_path)
@@ -286,6 +302,7 @@ def test_code_with_addresses_of_this_process_is_not_kept(tmp_path):
     table = np.arange(1e6)
 
     @kernel
+    @of_the_package
     def look(i):
         return table[i]
     assert look(7) == 7 and kept(tmp_path) == []

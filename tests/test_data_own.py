@@ -105,6 +105,7 @@ def at(array, place, value):
     (lambda a: a | {"lengths": a["lengths"][:-1]}, r"lengths: expected 30 whole numbers of at least 1, got int64 of shape \(29,\)"),
     (lambda a: a | {"lengths": at(a["lengths"], 3, 0)}, r"lengths: expected .*, the smallest 0$"),
     (lambda a: a | {"lengths": at(a["lengths"], 3, 6)}, "lengths: expected 1 to T = 5, got 6 for sequence 3$"),
+    (lambda a: a | {"lengths": at(a["lengths"].astype(np.uint64), 3, 2**64 - 1)}, "lengths: expected at most the steps of X, .* got 18446744073709551615$"),
     (lambda a: {"X": at(a["X"], (7, 4, 1), NAN), "y": a["y"]}, "X: expected finite numbers, got nan in sequence 7, step 4, channel 1$"),
     (lambda a: a | {"X": at(a["X"], (9, 0, 0), -np.inf)}, "X: expected finite numbers, got -inf in sequence 9, step 0, channel 0$"),
     (lambda a: a | {"y": a["y"] + 1}, "y: expected classes 0 to K - 1, at least two of them, got 3 different, from 1 to 3$"),

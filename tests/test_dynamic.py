@@ -182,6 +182,7 @@ def test_errors(rng):
 @pytest.mark.parametrize("squares, message", [
     ({}, r"squares of W: expected \(3,\) like W, got \(\)"),
     ({"W": np.ones(1)}, r"squares of W: expected \(3,\) like W, got \(1,\)"),
+    ({"W": np.ones(3), "b": np.ones(1)}, "squares: expected those of the parameters only, got b too"),
 ])
 def test_squares_of_other_parameters_are_refused(squares, message):
     with pytest.raises(ValueError, match=message):

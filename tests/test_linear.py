@@ -47,7 +47,7 @@ WORST_SUM = """
 import numpy as np
 from minindrnn.ops.linear import products
 worst = 0
-for N, M in [(1, 1), (2, 8), (8, 4), (16, 16), (64, 8), (31, 32), (63, 65), (64, 64), (128, 128)]:
+for N, M in [(1, 1), (2, 8), (8, 4), (16, 16), (64, 8), (31, 32), (63, 65), (64, 64), (128, 128), (1, 4096), (4096, 1)]:
     for R in (700, 1000, 3000, 9000, 100_000):
         exact = R * np.float64(np.float32(0.1))
         worst = max(worst, abs(products(np.full((R, N), 0.1, np.float32), np.ones((R, M), np.float32)) / exact - 1).max())
@@ -66,6 +66,15 @@ def test_sums_keep_their_digits_whatever_kernels_blas_has(processor):
         pytest.skip(f"this processor cannot run the kernels for {processor}")
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 5e-6
+
+
+def test_what_is_only_read_may_be_read_only(rng):
+    x, dy = rng.normal(size=(3, 2, 5)), rng.normal(size=(3, 2, 4))
+    _, cache = linear_forward(x, rng.normal(size=(4, 5)), np.zeros(4))
+    wanted = linear_backward(dy, cache)
+    x.flags.writeable = dy.flags.writeable = False
+    for got, expected in zip(linear_backward(dy, cache), wanted):
+        assert_array_equal(got, expected)
 
 
 def test_nothing_is_changed_and_backward_twice_is_the_same(rng):

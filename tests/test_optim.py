@@ -8,6 +8,31 @@ from minindrnn.training.optim import clip_norm, clip_values
 from minindrnn.training.step import train_step
 
 
+def test_adam_remembers_whatever_the_order_of_a_parameter_was_when_it_was_made():
+    parameter = Parameter(np.asfortranarray(np.ones((3, 2))), "weight")
+    adam = Adam({"W": parameter})
+    parameter.value = np.ascontiguousarray(parameter.value)
+    adam.update({"W": np.ones((3, 2))}, 0.1)
+    assert_allclose(adam.m["W"], 0.1)
+
+
+@pytest.mark.parametrize("call, error, message", [
+    (lambda: Adam({"u": np.ones(2)}), TypeError, "u: expected a Parameter, got ndarray"),
+    (lambda: Adam({}, epsilon=-1), ValueError, "epsilon: expected a finite number at least 0, got -1"),
+    (lambda: Adam({}).update({}, np.nan), ValueError, "rate: expected a finite number at least 0, got nan"),
+    (lambda: SGD({}).update({}, "1"), TypeError, "rate: expected a number, got '1'")])
+def test_what_an_optimiser_cannot_be_made_of_or_used_with(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_rate_that_is_none_counts_no_update():
+    adam = Adam({"u": Parameter(np.ones(2), "recurrent")})
+    with pytest.raises(ValueError, match="rate"):
+        adam.update({"u": np.ones(2)}, np.inf)
+    assert adam.updates == 0
+
+
 def tree(dtype=np.float64):
     return [{"W": Parameter(np.array([1.0, -2.0], dtype), "weight"), "b": Parameter(np.array([3.0], dtype), "bias")},
             {"u": Parameter(np.array([0.5], dtype), "recurrent"), "g": Parameter(np.array([1.0], dtype), "gain")}]

@@ -37,7 +37,8 @@ def compiler(*fastmath):
     """The decorator that compiles a function with these liberties of "fast math"."""
     def decorate(function):
         kernel = numba.njit(**OPTIONS, fastmath=set(fastmath))(function)
-        kernel._cache = Kept(function, fastmath)         # which Numba asks before it compiles, and tells afterwards
+        if function.__module__.startswith("minindrnn."):       # of other sources the stamp says nothing
+            kernel._cache = Kept(function, fastmath)     # which Numba asks before it compiles, and tells afterwards
         return kernel
     return decorate
 

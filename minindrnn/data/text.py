@@ -51,14 +51,19 @@ def shakespeare():
     return bz2.decompress((files(__package__) / "shakespeare.bz2").read_bytes()).decode("ascii")
 
 
+def plain(text):
+    """The text without byte order mark, its lines ended by newlines alone."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def read(path):
     """The text of a file, without byte order mark and carriage returns; says so where it had some. DataError if it
     cannot be read or is not UTF-8."""
     try:
         whole = Path(path).read_bytes().decode()
-        text = whole.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        text = plain(whole)
         marked, returns = whole.startswith("\ufeff"), "\r" in whole
-        changes = ["without its byte order mark"] * marked + ["with \\r\\n as \\n"] * returns
+        changes = ["without its byte order mark"] * marked + ["with every \\r\\n and \\r as \\n"] * returns
         if changes:
             tell(f"{path}: read {' and '.join(changes)}")
         return text

@@ -18,9 +18,9 @@ Backward  B1  d       = mask * dy
 
 Rules     Padding has no part in any sum. A group of fewer than two values has no variance of its own and takes the
           given statistics; so does every group when given ones are asked for.
-Range     All sums are in float64. float32 is normalised up to its largest numbers, where only the running variance is
-          beyond float32, from 2e19 on. In float64 the squares of numbers above 1e154 are too large. A variance that is
-          too large becomes NaN, and so does what is normalised by it.
+Range     All sums are in float64. float32 is normalised as long as x - mean is a float32, for x of either sign up to
+          1.7e38; its running variance is beyond float32 from 2e19 on. In float64 the squares of numbers above 1e154 are
+          too large. A variance that is too large becomes NaN, and so does what is normalised by it.
 Cache: x, mean, the rest of mean that x's type does not hold, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv
 1502.03167; arXiv 1910.06251, section 4 (over time, per step); B4 is theirs, the rules are ours.
 """

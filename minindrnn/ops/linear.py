@@ -72,16 +72,18 @@ def linear_backward(dy, cache):
         np.matmul(rows, W, out=dx.reshape(T * B, M))                                         # B1
         dW = products(rows, x)                                                               # B2
         if b is not None:
-            narrow_backward(rows, x[:, :0], W.T[:0], x[:, :0], dW[:0], db)                   # B3
+            nothing = np.empty((len(x), 0), x.dtype)
+            narrow_backward(rows, nothing, W.T[:0], nothing, np.empty((0, len(W))), db)      # B3
     return dx, np.ascontiguousarray(dW, W.dtype), None if b is None else db.astype(W.dtype)
 
 
 def products(dy, x):
     """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: some rows at a time in one matrix product of
     their own type, and the products added up. How many keep their digits depends on how BLAS adds them up: OpenBLAS on
-    AVX-512 adds the terms of a small product, N M R up to a million, in one chain."""
+    AVX-512 adds the terms of a small product, N M R up to a million, in one chain, and so does a product with a vector.
+    """
     shape = dy.shape[1], x.shape[1]
-    rows = TERMS if shape[0] * shape[1] < SMALL else ROWS
+    rows = TERMS if shape[0] * shape[1] < SMALL or min(shape) <= NARROW else ROWS
     total, part = empty(shape, np.float64), empty(shape, dy.dtype)
     total[:] = 0
     for low in range(0, len(dy), rows):

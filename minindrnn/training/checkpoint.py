@@ -57,7 +57,8 @@ def load(path):
 
 def restore(path, arrays, targets):
     """Copy arrays into the targets of the same names, in place. Raises CheckpointError, before anything is
-    changed, unless names, shapes and dtypes are the same."""
+    changed, unless names, shapes and dtypes are the same. A GRU saved before it had the bias b_hn gets 0 for it."""
+    arrays = {name: np.zeros_like(target) for name, target in targets.items() if name.endswith(".b_hn")} | arrays
     for name in sorted(arrays.keys() | targets.keys()):
         if name not in arrays or name not in targets:
             raise CheckpointError(f"{path}: {name} is {'not expected' if name in arrays else 'missing'}")
@@ -89,6 +90,9 @@ def alone(folder):
     while not _is_at(file, path):                          # its last holder has removed it since it was opened
         os.close(file)
         file = _locked(path)
+    for rubbish in Path(folder).glob(".*.tmp"):            # of a process that was killed while it wrote
+        with suppress(OSError):
+            rubbish.unlink()
     try:
         yield
     finally:

@@ -63,6 +63,8 @@ class Adaptation:
             if np.shape(squares.get(path)) != parameter.value.shape:
                 raise ValueError(f"squares of {path}: expected {parameter.value.shape} like {path}, "
                                  f"got {np.shape(squares.get(path))}")
+        if unread := squares.keys() - {path for path, _ in leaves(parameters)}:
+            raise ValueError(f"squares: expected those of the parameters only, got {', '.join(sorted(unread))} too")
         self.parameters, self.rate, self.epsilon, self.bound = parameters, rate, epsilon, bound
         self.rms = {path: np.sqrt(square) for path, square in squares.items()}
         mean = np.mean([rms.mean() for rms in self.rms.values()])

@@ -31,7 +31,7 @@ import numpy as np
 
 from ..core.expect import expect_number, expect_same, expect_writable
 from ..core.jit import kernel
-from ..core.layer import leaves
+from ..core.layer import Parameter, leaves
 
 
 def matched(parameters, grads):
@@ -84,6 +84,7 @@ class SGD:
 
     def update(self, grads, rate):
         """Change the parameters, given gradients on the same tree; ValueError or TypeError if they are on another."""
+        expect_number("rate", rate, 0)
         for parameter, grad, velocity in _learned(self.parameters, grads, self.velocity):
             velocity *= self.momentum
             velocity += _decayed(parameter, grad, self.decay)
@@ -107,6 +108,7 @@ class Adam:
     def __init__(self, parameters, *, beta1=0.9, beta2=0.999, epsilon=1e-8, decay=0.0):
         expect_number("beta1", beta1, 0, np.nextafter(1, 0))
         expect_number("beta2", beta2, 0, np.nextafter(1, 0))
+        expect_number("epsilon", epsilon, 0)
         expect_number("decay", decay, 0)
         self.parameters, self.beta1, self.beta2, self.epsilon, self.decay = parameters, beta1, beta2, epsilon, decay
         self.m, self.v = _zeros(parameters), _zeros(parameters)
@@ -114,6 +116,7 @@ class Adam:
 
     def update(self, grads, rate):
         """Change the parameters, given gradients on the same tree; ValueError or TypeError if they are on another."""
+        expect_number("rate", rate, 0)
         learned = _learned(self.parameters, grads, self.m, self.v)
         self.updates += 1
         k = int(self.updates)
@@ -149,8 +152,10 @@ def adam(value, grad, m, v, rate, some1, some2, whole2, epsilon, decay):
 def _zeros(parameters):
     """{path: zeros of the parameter's shape and dtype}."""
     for path, parameter in leaves(parameters):
+        if not isinstance(parameter, Parameter):
+            raise TypeError(f"{path}: expected a Parameter, got {type(parameter).__name__}")
         expect_writable(path, parameter.value)
-    return {path: np.zeros_like(parameter.value) for path, parameter in leaves(parameters)}
+    return {path: np.zeros(parameter.value.shape, parameter.value.dtype) for path, parameter in leaves(parameters)}
 
 
 def _learned(parameters, grads, *memories):
