@@ -103,7 +103,7 @@ class GRU(RNN):
         h, of_recurrence = gru_forward(a, self["U"], state, self["b_hn"], lengths=lengths)
         return h, (of_linear, of_recurrence)
 
-    def backward(self, dy, cache, **how):
+    def backward(self, dy, cache, *, overwrite=False):
         of_linear, of_recurrence = cache
         da, dU, dh0, db_hn = gru_backward(dy, of_recurrence)
         dx, grads = self.linear.backward(da, of_linear)
