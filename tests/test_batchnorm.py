@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds
 
-from minindrnn import Dropout, Unit
 from minindrnn.ops.batchnorm import BatchNorm, batchnorm_backward, batchnorm_forward
 
 
@@ -184,29 +183,6 @@ def test_a_mask_is_dropout_after(rng):
         assert_allclose(got, wanted, rtol=0, atol=1e-13)
     with pytest.raises(ValueError, match=r"mask: expected \(B, N\) = \(3, 2\), got \(2, 2\)"):
         batchnorm_forward(x, gamma, beta, np.zeros((1, 2)), np.ones((1, 2)), mask=mask[:2])
-
-
-@pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-12), (np.float32, 2e-5)])
-@pytest.mark.parametrize("lengths", [None, [9, 4, 7, 1]])
-@pytest.mark.parametrize("statistics", ["batch", "running"])
-def test_a_unit_in_fused_passes_equals_its_parts_one_by_one(dtype, tolerance, lengths, statistics, rng):
-    """Recurrence with bias, batch normalisation and dropout after it: three layers, or one `Unit`."""
-    a, dy, b = *rng.normal(size=(2, 9, 4, 5)).astype(dtype), rng.normal(size=5).astype(dtype)
-    unit = Unit(5, rng, norm="after", dropout=0.4, dtype=dtype)
-    how = dict(lengths=lengths, statistics=statistics)
-    y, cache = unit.forward(a, b=b, rng=np.random.default_rng(1), **how)
-    da, grads = unit.backward(dy, cache)
-    plain, norm, dropout = Unit(5, rng, dtype=dtype), BatchNorm(5, dtype=dtype), Dropout(0.4)
-    plain.parameters["u"].value[:] = unit["u"]
-    h, of_plain = plain.forward(a + b, lengths=lengths)
-    normal, of_norm = norm.forward(h, **how)
-    wanted, mask = dropout.forward(normal, rng=np.random.default_rng(1))
-    dh, of_affine = norm.backward(dropout.backward(dy, mask)[0], of_norm)
-    dwanted, of_u = plain.backward(dh, of_plain)
-    for got, expected in ((y, wanted), (da, dwanted), (grads["u"], of_u["u"]), (grads["b"], dwanted.sum(axis=(0, 1))),
-                          (grads["gamma"], of_affine["gamma"]), (grads["beta"], of_affine["beta"]), (grads["h0"], of_u["h0"])):
-        assert got.dtype == dtype
-        assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("slope", [0, 10, 1000])

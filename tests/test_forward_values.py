@@ -33,6 +33,7 @@ from minindrnn import (
 )
 from minindrnn.core.padding import last_step, without_padding
 from minindrnn.networks.bidirectional import reverse
+from minindrnn.networks.fused import fused_forward
 from minindrnn.ops.activations import KIND
 from minindrnn.ops.dropout import draw, dropout_forward
 from minindrnn.ops.gru import gru_forward
@@ -69,13 +70,14 @@ def test_indrnn(activation, lengths, rng):
     a, h0 = rng.normal(size=(T, B, N)), rng.normal(size=(B, N))
     u, b = rng.uniform(-1.2, 1.2, (2, N))
     kept = a.copy()
+    close(indrnn_forward(a, u, h0, activation=activation, lengths=lengths)[0], recurrence(a, u, h0, ACT[activation], lengths))
     for bias in (None, b):
         wanted = recurrence(a, u, h0, ACT[activation], lengths, bias)
-        close(indrnn_forward(a, u, h0, activation=activation, lengths=lengths, b=bias)[0], wanted)
+        close(fused_forward(a, u, h0, activation=activation, lengths=lengths, b=bias)[0], wanted)
         assert_array_equal(a, kept)
-        close(indrnn_forward(a, u, activation=activation, lengths=lengths, b=bias)[0],
+        close(fused_forward(a, u, activation=activation, lengths=lengths, b=bias)[0],
               recurrence(a, u, np.zeros((B, N)), ACT[activation], lengths, bias))
-        h, _ = indrnn_forward(over := a.copy(), u, h0, activation=activation, lengths=lengths, b=bias, out=over)
+        h, _ = fused_forward(over := a.copy(), u, h0, activation=activation, lengths=lengths, b=bias, out=over)
         assert h is over
         close(h, wanted)
 

@@ -1,4 +1,5 @@
-"""What only the CPU kernels promise: in place, bits, digits over long sequences; and oracles that share nothing with them."""
+"""What only the CPU kernels promise: in place, bits, digits over long sequences; and oracles that share nothing with them
+and the obvious form."""
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,9 +10,10 @@ from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import recurrences
 
+import minindrnn
 from minindrnn import indrnn_backward, indrnn_forward
 from minindrnn.ops.activations import KIND
-from minindrnn.ops.recurrence import BLOCK, TERMS
+from minindrnn.ops.recurrence_kernels import BLOCK, TERMS
 
 
 @given(problem=recurrences())
@@ -39,25 +41,6 @@ def test_more_columns_than_a_block_and_more_terms_than_a_sum(activation, rng):
     h, cache = reference.indrnn_forward(a[:, :, few].astype(float), u[few].astype(float), activation=activation)
     for one, wanted in zip(got, (h, *reference.indrnn_backward(dh[:, :, few].astype(float), cache))):
         assert_allclose(one[..., few], wanted, rtol=2e-5, atol=2e-5)
-
-
-@pytest.mark.parametrize("activation", KIND)
-@pytest.mark.parametrize("dtype, N", [(np.float32, 1024), (np.float64, 512)])
-def test_rows_that_are_a_multiple_of_4096_bytes(dtype, N, activation, rng):
-    """They go through three steps a pass instead of four, with a bias and a map as without."""
-    for T in (1, 3, 4, 5, 7, 11):
-        a, dh = rng.normal(size=(2, T, 1, N)).astype(dtype)
-        u, b, h0 = rng.uniform(-1, 1, N).astype(dtype), rng.normal(size=N).astype(dtype), rng.normal(size=(1, N)).astype(dtype)
-        p, q, r = pqr = rng.normal(size=(3, 1, N)).astype(dtype)
-        db = np.empty(N)
-        h, cache = indrnn_forward(a, u, h0, activation=activation, b=b)
-        got = h, *indrnn_backward(dh, cache, db=db, pqr=pqr), *indrnn_backward(dh, cache)
-        wide = [array.astype(float) for array in (a + b, u, h0)]
-        wanted, cache = reference.indrnn_forward(*wide, activation=activation)
-        mapped = reference.indrnn_backward(p * dh + q * wanted + r, cache)
-        tolerance = 1e-12 if dtype == np.float64 else 5e-5
-        for one, two in zip((*got, db), (wanted, *mapped, *reference.indrnn_backward(dh.astype(float), cache), mapped[0].sum(axis=(0, 1)))):
-            assert_allclose(one, two, rtol=tolerance, atol=tolerance)
 
 
 def test_same_bits_from_several_threads(rng):
@@ -91,36 +74,25 @@ def test_du_keeps_its_digits_over_100_000_steps(constant):
     assert np.all(np.abs(plain / exact - 1) > 5e-5)
 
 
-@given(problem=recurrences())
-def test_a_bias_on_the_way_is_a_bias_before(problem):
-    a, u, h0, options, dh = problem
-    b = np.linspace(-1, 1, u.size).astype(a.dtype)
-    h, cache = indrnn_forward(a, u, h0, **options, b=b)
-    db = np.empty(u.size)
-    got = h, *indrnn_backward(dh, cache, db=db)
-    wanted, cache = indrnn_forward(a + b, u, h0, **options)
-    wanted = wanted, *indrnn_backward(dh, cache)
-    tolerance = 1e-12 if a.dtype == np.float64 else 2e-5
-    for one, two in zip((*got, db), (*wanted, wanted[1].sum(axis=(0, 1)))):
-        assert_allclose(one, two, rtol=tolerance, atol=tolerance)
-
-
-@given(problem=recurrences())
-def test_cutting_changes_no_bit_with_a_bias_either(problem):
-    a, u, h0, options, _ = problem
-    b, options["lengths"] = np.linspace(-1, 1, u.size).astype(a.dtype), None
-    whole, _ = indrnn_forward(a, u, h0, **options, b=b)
-    cut = len(a) // 3
-    if cut:
-        first, _ = indrnn_forward(a[:cut].copy(), u, h0, **options, b=b)
-        second, _ = indrnn_forward(a[cut:].copy(), u, first[-1].copy(), **options, b=b)
-        assert_array_equal(np.concatenate([first, second]), whole)
+def test_lengths_are_those_of_the_forward_pass(rng):
+    """A cache does not see what the caller does with the array of lengths afterwards."""
+    a, lengths = rng.normal(size=(5, 2, 3)), np.array([2, 5])
+    _, cache = indrnn_forward(a, np.full(3, 0.5), lengths=lengths)
+    wanted = indrnn_backward(np.ones_like(a), cache)
+    lengths[:] = 9
+    for got, expected in zip(indrnn_backward(np.ones_like(a), cache), wanted):
+        assert_array_equal(got, expected)
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Oracles.
+# Oracles, of what runs and of the obvious form.
 
-def test_equals_a_dense_rnn_with_a_diagonal_matrix(rng):
+pairs = pytest.mark.parametrize("pair", [minindrnn, reference], ids=["fast", "obvious"])
+SLOPE = {"relu": lambda h: h > 0, "tanh": lambda h: 1 - h**2, "sigmoid": lambda h: h - h**2, "identity": lambda h: 1}
+
+
+@pairs
+def test_equals_a_dense_rnn_with_a_diagonal_matrix(pair, rng):
     """h[t] = tanh(a[t] + U h[t-1]) with U = diag(u), differentiated as a dense RNN: matrices, not Hadamard products."""
     T, B, N = 7, 2, 4
     a, dh = rng.normal(size=(2, T, B, N))
@@ -133,32 +105,34 @@ def test_equals_a_dense_rnn_with_a_diagonal_matrix(rng):
         da[t] = (dh[t] + carry) * (1 - states[t + 1]**2)
         dU += da[t].T @ states[t]
         carry = da[t] @ U
-    h, cache = indrnn_forward(a, u, h0, activation="tanh")
-    for got, wanted in zip((h, *indrnn_backward(dh, cache)), (np.array(states[1:]), da, np.diag(dU), carry)):
+    h, cache = pair.indrnn_forward(a, u, h0, activation="tanh")
+    for got, wanted in zip((h, *pair.indrnn_backward(dh, cache)), (np.array(states[1:]), da, np.diag(dU), carry)):
         assert_allclose(got, wanted, rtol=0, atol=1e-13)
 
 
+@pairs
 @pytest.mark.parametrize("activation", KIND)
-def test_equals_exact_forward_mode(activation, rng):
+def test_equals_exact_forward_mode(pair, activation, rng):
     """One trace per weight, e[t] = dh[t]/du, moves forward with h and needs no backward pass at all."""
     a, dh = rng.normal(size=(2, 30, 3, 5))
     u, h0 = rng.uniform(-1, 1, 5), rng.normal(size=(3, 5))
-    h, cache = indrnn_forward(a, u, h0, activation=activation)
+    h, cache = pair.indrnn_forward(a, u, h0, activation=activation)
     trace, dstate, du, dh0 = np.zeros((3, 5)), np.ones((3, 5)), np.zeros(5), np.zeros((3, 5))
     for t in range(30):
         before = h[t - 1] if t else h0
-        trace = reference.DACT[activation](before + u * trace, h[t])
-        dstate = reference.DACT[activation](u * dstate, h[t])
+        trace = SLOPE[activation](h[t]) * (before + u * trace)
+        dstate = SLOPE[activation](h[t]) * u * dstate
         du += (dh[t] * trace).sum(axis=0)
         dh0 += dh[t] * dstate
-    _, got_du, got_dh0 = indrnn_backward(dh, cache)
+    _, got_du, got_dh0 = pair.indrnn_backward(dh, cache)
     assert_allclose(got_du, du, rtol=0, atol=1e-12)
     assert_allclose(got_dh0, dh0, rtol=0, atol=1e-12)
 
 
+@pairs
 @pytest.mark.parametrize("activation, act", [("tanh", sympy.tanh), ("identity", lambda z: z),
                                              ("sigmoid", lambda z: 1 / (1 + sympy.exp(-z)))])
-def test_equals_the_symbolic_derivative_of_three_steps(activation, act, rng):
+def test_equals_the_symbolic_derivative_of_three_steps(pair, activation, act, rng):
     """SymPy unrolls T = 3 and differentiates; the numbers are put in afterwards."""
     a, u, h0, w = sympy.symbols("a:3"), sympy.Symbol("u"), sympy.Symbol("h0"), sympy.symbols("w:3")
     h, loss = h0, 0
@@ -168,8 +142,8 @@ def test_equals_the_symbolic_derivative_of_three_steps(activation, act, rng):
     values = dict(zip((*a, u, h0, *w), rng.normal(size=8)))
     wanted = [float(sympy.diff(loss, symbol).subs(values)) for symbol in (*a, u, h0)]
     column = lambda symbols: np.array([values[s] for s in symbols]).reshape(-1, 1, 1)
-    _, cache = indrnn_forward(column(a), np.array([values[u]]), np.array([[values[h0]]]), activation=activation)
-    da, du, dh0 = indrnn_backward(column(w), cache)
+    _, cache = pair.indrnn_forward(column(a), np.array([values[u]]), np.array([[values[h0]]]), activation=activation)
+    da, du, dh0 = pair.indrnn_backward(column(w), cache)
     assert_allclose([*da.ravel(), *du, *dh0.ravel()], wanted, rtol=0, atol=1e-13)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import minindrnn as m
 from minindrnn.core.layer import Parameter
+from minindrnn.networks.fused import fused_backward, fused_forward
 from minindrnn.ops.bounds import penalty
 from minindrnn.training.optim import clip_norm
 
@@ -32,9 +33,9 @@ def linear(x, dy):
 
 
 def indrnn(x, dy):
-    db = np.empty(2)
-    _, cache = m.indrnn_forward(x, np.full(2, 0.5, x.dtype), x[0], b=np.zeros(2, x.dtype))
-    return m.indrnn_backward(dy, cache, db=db)[1], db
+    _, cache = fused_forward(x, np.full(2, 0.5, x.dtype), x[0], b=np.zeros(2, x.dtype))
+    _, du, _, db = fused_backward(dy, cache, biased=True)
+    return du, db
 
 
 def matrix(gates, forward, backward):

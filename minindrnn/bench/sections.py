@@ -21,7 +21,8 @@ from ..ops.activations import KIND
 from ..ops.linear import Linear, linear_forward
 from ..ops.losses import cross_entropy, mean_squared_error
 from ..ops.lstm import LSTM
-from ..ops.recurrence import BACKWARD, FORWARD, PAGE
+from ..ops.recurrence import obvious_backward, obvious_forward
+from ..ops.recurrence_kernels import backward_kernel, forward_kernel
 from ..training.optim import Adam
 from ..training.step import train_step
 from .other_libraries import PEERS
@@ -68,17 +69,31 @@ def limits():
     yield row("matrix product, 1500 x 1500 x 1500, float32", 2 * 1500**3 / seconds["product"] / 1e9, "GFLOP/s", 0)
 
 
-def recurrence(T, B, N, dtype, activation="relu"):
-    """The timed functions of one size: kernels in place, and the streams that limit them."""
+def recurrence(T, B, N, dtype, activation="relu", **version):
+    """The timed functions of one size: kernels in place, and the streams that limit them. version: as for the kernels."""
     rng = np.random.default_rng(0)
     h, dh = rng.normal(size=(2, T, B * N)).astype(dtype)
     x, y = h.ravel().copy(), dh.ravel().copy()
     u, h0, dh0 = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype)
-    du, pqr = np.zeros((2, B * N)), np.zeros((3, B * N), dtype)
-    forward, backward = FORWARD[activation, False], BACKWARD[activation, False, False, B * N * h.itemsize % PAGE > 0]
+    du, pqr = np.zeros((2, B * N)), np.zeros((3, 0), dtype)
+    forward = forward_kernel(activation, biased=False, **version)
+    backward = backward_kernel(activation, biased=False, mapped=False, **version)
     return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, u, h0, 0, B * N, T),
             "three streams": lambda: three_streams(x, y),
             "backward": lambda: backward(dh, h, u, h0, dh0, du, pqr, 0, B * N, T)}
+
+
+def versions(T, B, N, dtype):
+    """What the versions gain that `ops.recurrence_kernels` lists: the obvious one makes new arrays, the others work in place."""
+    a, dh = np.random.default_rng(0).normal(size=(2, T, B, N)).astype(dtype)
+    u, h0 = np.full(N, 0.5, dtype), np.zeros((B, N), dtype)
+    h = obvious_forward(a, u, h0)
+    obvious = {"forward": lambda: obvious_forward(a, u, h0), "backward": lambda: obvious_backward(dh, u, h0, h)}
+    one_step, four_steps = recurrence(T, B, N, dtype, four=False), recurrence(T, B, N, dtype)
+    for name in ("forward", "backward"):
+        seconds = interleaved({"obvious": obvious[name], "one step": one_step[name], "four": four_steps[name]}, rounds=15)
+        yield row(f"{name}: obvious over one step a pass", seconds["obvious"] / seconds["one step"], "x", 1)
+        yield row(f"{name}: one step a pass over four", seconds["one step"] / seconds["four"], "x")
 
 
 def kernels():
@@ -88,6 +103,7 @@ def kernels():
         for name, limit in (("forward", "two streams"), ("backward", "three streams")):
             share = 100 * seconds[limit] / seconds[name]
             yield row(f"T, B, N = {T}, {B}, {N}, {dtype}, {name}", share, "% of limit", 0)
+    yield from versions(*NARROW, "float32")
     for dtype in ("float32", "float64"):
         for activation in KIND:
             seconds = interleaved(recurrence(*ACTIVATIONS, dtype, activation))

@@ -7,7 +7,7 @@ which it draws sizes and values; values come from continuous distributions, so n
 import numpy as np
 
 from ..core.layer import leaves
-from ..networks import bidirectional, combinators, dense, indrnn, language_model, residual, stacked
+from ..networks import bidirectional, combinators, dense, fused, indrnn, language_model, residual, stacked
 from ..ops import batchnorm, bounds, deltas, dropout, embedding, gru, layernorm, linear, losses, lstm, recurrence, rnn
 from ..ops.activations import KIND
 from .gradcheck import Problem, of_layer
@@ -21,39 +21,55 @@ def _lengths(rng, T, B):
     return None if rng.random() < 0.5 else rng.integers(1, T + 1, B)
 
 
+def of_obvious_recurrence(module, rng):
+    T, B, N = _sizes(rng)
+    arrays = {"a": rng.normal(size=(T, B, N)), "u": rng.uniform(-1.2, 1.2, N), "h0": rng.normal(size=(B, N))}
+    activation = rng.choice(list(KIND))
+
+    def forward():
+        h = module.obvious_forward(*arrays.values(), activation)
+        return h, h
+
+    def backward(dh, h):
+        return dict(zip(arrays, module.obvious_backward(dh, arrays["u"], arrays["h0"], h, activation)))
+
+    return Problem(arrays, forward, backward)
+
+
 def of_recurrence(module, rng):
     _, B, N = _sizes(rng)
     T = rng.integers(1, 14)                           # up to three passes of four steps
     arrays = {"a": rng.normal(size=(T, B, N)), "u": rng.uniform(-1.2, 1.2, N), "h0": rng.normal(size=(B, N))}
     options = {"activation": rng.choice(list(KIND)), "lengths": _lengths(rng, T, B)}
-    biased = {"b": rng.normal(size=N)} if rng.random() < 0.5 else {}
-
-    def backward(dh, cache):
-        grads = {"db": np.empty(N)} if biased else {}
-        da, du, dh0 = module.indrnn_backward(dh, cache, **grads)
-        return {"a": da, "u": du, "h0": dh0, "b": grads.get("db")}
-
-    return Problem(arrays | biased, lambda: module.indrnn_forward(*arrays.values(), **biased, **options), backward)
+    return Problem(arrays, lambda: module.indrnn_forward(*arrays.values(), **options),
+                   lambda dh, cache: dict(zip(arrays, module.indrnn_backward(dh, cache))))
 
 
-def of_mapped_recurrence(module, rng):
-    """h seen through  p * h  and through the sum of  q h^2 / 2 + r h: dh = p * dy + c (q h + r), c that of the sum."""
+def of_fused_recurrence(module, rng):
+    """With a bias or none, and h as it is, or seen through  p * h  and through the sum of  q h^2 / 2 + r h: then
+    dh = p * dy + c (q h + r), c that of the sum."""
     _, B, N = _sizes(rng)
     T = rng.integers(1, 14)
     arrays = {"a": rng.normal(size=(T, B, N)), "u": rng.uniform(-1, 1, N), "h0": rng.normal(size=(B, N))}
     options = {"activation": rng.choice(list(KIND)), "lengths": _lengths(rng, T, B)}
+    b = {"b": rng.normal(size=N)} if rng.random() < 0.5 else {}
+    mapped = rng.random() < 0.5
     p, q, r = pqr = rng.normal(size=(3, B, N))
     there = np.arange(T)[:, None, None] < (T if options["lengths"] is None else options["lengths"][:, None])
 
     def forward():
-        h, cache = module.indrnn_forward(*arrays.values(), **options)
-        return np.append(p * h, np.sum(there * (q * h**2 / 2 + r * h))), cache
+        h, cache = module.fused_forward(*arrays.values(), **b, **options)
+        return np.append(p * h, np.sum(there * (q * h**2 / 2 + r * h))) if mapped else h, cache
 
     def backward(dy, cache):
-        changed = pqr * np.array([1, dy[-1], dy[-1]])[:, None, None]
-        return dict(zip(arrays, module.indrnn_backward(dy[:-1].reshape(T, B, N), cache, pqr=changed)))
+        if mapped:
+            changed = pqr * np.array([1, dy[-1], dy[-1]])[:, None, None]
+            grads = module.fused_backward(dy[:-1].reshape(T, B, N), cache, biased=bool(b), pqr=changed)
+        else:
+            grads = module.fused_backward(dy, cache, biased=bool(b))
+        return dict(zip(arrays | b, grads))
 
-    return Problem(arrays, forward, backward)
+    return Problem(arrays | b, forward, backward)
 
 
 def _of_baseline(gates, state, forward, backward, rng, *, biased=False, **options):
@@ -278,8 +294,9 @@ def of_dense_indrnn(module, rng):
 
 
 PROBLEMS = {
+    "obvious recurrence": (recurrence, of_obvious_recurrence),
     "recurrence": (recurrence, of_recurrence),
-    "mapped recurrence": (recurrence, of_mapped_recurrence),
+    "fused recurrence": (fused, of_fused_recurrence),
     "linear": (linear, of_linear),
     "rnn": (rnn, of_rnn),
     "lstm": (lstm, of_lstm),

@@ -4,19 +4,27 @@
     unit, norm "after"     a -> recurrence and activation -> norm -> dropout
     IndRNN                 x -> W x + b -> unit
 
-"before" suits states that are carried from segment to segment (language models), "after" whole sequences
-(classification). Wherever its input is a fresh array, the recurrence writes h over it.
-Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251, section 5.
+After the recurrence, the statistics of whole sequences are those of h at all steps, and what is normalised is what the
+next layer reads: the authors found it faster and better for classification. Language models carry h from segment to
+segment; normalised after the recurrence, it would bring statistics that accumulate and drift, so there the
+normalisation stands before, on W x + b alone.
+
+Both layers are written as what they are, compositions. Where fewer passes over the memory give the same numbers,
+`fused` does it instead. Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251,
+section 5, and the authors' code.
 """
 import numpy as np
 
-from ..core.expect import expect, expect_choice, expect_count, expect_number, expect_same
+from ..core.expect import expect, expect_choice, expect_count, expect_number
 from ..core.layer import Layer, Parameter, drawn, expect_known
+from ..core.padding import last_step
 from ..ops.activations import KIND
 from ..ops.batchnorm import BatchNorm
-from ..ops.dropout import draw, dropout_backward, dropout_forward
-from ..ops.linear import NARROW, Linear, linear_backward, linear_forward, scaled
-from ..ops.recurrence import FORWARD, indrnn_backward, indrnn_forward
+from ..ops.dropout import dropout_backward, dropout_forward
+from ..ops.linear import Linear, scaled
+from ..ops.recurrence import indrnn_backward, indrnn_forward
+from ..ops.recurrence_kernels import forward_in_place
+from .fused import layer_backward, layer_forward, unit_backward, unit_forward
 
 
 class Unit(Layer):
@@ -55,55 +63,50 @@ class Unit(Layer):
     def buffers(self):
         return self.norm.buffers
 
-    def forward(self, a, state=None, *, b=None, overwrite=False, lengths=None, rng=None, **how):
-        """As for every layer, with its TypeError and ValueError; b (neurons,) is added to a on the way, overwrite lets h
-        be written over a."""
+    @property
+    def fusible(self):
+        """Whether `fused` has a faster path of the same numbers."""
+        return self.order is None or self.order == "after" and isinstance(self.norm, BatchNorm)
+
+    def forward(self, a, state=None, *, lengths=None, rng=None, **how):
         expect_known(how)
-        of_norm, mask = None, None
+        if self.fusible:
+            return unit_forward(self, a, state, lengths=lengths, rng=rng, **how)
+        of_norm, out = None, None
         if self.order == "before":
             a, of_norm = self.norm.forward(a, lengths=lengths, **how)
-        h, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, b=b,
-                                          out=a if overwrite or self.order == "before" else None)
-        if self.order == "after" and isinstance(self.norm, BatchNorm):         # which takes in dropout
-            mask = draw(h.shape[1:], self.dropout, rng, h.dtype)
-            y, of_norm = self.norm.forward(h, lengths=lengths, mask=mask, **how)
-            mask = None                                                        # backward has nothing left to drop
-        else:
-            y = h
-            if self.order == "after":
-                y, of_norm = self.norm.forward(h, lengths=lengths, **how)
-            y, mask = dropout_forward(y, self.dropout, rng)
-        return y, (of_norm, of_recurrence, mask, b is not None)
+            out = a                                                   # which nobody else reads
+        y, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, out=out)
+        if self.order == "after":
+            y, of_norm = self.norm.forward(y, lengths=lengths, **how)
+        y, mask = dropout_forward(y, self.dropout, rng)
+        return y, (of_norm, of_recurrence, mask)
 
     def backward(self, dy, cache, *, overwrite=False):
-        of_norm, of_recurrence, mask, biased = cache
-        dy, dropped = dropout_backward(dy, mask), dy
-        overwrite, grads, pqr = overwrite or dy is not dropped, {}, None
-        if self.order == "after" and isinstance(self.norm, BatchNorm) and not self.norm.per_step:
-            pqr, grads = self.norm.backward_map(dy, of_norm)
-        elif self.order == "after":
-            dy, grads = self.norm.backward(dy, of_norm, overwrite=overwrite)
-            overwrite = True
-        db = np.empty(self["u"].size) if biased else None
-        da, du, dh0 = indrnn_backward(dy, of_recurrence, out=dy if overwrite else None, db=db, pqr=pqr)
+        if self.fusible:
+            return unit_backward(self, dy, cache, overwrite=overwrite)
+        of_norm, of_recurrence, mask = cache
+        given, grads = dy, {}
+        dy = dropout_backward(dy, mask)
+        if self.order == "after":
+            dy, grads = self.norm.backward(dy, of_norm, overwrite=overwrite or dy is not given)
+        da, du, dh0 = indrnn_backward(dy, of_recurrence, out=dy if overwrite or dy is not given else None)
         if self.order == "before":
             da, grads = self.norm.backward(da, of_norm, overwrite=True)
-        return da, {"u": du, "h0": dh0} | ({"b": db.astype(du.dtype)} if biased else {}) | grads
+        return da, {"u": du, "h0": dh0} | grads
 
-    def step(self, a, state=None, *, start=0, b=None):
+    def step(self, a, state=None, *, start=0):
         expect("a", a, "BN", like=("u", self["u"], "N"))
         if self.order == "before":
             a, _ = self.norm.step(a, start=start)
         h, h0 = a.copy(), np.zeros_like(a) if state is None else state
         expect("h0", h0, "BN", like=("a", a, "BN"))
-        forward, b = FORWARD[self.activation, b is not None], self["u"] if b is None else b
-        expect_same("b", b, "u", self["u"])
-        forward(h.reshape(1, -1), self["u"], b, h0.reshape(-1), 0, h.size, 1)
+        forward_in_place(self["u"], h0, h[np.newaxis], self.activation, None)
         return self.norm.step(h, start=start)[0] if self.order == "after" else h.copy(), h
 
     def last_state(self, cache):
-        _, (_, _, h, _, runs), _, _ = cache
-        return np.concatenate([h[steps - 1, first:last] for first, last, steps in runs])
+        _, of_recurrence, _ = cache
+        return last_step(of_recurrence.h, of_recurrence.lengths)
 
     def absorb(self, cache, *, average=False):
         if self.order:
@@ -134,23 +137,23 @@ class IndRNN(Layer):
         return self.unit.buffers
 
     def forward(self, x, state=None, *, lengths=None, **how):
-        b = self["b"]
-        fused = self.unit.order != "before" and self["W"].shape[1] > NARROW      # the recurrence adds b
-        a, of_linear = linear_forward(x, self["W"], None if fused else b, lengths=lengths)
-        y, of_unit = self.unit.forward(a, state, b=b if fused else None, overwrite=True, lengths=lengths, **how)
+        if self.unit.fusible:
+            return layer_forward(self, x, state, lengths=lengths, **how)
+        a, of_linear = self.linear.forward(x, lengths=lengths)
+        y, of_unit = self.unit.forward(a, state, lengths=lengths, **how)
         return y, (of_linear, of_unit)
 
     def backward(self, dy, cache, *, overwrite=False):
+        if self.unit.fusible:
+            return layer_backward(self, dy, cache, overwrite=overwrite)
         of_linear, of_unit = cache
         da, unit = self.unit.backward(dy, of_unit, overwrite=overwrite)
-        dx, dW, db = linear_backward(da, of_linear)
-        return dx, {"W": dW, "b": db} | unit
+        dx, linear = self.linear.backward(da, of_linear)
+        return dx, linear | unit
 
     def step(self, x, state=None, *, start=0):
-        expect("x", x, "BM", like=("W", self["W"], "NM"))
-        if self.unit.order == "before":
-            return self.unit.step(x @ self["W"].T + self["b"], state, start=start)
-        return self.unit.step(x @ self["W"].T, state, start=start, b=self["b"])
+        a, _ = self.linear.step(x)
+        return self.unit.step(a, state, start=start)
 
     def last_state(self, cache):
         return self.unit.last_state(cache[1])

@@ -5,8 +5,8 @@
     sigmoid    h = 1 / (1 + e^-z)    h' = h (1 - h)
     identity   h = z                 h' = 1
 
-Because h' follows from h, the backward pass never needs z. Scalar functions: kernels compile them in.
-The names are numbered (`KIND`), so that a kernel made for one of them contains only that one.
+Because h' follows from h, the backward pass never needs z. First for NumPy's arrays, then for a number: kernels compile
+those in. The names are numbered (`KIND`), so that a kernel made for one of them contains only that one.
 """
 import numpy as np
 
@@ -15,6 +15,14 @@ from .tanh_sigmoid import sigmoid, tanh
 
 RELU, TANH, SIGMOID, IDENTITY = range(4)
 KIND = {"relu": RELU, "tanh": TANH, "sigmoid": SIGMOID, "identity": IDENTITY}
+
+# name: h = act(z), and dz = dh * act'(z) with act' from h
+OBVIOUS = {
+    "relu": (lambda z: np.where(z <= 0, 0, z), lambda dh, h: np.where(h <= 0, 0, dh)),
+    "tanh": (np.tanh, lambda dh, h: dh * (1 - h * h)),
+    "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda dh, h: dh * (h * (1 - h))),
+    "identity": (lambda z: z, lambda dh, h: dh),
+}
 
 ZERO, ONE = np.float32(0), np.float32(1)     # exact in both types; a Python float would widen float32
 

@@ -137,7 +137,9 @@ class Linear(Layer):
         return dx, {"W": dW, "b": db}
 
     def step(self, x, state=None, *, start=0):
-        expect("x", x, "BM", like=("W", self["W"], "NM"))
+        like = ("W", self["W"], "NM")
+        expect("x", x, "BM", like)
+        expect("b", self["b"], "N", like)
         return x @ self["W"].T + self["b"], None
 
 

@@ -1,0 +1,102 @@
+"""What pays: the unit with fewer passes over the memory. The same numbers as in `indrnn`, which is easier to read.
+
+    unit     a -> recurrence of a + b -> batch normalisation, if any -> dropout
+    IndRNN   x -> W x -> unit, with the b of the affine map
+
+A pass over (T, B, N) takes about as long as the recurrence itself, which is one. So that none is made for it,
+
+    the bias is added                 in the recurrence           F1  z[t]  = a[t] + b + u * h[t-1]
+    its gradient is summed            in its backward pass        B6  db    = sum over t and b of dz[t]
+    dropout multiplies                in the normalisation        its F4 and B1
+    dx of the normalisation follows   in the recurrence's         B0  dh[t] = p * dy[t] + q * h[t] + r
+                                      backward pass                   p, q, r (B, N): B4 of `batchnorm`, an affine
+                                                                      map of each column once its sums are known
+
+and h is written over a, da over dy, wherever those are nobody else's. B1 to B5 are those of `recurrence`.
+"""
+from ..core.expect import expect, expect_out
+from ..core.layer import expect_known
+from ..ops.dropout import draw, dropout_backward, dropout_forward
+from ..ops.linear import NARROW, linear_backward, linear_forward
+from ..ops.recurrence import checked, copied
+from ..ops.recurrence_kernels import backward_in_place, forward_in_place
+
+
+def fused_forward(a, u, h0=None, *, b=None, activation="relu", lengths=None, out=None):
+    """a (T, B, N), u (N,), h0 (B, N) or zero, b (N,) or None  ->  h (T, B, N), cache. As `indrnn_forward`."""
+    if b is not None:
+        like = ("a", a, "TBN")
+        expect(*like)
+        expect("b", b, "N", like)
+        if out is not None:
+            expect_out("out", out, "TBN", like, b=b)
+    cache = checked(a, u, h0, activation, lengths, out)
+    forward_in_place(*cache, b=b)                                                  # F1, F2
+    return cache.h, cache
+
+
+def fused_backward(dy, cache, *, biased=False, pqr=None, out=None):
+    """dy (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N), db (N,). As `indrnn_backward`.
+
+    biased   whether there was a b; else db is 0
+    pqr      (3, B, N): p, q, r of B0; without, dy is dh
+    """
+    like = ("h", cache.h, "TBN")
+    expect("dy", dy, "TBN", like)
+    if pqr is not None:
+        expect("pqr", pqr, "3BN", like)
+    if out is not None:
+        expect_out("out", out, "TBN", ("dy", dy, "TBN"), u=cache.u, h0=cache.h0, h=cache.h, pqr=pqr)
+    da = copied(dy, out)
+    return da, *backward_in_place(da, *cache, biased=biased, pqr=pqr)              # B0 to B6
+
+
+def unit_forward(unit, a, state, *, b=None, overwrite=False, lengths=None, rng=None, **how):
+    """`Unit.forward`, if it is `fusible`; overwrite lets h be written over a."""
+    expect_known(how)
+    h, of_recurrence = fused_forward(a, unit["u"], state, b=b, activation=unit.activation, lengths=lengths,
+                                     out=a if overwrite else None)
+    if unit.order is None:
+        y, mask = dropout_forward(h, unit.dropout, rng)
+        return y, (None, of_recurrence, mask)
+    mask = draw(h.shape[1:], unit.dropout, rng, h.dtype)
+    y, of_norm = unit.norm.forward(h, lengths=lengths, mask=mask, **how)
+    return y, (of_norm, of_recurrence, None)                                       # the mask is of the normalisation
+
+
+def unit_backward(unit, dy, cache, *, biased=False, overwrite=False):
+    """`Unit.backward`, if it is `fusible`; biased: there was a b, and db (N,) is among the gradients."""
+    of_norm, of_recurrence, mask = cache
+    given, grads, pqr = dy, {}, None
+    if unit.order is None:
+        dy = dropout_backward(dy, mask)
+    elif unit.norm.per_step:                                                       # a map for each step is no map
+        dy, grads = unit.norm.backward(dy, of_norm, overwrite=overwrite)
+    else:
+        pqr, grads = unit.norm.backward_map(dy, of_norm)
+    out = dy if overwrite or dy is not given else None
+    da, du, dh0, db = fused_backward(dy, of_recurrence, biased=biased, pqr=pqr, out=out)
+    return da, grads | {"u": du, "h0": dh0} | ({"b": db} if biased else {})
+
+
+def layer_forward(layer, x, state, *, lengths=None, **how):
+    """`IndRNN.forward`, if its unit is `fusible`."""
+    W, b = layer["W"], layer["b"]
+    of_affine, of_recurrence = (b, None) if narrow(layer) else (None, b)
+    a, of_linear = linear_forward(x, W, of_affine, lengths=lengths)
+    y, of_unit = unit_forward(layer.unit, a, state, b=of_recurrence, overwrite=True, lengths=lengths, **how)
+    return y, (of_linear, of_unit)
+
+
+def layer_backward(layer, dy, cache, *, overwrite=False):
+    """`IndRNN.backward`, if its unit is `fusible`."""
+    of_linear, of_unit = cache
+    da, unit = unit_backward(layer.unit, dy, of_unit, biased=not narrow(layer), overwrite=overwrite)
+    dx, dW, db = linear_backward(da, of_linear)
+    linear = {"W": dW, "b": db} if narrow(layer) else {"W": dW}
+    return dx, linear | unit
+
+
+def narrow(layer):
+    """Whether the affine map adds b: with so few inputs it has a pass of its own kind, in which b costs nothing."""
+    return layer["W"].shape[1] <= NARROW
