@@ -15,7 +15,7 @@ from minindrnn.checks.cases import PROBLEMS
 from minindrnn.cli.commands import main
 from minindrnn.cli.finished_run import load_run
 from minindrnn.core.layer import leaves
-from minindrnn.tasks.recipe import MODELS
+from minindrnn.tasks.models import MODELS
 from minindrnn.training.run import history
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
@@ -228,10 +228,10 @@ def test_sizes_beyond_any_memory(tmp_path, capsys, sizes, message):
     (["--hidden", "5", "--layers", "2", "--batch", "3"], 4 * (4 * (5 * 2 + 5 + 5 + 25 + 5 + 5 + 5 + 1) + 6 * 3 * 10))])
 def test_what_would_fill_the_memory_piece_by_piece_is_refused_before(tmp_path, capsys, monkeypatch, sizes, needed):
     command = [*TINY, *sizes, "--out", str(tmp_path / "run")]
-    monkeypatch.setattr("minindrnn.tasks.recipe.memory_here", lambda: needed - 1)
+    monkeypatch.setattr("minindrnn.tasks.task.memory_here", lambda: needed - 1)
     message = f"this does not fit into memory: expected a network and a batch of at most {(needed - 1) / 1e9:.3g} GB, got {needed / 1e9:.3g}"
     assert message in refused(command, capsys) and not (tmp_path / "run").exists()
-    monkeypatch.setattr("minindrnn.tasks.recipe.memory_here", lambda: needed)
+    monkeypatch.setattr("minindrnn.tasks.task.memory_here", lambda: needed)
     assert main(command) == 0
 
 

@@ -80,19 +80,24 @@ KILLERS = {
     "training.population_statistics": [test_dynamic],
     "training.dynamic_evaluation": [test_dynamic],
     "tasks.classification": [
-        TASK, test_runs.test_every_sequence_is_answered_once,
+        PUBLISHED.test_settings, TASK, test_runs.test_every_sequence_is_answered_once,
         NUMBERS.test_predictions_are_the_likeliest_class_with_its_probability, PUBLISHED.test_what_a_run_is_made_of,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "tasks.recognition": [
+    "tasks.digits": [
         PUBLISHED.test_settings, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start,
-        TASK, test_runs.test_names_scales_and_the_order_of_pixels,
         test_runs.test_digits_as_they_are_in_the_package_and_as_they_are_read],
-    "tasks.recipe": [
-        TASK, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
+    "tasks.mnist": [
+        PUBLISHED.test_settings, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start,
+        test_runs.test_names_scales_and_the_order_of_pixels],
+    "tasks.motion": [PUBLISHED.test_settings],
+    "tasks.user_file": [TASK],
+    "tasks.task": [
+        PUBLISHED.test_settings, TASK, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "tasks.registry": [
-        PUBLISHED.test_settings, PUBLISHED.test_what_is_given_comes_before_what_is_usual,
-        TASK.test_adding_is_tested_on_numbers_of_its_own, NUMBERS.test_sums_are_answered_beside_what_they_are,
+    "tasks.models": [PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_what_a_run_is_made_of, TASK],
+    "tasks.registry": [PUBLISHED.test_settings, PUBLISHED.test_what_is_given_comes_before_what_is_usual],
+    "tasks.adding": [
+        PUBLISHED.test_settings, TASK.test_adding_is_tested_on_numbers_of_its_own, NUMBERS.test_sums_are_answered_beside_what_they_are,
         PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start],
     "tasks.characters": [
         PUBLISHED.test_settings, TASK.test_bits_are_nats_over_the_logarithm_of_two,

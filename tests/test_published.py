@@ -14,7 +14,7 @@ from minindrnn import Dropout, IndRNN, LanguageModel, Unit
 from minindrnn.cli.commands import main
 from minindrnn.networks.papers import ARCHITECTURES, build
 from minindrnn.ops.batchnorm import BatchNorm
-from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.tasks.registry import TASKS, settings
 from minindrnn.training.schedules import Plateau
 
 # ---------------------------------------------------------------------------------------------------------
@@ -61,20 +61,20 @@ RUNS = {"adding": (100, 2 ** (1 / 100), None, "staircase"), "digits": (150, 2 **
         "motion": (50, 2 ** (1 / 200), 200, "cosine"), "own": (50, 2 ** (1 / 9), 9, "cosine"), "chars": (133, 0.99, None, "cosine")}
 
 
-def experiment(task, folder, model="indrnn", **given):
+def task_of(task, folder, model="indrnn", **given):
     """The task, with one sequence for its data wherever that goes."""
     if task == "chars":
         (folder / "text.txt").write_text("abcd efgh" * 800)
-        return EXPERIMENTS[task](settings(task, model, **dict(data=str(folder / "text.txt")) | given))
+        return TASKS[task](settings(task, model, **dict(data=str(folder / "text.txt")) | given))
     T = RUNS[task][2]
-    made = EXPERIMENTS[task](settings(task, model, **given), SEEN | ({"T": T} if T else {}))
+    made = TASKS[task](settings(task, model, **given), SEEN | ({"T": T} if T else {}))
     if task != "adding":
         made.parts = {"train": (np.zeros((1, made.T, made.M)), np.zeros(1, int), None)}
     return made
 
 
 def test_the_tables_are_complete():
-    assert set(SETTINGS) == set(RUNS) == set(EXPERIMENTS)
+    assert set(SETTINGS) == set(RUNS) == set(TASKS)
     assert all(len(models) == 7 for _, models in SETTINGS.values()) and set(NETWORKS) == set(ARCHITECTURES)
 
 
@@ -110,7 +110,7 @@ def test_what_a_run_is_made_of(task, tmp_path):
         small |= dict(batch=8)
     common, models = SETTINGS[task]
     own = common | models["indrnn"]
-    run = experiment(task, tmp_path, **small).run(tmp_path / "run")
+    run = task_of(task, tmp_path, **small).run(tmp_path / "run")
     assert (run.every, run.steps) == (every, own["steps"]) and run.network.bound == pytest.approx(bound, rel=1e-12)
     assert run.options == {"bound": run.network.bound, "penalty": 0.25}
     adam = run.optimiser
@@ -135,7 +135,7 @@ def test_what_a_run_is_made_of(task, tmp_path):
 @pytest.mark.parametrize("task, metric, sign, factor", [("digits", "validation_accuracy", 1, 0.1),
                                                        ("chars", "validation_bits", -1, 0.2)])
 def test_a_plateau_that_is_asked_for(task, metric, sign, factor, tmp_path):
-    schedule = experiment(task, tmp_path, plateau=7, hidden=4, layers=1, batch=4).run(tmp_path / "run").schedule
+    schedule = task_of(task, tmp_path, plateau=7, hidden=4, layers=1, batch=4).run(tmp_path / "run").schedule
     assert isinstance(schedule, Plateau) and (schedule.patience, schedule.metric, schedule.sign) == (7, metric, sign)
     assert (float(schedule.rate), schedule.factor, schedule.smallest) == (settings(task).rate, factor, 1e-6)
 
@@ -228,7 +228,7 @@ def starts(made, *arguments):
     ("chars", "lstm", dict(layers=1), [gauss(4, 16), ("uniform", -0.5, 0.5, (16, 4)), ("uniform", -0.05, 0.05, (9, 4))]),
 ], ids=str)
 def test_where_the_weights_of_a_task_start(task, model, given, wanted, tmp_path):
-    made = experiment(task, tmp_path, model, **dict(hidden=4, layers=2) | ({"batch": 8} if task == "chars" else {}) | given)
+    made = task_of(task, tmp_path, model, **dict(hidden=4, layers=2) | ({"batch": 8} if task == "chars" else {}) | given)
     same(starts(made.network), wanted)
 
 
