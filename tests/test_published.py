@@ -220,16 +220,30 @@ def starts(made, *arguments):
                               gauss(4, 3, 2**0.5)]),
     ("pmnist", "residual", dict(layers=1), [he(2, 4, 8), u(4, 0, 5 ** (1 / 784)), he(4, 4, 8), u(4, 0, 5 ** (1 / 784)), he(4, 4, 8),
                                             u(4, 5 ** (-1 / 784), 5 ** (1 / 784)), gauss(4, 3, 2**0.5)]),
+    ("smnist", "irnn", dict(layers=1), [he(2, 4, 8), gauss(4, 3)]),
+    ("smnist", "gru", dict(layers=1), [gauss(2, 12), ("uniform", -0.5, 0.5, (12, 4)), gauss(4, 3)]),
+    ("digits", "dense", dict(layers=1, hidden=2), [*(draw for inputs, outputs in (
+        (2, 12), (12, 8), (8, 2), (14, 7), (7, 8), (8, 2), (9, 4), (4, 8), (8, 2)) for draw in (
+            gauss(inputs, outputs), u(outputs, 0, 2 ** (1 / 64)))), gauss(6, 3), u(3, 2 ** (-1 / 64), 2 ** (1 / 64)), gauss(3, 3)]),
     ("motion", "indrnn", {}, [gauss(2, 4), u(4, 0, 2**0.005), gauss(4, 4), u(4, 2**-0.005, 2**0.005), gauss(4, 3)]),
     ("own", "gru", dict(layers=1), [gauss(2, 12), ("uniform", -0.5, 0.5, (12, 4)), gauss(4, 3)]),
     ("chars", "indrnn", {}, [he(4, 4, 0), u(4, -0.5, 0.5)] * 2 + [("uniform", -0.05, 0.05, (9, 4))]),
     ("chars", "residual", dict(layers=1), [he(4, 4, 0), u(4, -0.5, 0.5), he(4, 4, 0), u(4, -0.5, 0.5), he(4, 4, 0), u(4, -0.5, 0.5),
                                            ("uniform", -0.05, 0.05, (9, 4))]),
+    ("chars", "dense", dict(layers=1, hidden=1), [*(draw for inputs, outputs in (
+        (8, 4), (4, 1), (9, 4), (4, 4), (4, 1), (5, 2), (2, 4), (4, 1), (3, 8)) for draw in (
+            he(inputs, outputs, 0), u(outputs, -0.5, 0.5))), ("uniform", -0.05, 0.05, (9, 8))]),
     ("chars", "lstm", dict(layers=1), [gauss(4, 16), ("uniform", -0.5, 0.5, (16, 4)), ("uniform", -0.05, 0.05, (9, 4))]),
 ], ids=str)
 def test_where_the_weights_of_a_task_start(task, model, given, wanted, tmp_path):
     made = task_of(task, tmp_path, model, **dict(hidden=4, layers=2) | ({"batch": 8} if task == "chars" else {}) | given)
     same(starts(made.network), wanted)
+
+
+@pytest.mark.parametrize("model", ["indrnn", "residual", "dense"])
+def test_texts_have_statistics_for_every_step_of_two_segments_and_the_rest(model, tmp_path):
+    network = task_of("chars", tmp_path, model, length=7, hidden=4, layers=1, batch=8).network(np.random.default_rng(0))
+    assert {len(norm.buffers["mean"]) for norm in norms(network)} == {15}
 
 
 @pytest.mark.parametrize("post_activation, blocks", [(False, 1), (False, 3), (True, 1), (True, 3)])

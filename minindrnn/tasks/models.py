@@ -3,6 +3,7 @@
 To add a model, add a row: every task has settings for it then, those of its kind; a task may have better ones.
 """
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable
 
 from ..networks.combinators import AtLastStep, Chain
@@ -50,22 +51,19 @@ def dense(s, inputs, rng, **options):
     return dense_layers(inputs, s.hidden, blocks, rng, **options)
 
 
-def cells(cell, **options):
-    """The body of a baseline: one layer of such cells on the other."""
-    def body(s, inputs, rng, W):
-        widths = [inputs] + [s.hidden] * (s.layers - 1)
-        return [cell(width, s.hidden, rng, W=W, **options) for width in widths], s.hidden
-    return body
+def cells(cell, s, inputs, rng, **options):
+    widths = [inputs] + [s.hidden] * (s.layers - 1)
+    return [cell(width, s.hidden, rng, **options) for width in widths], s.hidden
 
 
 MODELS = {
     "indrnn": Model(stacked, "C0", plain=True),
     "residual": Model(residual, "C5"),
     "dense": Model(dense, "C6", blocks=True, widening=8),
-    "rnn": Model(cells(RNN), "C2", baseline=True),
-    "irnn": Model(cells(RNN, activation="relu", U="identity"), "C3", baseline=True, plain=True),
-    "lstm": Model(cells(LSTM), "C1", baseline=True),
-    "gru": Model(cells(GRU), "C4", baseline=True),
+    "rnn": Model(partial(cells, RNN), "C2", baseline=True),
+    "irnn": Model(partial(cells, RNN, activation="relu", U="identity"), "C3", baseline=True, plain=True),
+    "lstm": Model(partial(cells, LSTM), "C1", baseline=True),
+    "gru": Model(partial(cells, GRU), "C4", baseline=True),
 }
 
 
