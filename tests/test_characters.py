@@ -8,14 +8,14 @@ from minindrnn.core.layer import leaves
 from minindrnn.data.download import DataError
 from minindrnn.data.text import load_text
 from minindrnn.tasks import characters
-from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.tasks.registry import TASKS, settings
 
 TEXT = "".join(chr(97 + k % 7) for k in np.random.default_rng(0).integers(0, 7, 1500))
 
 
 def task(folder, text=TEXT, **changes):
     (folder / "text.txt").write_text(text)
-    return EXPERIMENTS["chars"](settings("chars", **dict(length=10, hidden=4, layers=1, batch=3, data=str(folder / "text.txt")) | changes))
+    return TASKS["chars"](settings("chars", **dict(length=10, hidden=4, layers=1, batch=3, data=str(folder / "text.txt")) | changes))
 
 
 def test_an_epoch_reads_every_stream_from_end_to_end(tmp_path):

@@ -14,8 +14,10 @@ import pytest
 from minindrnn.checks.cases import PROBLEMS
 from minindrnn.cli.commands import main
 from minindrnn.cli.finished_run import load_run
+from minindrnn.cli.parser import parser
 from minindrnn.core.layer import leaves
-from minindrnn.tasks.recipe import MODELS
+from minindrnn.tasks.models import MODELS
+from minindrnn.tasks.registry import TASKS, settings
 from minindrnn.training.run import history
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
@@ -79,6 +81,33 @@ def refused(arguments, capsys):
 ])
 def test_wrong_words(arguments, message, capsys):
     assert message in refused(arguments, capsys)
+
+
+def test_what_a_task_says_of_itself_is_what_the_command_line_knows(capsys):
+    """Every option that a task takes or refuses, or that stands for settings, is there; every task is in the help."""
+    commands = parser()._subparsers._group_actions[0].choices
+    known = {name: {action.dest for action in command._actions} for name, command in commands.items()}
+    for name, task in TASKS.items():
+        assert task.name == name and task.help
+        assert all(options <= known[command] for command, options in task.takes.items()), name
+        assert task.refuses.keys() | task.stands_for.keys() <= known["train"], name
+        assert task.stands_for.keys() <= task.takes.get("train", set()), name
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(task.help in said and f" {task.word} --" in said for task in TASKS.values())
+
+
+@compiled
+@pytest.mark.parametrize("like, options", [("gru", []), ("indrnn", ["--norm", "after"])])
+def test_a_model_is_a_row_of_the_table(tmp_path, monkeypatch, capsys, like, options):
+    """Every task has settings for it; it trains and is reported on."""
+    monkeypatch.setitem(MODELS, "new", MODELS[like])
+    for task in TASKS:
+        assert settings(task, "new").layers == settings(task, like).layers
+    command = [*TINY, "--model", "new", *options, "--out", str(tmp_path / "run")]
+    assert main(command) == 0 and main(["report", str(tmp_path / "run")]) == 0
+    assert "adding, new: " in capsys.readouterr().out
 
 
 def test_a_run_is_never_overwritten(tmp_path, capsys):
@@ -228,10 +257,10 @@ def test_sizes_beyond_any_memory(tmp_path, capsys, sizes, message):
     (["--hidden", "5", "--layers", "2", "--batch", "3"], 4 * (4 * (5 * 2 + 5 + 5 + 25 + 5 + 5 + 5 + 1) + 6 * 3 * 10))])
 def test_what_would_fill_the_memory_piece_by_piece_is_refused_before(tmp_path, capsys, monkeypatch, sizes, needed):
     command = [*TINY, *sizes, "--out", str(tmp_path / "run")]
-    monkeypatch.setattr("minindrnn.tasks.recipe.memory_here", lambda: needed - 1)
+    monkeypatch.setattr("minindrnn.tasks.task.memory_here", lambda: needed - 1)
     message = f"this does not fit into memory: expected a network and a batch of at most {(needed - 1) / 1e9:.3g} GB, got {needed / 1e9:.3g}"
     assert message in refused(command, capsys) and not (tmp_path / "run").exists()
-    monkeypatch.setattr("minindrnn.tasks.recipe.memory_here", lambda: needed)
+    monkeypatch.setattr("minindrnn.tasks.task.memory_here", lambda: needed)
     assert main(command) == 0
 
 

@@ -80,31 +80,38 @@ KILLERS = {
     "training.population_statistics": [test_dynamic],
     "training.dynamic_evaluation": [test_dynamic],
     "tasks.classification": [
-        TASK, test_runs.test_every_sequence_is_answered_once,
+        PUBLISHED.test_settings, TASK, test_runs.test_every_sequence_is_answered_once,
         NUMBERS.test_predictions_are_the_likeliest_class_with_its_probability, PUBLISHED.test_what_a_run_is_made_of,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "tasks.recognition": [
+    "tasks.digits": [
         PUBLISHED.test_settings, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start,
-        TASK, test_runs.test_names_scales_and_the_order_of_pixels,
         test_runs.test_digits_as_they_are_in_the_package_and_as_they_are_read],
-    "tasks.recipe": [
-        TASK, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
+    "tasks.mnist": [
+        PUBLISHED.test_settings, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start,
+        test_runs.test_names_scales_and_the_order_of_pixels],
+    "tasks.motion": [PUBLISHED.test_settings],
+    "tasks.user_file": [TASK],
+    "tasks.task": [
+        PUBLISHED.test_settings, TASK, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "tasks.registry": [
-        PUBLISHED.test_settings, PUBLISHED.test_what_is_given_comes_before_what_is_usual,
-        TASK.test_adding_is_tested_on_numbers_of_its_own, NUMBERS.test_sums_are_answered_beside_what_they_are,
+    "tasks.models": [PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_what_a_run_is_made_of, TASK],
+    "tasks.registry": [PUBLISHED.test_settings, PUBLISHED.test_what_is_given_comes_before_what_is_usual],
+    "tasks.adding": [
+        PUBLISHED.test_settings, TASK.test_adding_is_tested_on_numbers_of_its_own, NUMBERS.test_sums_are_answered_beside_what_they_are,
         PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start],
     "tasks.characters": [
         PUBLISHED.test_settings, TASK.test_bits_are_nats_over_the_logarithm_of_two,
         TASK.test_what_is_said_is_drawn_from_the_softmax_at_that_temperature,
         TASK.test_segments_follow_each_other_and_start_anew_one_time_in_ten,
         TASK.test_a_text_is_read_from_many_places_ten_segments_apart, PUBLISHED.test_where_the_weights_of_a_task_start,
+        PUBLISHED.test_texts_have_statistics_for_every_step_of_two_segments_and_the_rest,
         PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
         test_characters.test_irnn_begins_with_a_short_memory,
         test_characters.test_every_character_but_the_first_is_asked_once,
         test_characters.test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_test,
         test_characters.test_a_network_that_goes_on_learning_says_more],
-    "networks.stacked": [PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_what_a_run_is_made_of],
+    "networks.stacked": [
+        PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_where_the_weights_of_the_named_networks_start],
     "networks.residual": [
         PUBLISHED.test_where_the_weights_of_a_task_start,
         PUBLISHED.test_the_last_unit_of_a_residual_network_alone_starts_with_long_memory,
@@ -113,6 +120,7 @@ KILLERS = {
         PUBLISHED.test_the_named_networks_place_by_place, PUBLISHED.test_where_the_weights_of_the_named_networks_start,
         test_architectures.test_parameter_counts_are_those_of_the_published_logs],
     "networks.papers": [
+        PUBLISHED.test_texts_have_statistics_for_every_step_of_two_segments_and_the_rest,
         PUBLISHED.test_the_named_networks_place_by_place, PUBLISHED.test_where_the_weights_of_the_named_networks_start,
         test_architectures.test_parameter_counts_are_those_of_the_published_logs],
     "ops.linear": [

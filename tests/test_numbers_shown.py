@@ -10,7 +10,7 @@ from minindrnn import Chain, Linear, StackedIndRNN
 from minindrnn.checks.gradient_flow import gradient_norms
 from minindrnn.cli import plots
 from minindrnn.tasks.classification import Classification
-from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.tasks.registry import TASKS, settings
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_predictions_are_the_likeliest_class_with_its_probability(tmp_path):
 
 
 def test_sums_are_answered_beside_what_they_are(tmp_path):
-    task = EXPERIMENTS["adding"](settings("adding", length=6, seed=2))
+    task = TASKS["adding"](settings("adding", length=6, seed=2))
     np.savez(tmp_path / "in.npz", X=np.ones((2, 6, 2)), y=np.array([1.0, 2.0]))
     lines = list(task.predict(Scripted(np.float32([[1.5], [1.75]])), tmp_path / "in.npz"))
     assert [line.split() for line in lines] == [["0", "1.5000"], ["1", "1.7500"], ["mean", "squared", "error", "0.15625"]]

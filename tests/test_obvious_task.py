@@ -22,11 +22,10 @@ from minindrnn.data.download import DataError, Source, look
 from minindrnn.data.motion import load_motion
 from minindrnn.data.text import load_text
 from minindrnn.data.user_file import load_own
-from minindrnn.tasks import recipe
 from minindrnn.tasks.classification import Classification
-from minindrnn.tasks.recipe import by_all_statistics, fingerprint, predict
-from minindrnn.tasks.recognition import Own
-from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.tasks.registry import TASKS, settings
+from minindrnn.tasks.task import by_all_statistics, fingerprint, parts, predict
+from minindrnn.tasks.user_file import UserFile
 from minindrnn.training.run import arrays_of
 
 
@@ -49,7 +48,7 @@ def images_of_digits():
 def test_a_run_on_digits_is_the_loop_over_the_images(tmp_path, model, layer, layers):
     """Six updates: the order of the images, the rate, dropout, decay, gamma and the bound, all as the settings say."""
     given = dict(layers=layers, hidden=4, batch=9, steps=20, rate=0.03, seed=6, gamma=1.5, norm="after", dropout=0.3, decay=0.2)
-    run = EXPERIMENTS["digits-rows"](settings("digits-rows", model, **given)).run(tmp_path)
+    run = TASKS["digits-rows"](settings("digits-rows", model, **given)).run(tmp_path)
     run.steps = 6
     run.start()
     run.train()
@@ -189,7 +188,7 @@ def test_the_result_takes_statistics_from_every_training_sequence_once():
 
 
 def test_adding_is_tested_on_numbers_of_its_own():
-    task = EXPERIMENTS["adding"](settings("adding", length=9, batch=5, seed=4))
+    task = TASKS["adding"](settings("adding", length=9, batch=5, seed=4))
     x, target = adding_problem(9, 1000, np.random.default_rng([4, 2]))
     assert_array_equal(task.test[0], x)
     for step in (0, 3):
@@ -206,7 +205,7 @@ def test_answers_come_in_pieces_each_sequence_once(at_most):
     x = np.arange(14.0).reshape(2, 7, 1)
     network = Scripted(np.arange(7.0)[:, np.newaxis])
     assert predict(network, x, at_most).tolist() == np.arange(7.0)[:, np.newaxis].tolist() and network.asked == 7
-    pieces = list(recipe.parts(x, at_most))
+    pieces = list(parts(x, at_most))
     assert_array_equal(np.concatenate(pieces, axis=1), x)
     assert max(piece.shape[1] for piece in pieces) == min(at_most, 7) and all(piece.flags.c_contiguous for piece in pieces)
 
@@ -216,7 +215,7 @@ def test_answers_come_in_pieces_each_sequence_once(at_most):
 
 def reading(folder, text, **given):
     (folder / "text.txt").write_text(text)
-    return EXPERIMENTS["chars"](settings("chars", **dict(length=5, hidden=4, layers=1, batch=2, data=str(folder / "text.txt")) | given))
+    return TASKS["chars"](settings("chars", **dict(length=5, hidden=4, layers=1, batch=2, data=str(folder / "text.txt")) | given))
 
 
 class Weighing:
@@ -305,7 +304,7 @@ def ragged(path, n=60):
 
 def test_numbers_are_standardised_by_the_training_part_alone(tmp_path):
     path = ragged(tmp_path / "mine.npz")
-    task = Own(settings("own", data=path, seed=7))
+    task = UserFile(settings("own", data=path, seed=7))
     x, _, lengths = load_own(path, [7, 4])["train"]
     steps = np.concatenate([sequence[:length] for sequence, length in zip(x, lengths)])
     mean, deviation = steps.mean(axis=0), steps.std(axis=0)
@@ -354,13 +353,13 @@ def test_a_fingerprint_is_that_of_all_numbers():
 def test_a_run_knows_its_own_data_by_every_number_of_every_part(tmp_path, part):
     path = tmp_path / "mine.npz"
     ragged(path)
-    before = Own(settings("own", data=str(path))).seen["data"]
+    before = UserFile(settings("own", data=str(path))).seen["data"]
     one = load_own(path, [0, 4])[part][0][0, 0, 0]
     whole = dict(np.load(path))
     X = np.where(whole["X"] == one, one + 1e-9, whole["X"])
     assert np.count_nonzero(X != whole["X"]) == 1
     np.savez(path, **whole | {"X": X})
-    assert Own(settings("own", data=str(path))).seen["data"] != before
+    assert UserFile(settings("own", data=str(path))).seen["data"] != before
 
 
 def test_a_text_is_divided_ninety_to_five_to_five(tmp_path):

@@ -14,7 +14,7 @@ from minindrnn import Dropout, IndRNN, LanguageModel, Unit
 from minindrnn.cli.commands import main
 from minindrnn.networks.papers import ARCHITECTURES, build
 from minindrnn.ops.batchnorm import BatchNorm
-from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.tasks.registry import TASKS, settings
 from minindrnn.training.schedules import Plateau
 
 # ---------------------------------------------------------------------------------------------------------
@@ -61,20 +61,20 @@ RUNS = {"adding": (100, 2 ** (1 / 100), None, "staircase"), "digits": (150, 2 **
         "motion": (50, 2 ** (1 / 200), 200, "cosine"), "own": (50, 2 ** (1 / 9), 9, "cosine"), "chars": (133, 0.99, None, "cosine")}
 
 
-def experiment(task, folder, model="indrnn", **given):
+def task_of(task, folder, model="indrnn", **given):
     """The task, with one sequence for its data wherever that goes."""
     if task == "chars":
         (folder / "text.txt").write_text("abcd efgh" * 800)
-        return EXPERIMENTS[task](settings(task, model, **dict(data=str(folder / "text.txt")) | given))
+        return TASKS[task](settings(task, model, **dict(data=str(folder / "text.txt")) | given))
     T = RUNS[task][2]
-    made = EXPERIMENTS[task](settings(task, model, **given), SEEN | ({"T": T} if T else {}))
+    made = TASKS[task](settings(task, model, **given), SEEN | ({"T": T} if T else {}))
     if task != "adding":
         made.parts = {"train": (np.zeros((1, made.T, made.M)), np.zeros(1, int), None)}
     return made
 
 
 def test_the_tables_are_complete():
-    assert set(SETTINGS) == set(RUNS) == set(EXPERIMENTS)
+    assert set(SETTINGS) == set(RUNS) == set(TASKS)
     assert all(len(models) == 7 for _, models in SETTINGS.values()) and set(NETWORKS) == set(ARCHITECTURES)
 
 
@@ -110,7 +110,7 @@ def test_what_a_run_is_made_of(task, tmp_path):
         small |= dict(batch=8)
     common, models = SETTINGS[task]
     own = common | models["indrnn"]
-    run = experiment(task, tmp_path, **small).run(tmp_path / "run")
+    run = task_of(task, tmp_path, **small).run(tmp_path / "run")
     assert (run.every, run.steps) == (every, own["steps"]) and run.network.bound == pytest.approx(bound, rel=1e-12)
     assert run.options == {"bound": run.network.bound, "penalty": 0.25}
     adam = run.optimiser
@@ -135,7 +135,7 @@ def test_what_a_run_is_made_of(task, tmp_path):
 @pytest.mark.parametrize("task, metric, sign, factor", [("digits", "validation_accuracy", 1, 0.1),
                                                        ("chars", "validation_bits", -1, 0.2)])
 def test_a_plateau_that_is_asked_for(task, metric, sign, factor, tmp_path):
-    schedule = experiment(task, tmp_path, plateau=7, hidden=4, layers=1, batch=4).run(tmp_path / "run").schedule
+    schedule = task_of(task, tmp_path, plateau=7, hidden=4, layers=1, batch=4).run(tmp_path / "run").schedule
     assert isinstance(schedule, Plateau) and (schedule.patience, schedule.metric, schedule.sign) == (7, metric, sign)
     assert (float(schedule.rate), schedule.factor, schedule.smallest) == (settings(task).rate, factor, 1e-6)
 
@@ -220,16 +220,30 @@ def starts(made, *arguments):
                               gauss(4, 3, 2**0.5)]),
     ("pmnist", "residual", dict(layers=1), [he(2, 4, 8), u(4, 0, 5 ** (1 / 784)), he(4, 4, 8), u(4, 0, 5 ** (1 / 784)), he(4, 4, 8),
                                             u(4, 5 ** (-1 / 784), 5 ** (1 / 784)), gauss(4, 3, 2**0.5)]),
+    ("smnist", "irnn", dict(layers=1), [he(2, 4, 8), gauss(4, 3)]),
+    ("smnist", "gru", dict(layers=1), [gauss(2, 12), ("uniform", -0.5, 0.5, (12, 4)), gauss(4, 3)]),
+    ("digits", "dense", dict(layers=1, hidden=2), [*(draw for inputs, outputs in (
+        (2, 12), (12, 8), (8, 2), (14, 7), (7, 8), (8, 2), (9, 4), (4, 8), (8, 2)) for draw in (
+            gauss(inputs, outputs), u(outputs, 0, 2 ** (1 / 64)))), gauss(6, 3), u(3, 2 ** (-1 / 64), 2 ** (1 / 64)), gauss(3, 3)]),
     ("motion", "indrnn", {}, [gauss(2, 4), u(4, 0, 2**0.005), gauss(4, 4), u(4, 2**-0.005, 2**0.005), gauss(4, 3)]),
     ("own", "gru", dict(layers=1), [gauss(2, 12), ("uniform", -0.5, 0.5, (12, 4)), gauss(4, 3)]),
     ("chars", "indrnn", {}, [he(4, 4, 0), u(4, -0.5, 0.5)] * 2 + [("uniform", -0.05, 0.05, (9, 4))]),
     ("chars", "residual", dict(layers=1), [he(4, 4, 0), u(4, -0.5, 0.5), he(4, 4, 0), u(4, -0.5, 0.5), he(4, 4, 0), u(4, -0.5, 0.5),
                                            ("uniform", -0.05, 0.05, (9, 4))]),
+    ("chars", "dense", dict(layers=1, hidden=1), [*(draw for inputs, outputs in (
+        (8, 4), (4, 1), (9, 4), (4, 4), (4, 1), (5, 2), (2, 4), (4, 1), (3, 8)) for draw in (
+            he(inputs, outputs, 0), u(outputs, -0.5, 0.5))), ("uniform", -0.05, 0.05, (9, 8))]),
     ("chars", "lstm", dict(layers=1), [gauss(4, 16), ("uniform", -0.5, 0.5, (16, 4)), ("uniform", -0.05, 0.05, (9, 4))]),
 ], ids=str)
 def test_where_the_weights_of_a_task_start(task, model, given, wanted, tmp_path):
-    made = experiment(task, tmp_path, model, **dict(hidden=4, layers=2) | ({"batch": 8} if task == "chars" else {}) | given)
+    made = task_of(task, tmp_path, model, **dict(hidden=4, layers=2) | ({"batch": 8} if task == "chars" else {}) | given)
     same(starts(made.network), wanted)
+
+
+@pytest.mark.parametrize("model", ["indrnn", "residual", "dense"])
+def test_texts_have_statistics_for_every_step_of_two_segments_and_the_rest(model, tmp_path):
+    network = task_of("chars", tmp_path, model, length=7, hidden=4, layers=1, batch=8).network(np.random.default_rng(0))
+    assert {len(norm.buffers["mean"]) for norm in norms(network)} == {15}
 
 
 @pytest.mark.parametrize("post_activation, blocks", [(False, 1), (False, 3), (True, 1), (True, 3)])

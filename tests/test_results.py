@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minindrnn.cli.finished_run import initial, load_run, recurrent_weights
+from minindrnn.cli.finished_run import load_run, recurrent_weights
 from minindrnn.ops.bounds import largest, smallest
 from minindrnn.tasks.characters import FIRST
 from minindrnn.tasks.classification import TOGETHER
-from minindrnn.tasks.registry import EXPERIMENTS, settings
+from minindrnn.tasks.registry import TASKS, settings
 from minindrnn.training import checkpoint
 
 ROOT = Path(__file__).parent.parent
@@ -95,8 +95,8 @@ def test_what_is_no_run_folder_is_not_added(tmp_path):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_that_of_its_run(name):
     family, _, run = name.partition("-")
-    experiment, _, done = load_run(results.RESULTS / "networks" / name)
-    assert vars(experiment.settings) == vars(settings(**config(family, run) | {"steps": done}))
+    task, _, done = load_run(results.RESULTS / "networks" / name)
+    assert vars(task.settings) == vars(settings(**config(family, run) | {"steps": done}))
     assert done == max(curve(results.family(family)[run], "loss"))
 
 
@@ -211,7 +211,7 @@ def test_pixels():
 
 def test_from_layer_to_layer_more_of_u_is_near_1():
     _, network, _ = load_run(results.RESULTS / "networks/smnist-plain")
-    begin = initial(EXPERIMENTS["smnist"](settings(**config("smnist", "plain")), dict(T=784, M=1, K=10)))
+    begin = TASKS["smnist"](settings(**config("smnist", "plain")), dict(T=784, M=1, K=10)).initial()
     before, now = ([np.mean(np.abs(u) > 0.9) for u in recurrent_weights(of).values()] for of in (begin, network))
     assert before[-1] == 1 and all(np.diff(now) > 0)
 
@@ -219,7 +219,7 @@ def test_from_layer_to_layer_more_of_u_is_near_1():
 @pytest.mark.parametrize("model, layers, steps", [("residual", 11, 15_000), ("dense", 40, 8000)])
 def test_deeper_networks_on_pixels_have_the_layers_and_options_that_are_said(model, layers, steps):
     given = config("smnist", model)
-    network = initial(EXPERIMENTS["smnist"](settings(**given), dict(T=784, M=1, K=10)))
+    network = TASKS["smnist"](settings(**given), dict(T=784, M=1, K=10)).initial()
     assert len(recurrent_weights(network)) == layers and given["hidden"] == {"residual": 128, "dense": 16}[model]
     own = dict(model=model, dropout=0, steps=steps) | {name: given[name] for name in ("layers", "hidden")}
     assert given == config("smnist", "plain") | own
@@ -244,8 +244,8 @@ def test_motion():
 def test_characters():
     """Recurrent layers of each network; what width, three times the updates, and dynamic evaluation gain."""
     for model, layers in (("residual", 21), ("dense", 39)):
-        experiment = EXPERIMENTS["chars"](settings(**config("chars", model)), {"symbols": "x" * 84})
-        assert len(recurrent_weights(initial(experiment))) == layers
+        task = TASKS["chars"](settings(**config("chars", model)), {"symbols": "x" * 84})
+        assert len(recurrent_weights(task.initial())) == layers
         said("Shakespeare", f"{layers} recurrent layers")
     runs = results.family("chars")
     bits = {model: run["result"]["test_bits"] for model, run in runs.items()}

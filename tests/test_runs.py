@@ -10,13 +10,17 @@ from scipy.special import softmax
 from test_command_line import refused
 
 from minindrnn.cli.commands import main
-from minindrnn.cli.finished_run import initial, load_run, recurrent_weights
+from minindrnn.cli.finished_run import load_run, recurrent_weights
 from minindrnn.data.digits import load_digits
 from minindrnn.data.download import DataError
+from minindrnn.tasks.adding import Adding
 from minindrnn.tasks.classification import Classification
-from minindrnn.tasks.recipe import SPLIT
-from minindrnn.tasks.recognition import Digits, Motion, Own, PermutedMNIST
-from minindrnn.tasks.registry import EXPERIMENTS, Adding, settings
+from minindrnn.tasks.digits import Digits
+from minindrnn.tasks.mnist import PermutedMNIST
+from minindrnn.tasks.motion import Motion
+from minindrnn.tasks.registry import TASKS, settings
+from minindrnn.tasks.settings import SPLIT
+from minindrnn.tasks.user_file import UserFile
 from minindrnn.training import checkpoint
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
@@ -59,9 +63,9 @@ def test_a_run_on_ones_own_sequences_learns_and_answers(own, tmp_path, capsys):
     np.savez(tmp_path / "new.npz", X=X, lengths=lengths)                    # one by one, by hand
     assert main(["predict", str(own / "run"), str(tmp_path / "new.npz")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    experiment, network, steps = load_run(own / "run")
-    mean, deviation = (np.array(experiment.seen[name]) for name in ("mean", "deviation"))
-    assert steps == 150 and experiment.parts == {}
+    made, network, steps = load_run(own / "run")
+    mean, deviation = (np.array(made.seen[name]) for name in ("mean", "deviation"))
+    assert steps == 150 and made.parts == {}
     for i, line in enumerate(lines):
         x = ((X[i, :lengths[i], np.newaxis] - mean) / deviation).astype(np.float32)
         p = softmax(network.forward(x)[0][0].astype(np.float64))
@@ -72,7 +76,7 @@ def test_a_run_on_ones_own_sequences_learns_and_answers(own, tmp_path, capsys):
 @compiled
 def test_what_the_run_has_seen_is_what_the_training_sequences_hold(own):
     seen = load_run(own / "run")[0].seen
-    x, _, lengths = Own(settings("own", data=str(own / "moved.npz"))).parts["train"]
+    x, _, lengths = UserFile(settings("own", data=str(own / "moved.npz"))).parts["train"]
     valid = np.concatenate([row[:length] for row, length in zip(x, lengths)])
     assert (seen["T"], seen["M"], seen["K"]) == (12, 2, 3)
     np.testing.assert_allclose(seen["mean"], valid.mean(axis=0), rtol=1e-12)
@@ -118,7 +122,7 @@ def test_what_is_no_run_is_refused(command, own, tmp_path, capsys):
     for changed, message in [(facts | {"config": None}, "expected the checkpoint of a run, with its step, config and seen"),
                              (facts | {"step": -1}, "expected the checkpoint of a run, with its step, config and seen"),
                              (facts | {"colour": 1, "size": 2}, "not read: colour, size; known are step, config, seen"),
-                             (facts | {"config": {"task": "chess"}}, "expected a run of one of the tasks adding, digits"),
+                             (facts | {"config": {"task": "chess"}}, "expected a run of one of the tasks digits, digits-rows, adding, "),
                              (facts | {"config": facts["config"] | {"colour": 1}}, "not read: colour; known are task, layers, hidden, "),
                              (facts | {"seen": {"T": 3}}, "not a run of this version of minindrnn"),
                              (facts | {"config": facts["config"] | {"hidden": 7}}, "expected float32 (1, 7), got float32 (1, 6)"),
@@ -138,7 +142,7 @@ def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys):
     train = ["train", own / "mine.npz", *TINY, "--steps", "150", "--dropout", "0", "--out", tmp_path / "run", "--resume"]
     assert "mine.npz: no such file" in refused(train, capsys)
     X, y, lengths = ragged(own / "mine.npz")
-    tested = Own(settings("own", data=str(own / "mine.npz"))).parts["test"][0]
+    tested = UserFile(settings("own", data=str(own / "mine.npz"))).parts["test"][0]
     X[np.flatnonzero(X[:, 0, 0] == tested[0, 0, 0])] += 1                 # which training has not seen
     np.savez(own / "mine.npz", X=X, y=y, lengths=lengths)
     try:
@@ -173,8 +177,8 @@ def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
 def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
     for model in ("residual", "dense", "lstm"):
         run = tmp_path / model
-        experiment = EXPERIMENTS["digits-rows"](settings("digits-rows", model, hidden=4, layers=1, steps=4))
-        experiment.run(run).start()
+        made = TASKS["digits-rows"](settings("digits-rows", model, hidden=4, layers=1, steps=4))
+        made.run(run).start()
         assert main(["report", str(run)]) == 0
         said = capsys.readouterr().out
         assert "0 steps, and no evaluation yet" in said and "no result yet: the command of the run with --resume goes on" in said
@@ -192,12 +196,12 @@ def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
 @compiled
 def test_the_network_at_the_start_is_the_one_that_was_trained(tmp_path):
     for task in ("digits-rows", "adding"):
-        experiment = EXPERIMENTS[task](settings(task, hidden=4, layers=2, steps=4, length=5, seed=3))
-        run = experiment.run(tmp_path / task)
+        made = TASKS[task](settings(task, hidden=4, layers=2, steps=4, length=5, seed=3))
+        run = made.run(tmp_path / task)
         run.start()
         before = recurrent_weights(run.network)
         assert len(before) == 2
-        for name, u in recurrent_weights(initial(load_run(tmp_path / task)[0])).items():
+        for name, u in recurrent_weights(load_run(tmp_path / task)[0].initial()).items():
             assert np.array_equal(u, before[name]) and u is not before[name]
 
 
@@ -254,17 +258,17 @@ def test_a_text_is_gone_on_with(tmp_path, capsys):
         capsys.readouterr()
         assert main(["predict", str(run), "ab", *options]) == 0
         said.append(capsys.readouterr().out)
-    experiment, network, _ = load_run(run)
-    assert said[0] == "ab" + experiment.sample(network, "ab", 400, 0.7, np.random.default_rng(0)) + "\n"
+    made, network, _ = load_run(run)
+    assert said[0] == "ab" + made.sample(network, "ab", 400, 0.7, np.random.default_rng(0)) + "\n"
     assert all(len(text) == 33 and set(text) <= set("abc\n") for text in said[1:]) and len(set(said)) == 4
     assert "expected characters of the text of the run, got 'x'" in refused(["predict", run, "axe"], capsys)
     capsys.readouterr()
     assert main(["report", str(run)]) == 0 and pictures(run) == {"curve.png", "memory.png"}
-    assert "\n".join(experiment.samples(network)) in capsys.readouterr().out
+    assert "\n".join(made.samples(network)) in capsys.readouterr().out
     network.parameters["b"].value[:] = np.nan
     with pytest.raises(DataError, match="expected finite numbers from the network, got nan after 2 characters: it has diverged"):
-        experiment.sample(network, "ab", 3, 0.7, np.random.default_rng(0))
-    assert list(experiment.samples(network))[1].endswith("it has diverged")
+        made.sample(network, "ab", 3, 0.7, np.random.default_rng(0))
+    assert list(made.samples(network))[1].endswith("it has diverged")
 
 
 def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
@@ -273,7 +277,7 @@ def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
     x = np.arange(2 * 784).reshape(2, 784, 1) % 256
     assert np.array_equal(task.arrange(x), x[:, order])
     np.testing.assert_array_equal(task.scale(np.array([0, 128, 255], np.uint8)), np.float32([-1, 0, 127 / 128]))
-    assert EXPERIMENTS["smnist"](settings("smnist"), task.seen).arrange(x) is x
+    assert TASKS["smnist"](settings("smnist"), task.seen).arrange(x) is x
     watch = Motion(settings("motion"), {"T": 200, "M": 6, "K": 7, "mean": [2.0] * 6, "deviation": [0.5] * 5 + [0]})
     assert watch.called()[6] == "upright row"
     np.testing.assert_array_equal(watch.scale(np.full((1, 1, 6), 3.0)), np.float32([[[2, 2, 2, 2, 2, 1]]]))
@@ -281,10 +285,10 @@ def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
     for X in (np.full((20, 3, 2), 0.1), np.full((20, 3), 7)):
         np.savez(tmp_path / "same.npz", X=X, y=labels)
         with pytest.raises(ValueError, match="same.npz: X: expected numbers that differ, got the same ones at every step"):
-            Own(settings("own", data=str(tmp_path / "same.npz")))
+            UserFile(settings("own", data=str(tmp_path / "same.npz")))
     np.savez(tmp_path / "large.npz", X=np.linspace(0, 1e200, 60).reshape(20, 3), y=labels)
     with pytest.raises(ValueError, match="large.npz: X: expected numbers of at most 1e30, got 1.69492e.198 in sequence 0, step 1"):
-        Own(settings("own", data=str(tmp_path / "large.npz")))
+        UserFile(settings("own", data=str(tmp_path / "large.npz")))
 
 
 class Echo:

@@ -15,9 +15,10 @@ from minindrnn.core import memory_pool
 from minindrnn.core.interrupt import Interruption, say_if_slow
 from minindrnn.core.layer import leaves
 from minindrnn.ops.bounds import penalty
-from minindrnn.tasks.recipe import Settings
-from minindrnn.tasks.recognition import Digits
-from minindrnn.tasks.registry import EXPERIMENTS, Adding
+from minindrnn.tasks.adding import Adding
+from minindrnn.tasks.digits import Digits
+from minindrnn.tasks.registry import TASKS
+from minindrnn.tasks.settings import Settings
 from minindrnn.training import checkpoint
 from minindrnn.training.checkpoint import CheckpointError
 from minindrnn.training.run import TrainingError, history
@@ -32,7 +33,7 @@ def run(folder, **changes):
         text = folder.parent / "text.txt"
         text.write_text("to be, or not to be, that is the question: " * 30)
         settings = Settings(**settings.__dict__ | {"data": str(text)})
-    made = EXPERIMENTS[settings.task](settings).run(folder)
+    made = TASKS[settings.task](settings).run(folder)
     made.every = 10
     made.losses = np.zeros(10)
     return made

@@ -21,9 +21,9 @@ import numpy as np
 
 from minindrnn import half_life, largest
 from minindrnn.cli.commands import main
-from minindrnn.cli.finished_run import initial, load_run, recurrent_weights
+from minindrnn.cli.finished_run import load_run, recurrent_weights
 from minindrnn.data.digits import load_digits
-from minindrnn.tasks.recognition import Own
+from minindrnn.tasks.user_file import UserFile
 
 plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "figure.constrained_layout.use": True})
@@ -160,8 +160,8 @@ print("\n".join(refused for words in wrong for refused in minindrnn(words)))
 # `memory.png`, beside the learning curves and the confusion.
 
 # %%
-experiment, network, _ = load_run("run")
-before, after = recurrent_weights(initial(experiment)), recurrent_weights(network)
+task, network, _ = load_run("run")
+before, after = recurrent_weights(task.initial()), recurrent_weights(network)
 
 halves = [half_life(np.median(np.abs(u))) for u in after.values()]
 print("median half-life of the layers in columns: " + ", ".join(f"{half:.1f}" for half in halves))
@@ -190,7 +190,7 @@ for name in list(after)[:2]:
 # keeps more than half from column to column, and count again.
 
 # %%
-whole = Own(experiment.settings)                                # with the data, this time
+whole = UserFile(task.settings)                                 # with the data, this time
 
 
 def accuracy(limit, *layers):

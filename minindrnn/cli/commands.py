@@ -23,79 +23,51 @@ from ..exercises.checker import ExerciseError, check_file, starter
 from ..exercises.expected import EXERCISES
 from ..networks.papers import build
 from ..networks.papers import describe as describe_network
-from ..tasks.recipe import BASELINES, Settings
-from ..tasks.registry import EXPERIMENTS, settings
+from ..tasks.registry import TASKS, settings
 from ..training.checkpoint import CheckpointError
 from ..training.run import TrainingError, history, strict_json
 from .finished_run import load_run, pictures, summary, with_data
-from .parser import parser
+from .parser import UsageError, asked, expect_for, parser
 from .plots import describe_memory, draw, draw_adding, draw_curve, draw_gradients
 
 
 def train(arguments):
-    name = arguments.task
-    for option, tasks in (("rows", ["digits"]), ("length", ["adding", "chars", "motion"]), ("whole", ["motion"]),
-                          ("fold", ["motion"]), ("data", ["smnist", "pmnist", "fashion", "chars", "motion"])):
-        given = getattr(arguments, option)
-        if given is not None and given is not False and name not in tasks:
-            raise TrainingError(f"--{option} is for {', '.join(tasks)}, not for {name}")
-    if arguments.whole and arguments.length:
-        raise TrainingError("expected either --whole or --length, got both")
-    for option in ("norm", "dropout", "gamma", "penalty"):
-        if arguments.model in BASELINES and getattr(arguments, option) is not None:
-            raise TrainingError(f"--{option} is for indrnn, residual and dense, not for {arguments.model}")
-    if name == "adding" and arguments.plateau:
-        raise TrainingError("--plateau is not for adding, where only the test is watched: there the rate falls to a tenth "
-                            "after every 20100 updates")
-    if isinstance(arguments.layers, list) and arguments.model != "dense":
-        raise TrainingError(f"--layers: expected one number for {arguments.model}, got {arguments.layers}")
-    if name == "chars" and arguments.gamma is not None:
-        raise TrainingError("--gamma is not for chars: there |u| is at most 0.99, as the states go on for ever")
-    given = {key: value for key, value in vars(arguments).items() if key in Settings.__dataclass_fields__}
-    own = name.endswith(".npz")
-    chosen = settings(**given | {"task": "own" if own else "digits-rows" if arguments.rows else name}
-                      | ({"data": name} if own else {}) | ({"length": 0} if arguments.whole else {}))
-    if chosen.plateau and chosen.rate < 1e-6:
-        raise TrainingError(f"--rate: expected at least 1e-06, where --plateau ends, got {chosen.rate:g}")
-    label = Path(name).stem if own else f"adding-{chosen.length}" if name == "adding" else chosen.task
-    folder = arguments.out or Path("runs") / label
-    experiment = EXPERIMENTS[chosen.task](chosen)
-    run = experiment.run(folder)
+    chosen = asked(arguments)
+    task = TASKS[chosen.task](chosen)
+    folder = arguments.out or Path("runs") / task.label
+    run = task.run(folder)
     if arguments.device == "cuda":
         run.twin = twin(run)
     words = [word for word in arguments.words if word != "--resume"]
     with run.opened(resume=arguments.resume):
-        result = finished(experiment, run, words)
+        result = finished(task, run, words)
         if result is None:
             print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
                   f"python -m minindrnn {shlex.join([*words, '--resume'])}")
             return 130
         if rows := history(folder):
             draw(draw_curve, rows, folder / "curve.png")       # before anything is said, which may fail
-    for said in (*experiment.report(run.network, result), *describe_memory(run.network, run.network.bound)):
+    for said in (*task.report(run.network, result), *describe_memory(run.network, run.network.bound)):
         print(said)
     print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     return 0
 
 
 def predict(arguments):
-    experiment, network, _ = load_run(arguments.run)
+    task, network, _ = load_run(arguments.run)
+    expect_for(task, task.name, "predict", arguments)
     options = ("sample", "temperature", "seed")
     given = {name: value for name in options if (value := getattr(arguments, name)) is not None}
-    if given and experiment.settings.task != "chars":
-        raise TrainingError(f"--{next(iter(given))} is for chars, not for {experiment.settings.task}")
-    for said in experiment.predict(network, arguments.input, **given):
+    for said in task.predict(network, arguments.input, **given):
         print(said)
     return 0
 
 
 def report(arguments):
-    experiment, network, steps = load_run(arguments.run)
-    if arguments.dynamic and experiment.settings.task != "chars":
-        raise TrainingError(f"--dynamic is for chars, not for {experiment.settings.task}")
-    found = with_data(experiment).evaluate_dynamically(network) if arguments.dynamic else None
-    samples = experiment.samples(network) if experiment.settings.task == "chars" else ()
-    for said in (*summary(arguments.run, experiment, steps), *describe_memory(network, network.bound), *samples):
+    task, network, steps = load_run(arguments.run)
+    expect_for(task, task.name, "report", arguments)
+    found = with_data(task).evaluate_dynamically(network) if arguments.dynamic else None
+    for said in (*summary(arguments.run, task, steps), *describe_memory(network, network.bound), *task.samples(network)):
         print(said)
     out = arguments.out or arguments.run
     out.mkdir(parents=True, exist_ok=True)
@@ -103,7 +75,7 @@ def report(arguments):
         with replacing(out / "dynamic.json", "w") as file:
             file.write(strict_json(found) + "\n")
         print(f"test {found['test_bits']:.3f} bits a character by dynamic evaluation, at a rate of {found['rate']:g}")
-    for name, picture, *what in pictures(arguments.run, experiment, network):
+    for name, picture, *what in pictures(arguments.run, task, network):
         draw(picture, *what, out / name) if picture else print(f"no {name}: {what[0]}")
     return 0
 
@@ -114,16 +86,16 @@ def twin(run):
     try:
         return Twin(run.network, run.loss, run.optimiser)
     except (NoGPU, NoTwin) as error:
-        raise TrainingError(f"--device cuda: {error}") from None
+        raise UsageError(f"--device cuda: {error}") from None
 
 
-def finished(experiment, run, words):
+def finished(task, run, words):
     """Train; write what came out, and the words of the command, to result.json and return it; None after Ctrl-C."""
     if not run.train():
         return None
     rows = history(run.folder)
     try:
-        found = say_if_slow("counting over the whole test ...", tell, partial(experiment.result, run.network))
+        found = say_if_slow("counting over the whole test ...", tell, partial(task.result, run.network))
     except KeyboardInterrupt:
         return None
     result = found | {"steps": run.step, "seconds": rows[-1]["seconds"] if rows else 0.0,
@@ -149,11 +121,11 @@ def figure(arguments):
             if steps_done(folder) >= chosen.steps:
                 continue
             print(f"T = {T}, {model}: {chosen.steps} steps, in {folder}", flush=True)
-            experiment = EXPERIMENTS["adding"](chosen)
-            run = experiment.run(folder)
+            task = TASKS["adding"](chosen)
+            run = task.run(folder)
             words = (f"train adding --length {T} --model {model} --steps {chosen.steps} --seed {chosen.seed}").split()
             with run.opened(resume=(folder / "checkpoint.npz").exists()):
-                if finished(experiment, run, words) is None:
+                if finished(task, run, words) is None:
                     print("stopped, all saved; the same command goes on")
                     return 130
     draw(draw_adding, arguments.out, arguments.out / "adding.png")
@@ -162,9 +134,9 @@ def figure(arguments):
 
 def gradients(arguments):
     if arguments.out.is_dir():
-        raise TrainingError(f"{arguments.out}: expected the name of a picture, got a folder")
+        raise UsageError(f"{arguments.out}: expected the name of a picture, got a folder")
     if not arguments.out.parent.is_dir():
-        raise TrainingError(f"{arguments.out}: cannot be written: there is no folder {arguments.out.parent}")
+        raise UsageError(f"{arguments.out}: cannot be written: there is no folder {arguments.out.parent}")
     rng = np.random.default_rng(arguments.seed)
     x, _ = adding_problem(arguments.length, 32, rng)
     norms = {}
@@ -205,10 +177,10 @@ def bench(arguments):
         try:
             expect_gpu()
         except NoGPU as error:
-            raise TrainingError(error) from None
+            raise UsageError(error) from None
     for name in arguments.what:
         if name not in sections:
-            raise TrainingError(f"expected some of the sections {', '.join(sections)}, got {name}")
+            raise UsageError(f"expected some of the sections {', '.join(sections)}, got {name}")
     before = None
     for section, row in measure(arguments.what or sections, sections):
         if arguments.json:
@@ -225,13 +197,13 @@ def exercise(arguments):
     name, path, start = arguments.name, arguments.file, arguments.start
     if name is None:
         if start:
-            raise TrainingError(f"--start {start}: expected the name of an exercise before it, got none")
+            raise UsageError(f"--start {start}: expected the name of an exercise before it, got none")
         print("\n".join(f"{name:<12}{exercise.title}" for name, exercise in EXERCISES.items()))
         return 0
     if path and start:
-        raise TrainingError("expected either FILE, to check it, or --start FILE, to make it")
+        raise UsageError("expected either FILE, to check it, or --start FILE, to make it")
     if start and start.exists():
-        raise TrainingError(f"{start}: is there already, and is not written over")
+        raise UsageError(f"{start}: is there already, and is not written over")
     try:
         if path:
             path.open().close()
@@ -245,7 +217,7 @@ def exercise(arguments):
         else:
             print(starter(name).rstrip())
     except OSError as error:
-        raise TrainingError(f"{start or path}: cannot be {'written' if start else 'read'}: {error.strerror}") from None
+        raise UsageError(f"{start or path}: cannot be {'written' if start else 'read'}: {error.strerror}") from None
     return 0
 
 
@@ -269,7 +241,7 @@ def main(argv=None):
             finally:
                 if sys.stdout:
                     sys.stdout.flush()               # what cannot be written shows here, not at exit
-        except (TrainingError, CheckpointError, DataError) as error:
+        except (UsageError, TrainingError, CheckpointError, DataError) as error:
             top.exit(2, f"{name}: {error}\n")
         except BrokenPipeError:                      # whoever read the output has had enough
             silence(sys.stdout)

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core.layer import leaves
 from ..data.download import DataError
-from ..tasks.recipe import Settings, initial
-from ..tasks.registry import EXPERIMENTS, settings
+from ..tasks.registry import TASKS, settings
+from ..tasks.settings import Settings
 from ..training import checkpoint
 from ..training.checkpoint import CheckpointError
 from ..training.run import arrays_of, checkpoint_of, history
@@ -17,8 +17,8 @@ from .plots import draw_confusion, draw_curve, draw_memory
 
 
 def load_run(folder):
-    """(experiment, network, steps done) of a run folder, whether the run is over or not. The experiment has no data,
-    unless the checkpoint does not tell what the run has seen of it, as those of an earlier version.
+    """(task, network, steps done) of a run folder, whether the run is over or not. The task has no data, unless the
+    checkpoint does not tell what the run has seen of it, as those of an earlier version.
 
     CheckpointError if it is not the folder of a run, or its checkpoint is damaged or of something else.
     """
@@ -27,18 +27,18 @@ def load_run(folder):
         raise CheckpointError(f"{folder}: expected the folder of a run, with a checkpoint.npz in it")
     arrays, steps, config, seen = checkpoint_of(folder)
     checkpoint.expect_known(path, config, Settings.__dataclass_fields__)
-    if config.get("task") not in EXPERIMENTS:
-        raise CheckpointError(f"{path}: expected a run of one of the tasks {', '.join(EXPERIMENTS)}")
+    if config.get("task") not in TASKS:
+        raise CheckpointError(f"{path}: expected a run of one of the tasks {', '.join(TASKS)}")
     try:
-        experiment = EXPERIMENTS[config["task"]](settings(**config), seen)
-        network = initial(experiment)
+        task = TASKS[config["task"]](settings(**config), seen)
+        network = task.initial()
     except DataError:
         raise
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{path}: not a run of this version of minindrnn") from None
     learned = {name: array for name, array in arrays.items() if name.startswith(("parameter.", "buffer."))}
     checkpoint.restore(path, learned, arrays_of(network))
-    return experiment, network, steps
+    return task, network, steps
 
 
 def recurrent_weights(network):
@@ -48,12 +48,12 @@ def recurrent_weights(network):
     return {path: parameter.value for path, parameter in leaves(network.parameters) if parameter.role == "recurrent"}
 
 
-def summary(folder, experiment, steps):
+def summary(folder, task, steps):
     """Lines that tell what the run was, how far it went, its best evaluations, and its results."""
-    chosen = asdict(experiment.settings)
-    task, model, _ = (chosen.pop(name) for name in ("task", "model", "steps"))
+    chosen = asdict(task.settings)
+    name, model, _ = (chosen.pop(each) for each in ("task", "model", "steps"))
     said = ", ".join(f"{name} {value}" for name, value in chosen.items() if value not in (0, "", "none"))
-    yield f"{task}, {model}: {said}"
+    yield f"{name}, {model}: {said}"
     rows = history(folder)
     yield f"{steps} steps" + (f" in {rows[-1]['seconds']:.0f} seconds" if rows else ", and no evaluation yet")
     for name in rows[0] if rows else ():
@@ -72,27 +72,27 @@ def summary(folder, experiment, steps):
         yield f"{Path(folder) / 'result.json'}: not a result"
 
 
-def pictures(folder, experiment, network):
+def pictures(folder, task, network):
     """(name, function that draws, its arguments but the path) of what there is to see; where something cannot be drawn,
     the name, None and the reason."""
     if rows := history(folder):
         yield "curve.png", draw_curve, rows
     if after := recurrent_weights(network):
-        yield "memory.png", draw_memory, recurrent_weights(initial(experiment)), after, network.bound
+        yield "memory.png", draw_memory, recurrent_weights(task.initial()), after, network.bound
     else:
-        yield "memory.png", None, f"in {experiment.settings.model} no neuron has a recurrent weight u of its own"
-    if hasattr(experiment, "confusion"):
+        yield "memory.png", None, f"in {task.settings.model} no neuron has a recurrent weight u of its own"
+    if hasattr(task, "confusion"):
         try:
-            whole = with_data(experiment)
+            whole = with_data(task)
             yield "confusion.png", draw_confusion, whole.confusion(network), whole.called()
         except DataError as error:
             yield "confusion.png", None, error
 
 
-def with_data(experiment):
-    """The experiment with its data. DataError if the data is not there, or is not the run's."""
-    whole = type(experiment)(experiment.settings)
-    if whole.seen != experiment.seen:
+def with_data(task):
+    """The task with its data. DataError if the data is not there, or is not the run's."""
+    whole = type(task)(task.settings)
+    if whole.seen != task.seen:
         raise DataError("the data is not that which the run was started with")
     return whole
 

@@ -1,15 +1,23 @@
 """The words of the command line: which commands there are, what each takes, and what is answered to wrong ones."""
 import argparse
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 
 from ..bench.sections import SECTIONS
 from ..exercises.expected import EXERCISES
 from ..networks.papers import ARCHITECTURES
-from ..tasks.recipe import MODELS
-from ..tasks.registry import settings
+from ..tasks.models import MODELS, OPTIONS
+from ..tasks.registry import TASKS, settings
+from ..tasks.settings import Settings
+from ..tasks.user_file import UserFile
 
-TASKS = ("digits", "adding", "smnist", "pmnist", "fashion", "chars", "motion")
+NAMED = [task for task in TASKS.values() if task.word == task.name]        # those that one asks for by their name
+SMALLEST = 1e-6          # the rate at which --plateau ends
+
+
+class UsageError(ValueError):
+    """What the words ask for cannot be done; the message says why."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,19 +50,72 @@ def layers(text):
     return [one(part) for part in text.split(",")] if "," in text else one(text)
 
 
-def task(name):
+def task(word):
     """An argparse type: a task, or a file of one's own."""
-    if name not in TASKS and not name.endswith(".npz"):
-        raise argparse.ArgumentTypeError(f"expected one of {', '.join(TASKS)}, or FILE.npz, got {name!r}")
-    return name
+    names = [each.name for each in NAMED]
+    if word not in names and not word.endswith(".npz"):
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(names)}, or {UserFile.word}, got {word!r}")
+    return word
 
 
-def usual(words):
+def tasks_in_words():
+    """What each task asks for, those that ask for the same together."""
+    said = [f"{', '.join(each.name for each in tasks)}: {words}"
+            for words, tasks in groupby(NAMED, lambda each: each.help)]
+    return "; ".join(said) + f"; or {UserFile.word}: {UserFile.help}"
+
+
+def usual(task):
     """A line: the options of a task that are not given, for the plain network."""
-    chosen = asdict(settings({"digits --rows": "digits-rows", "FILE.npz": "own"}.get(words, words)))
     options = (f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
-               for name, value in chosen.items() if name not in ("task", "model") and value not in (0, "", "none"))
-    return f"  {words:<15}{' '.join(options)}"
+               for name, value in asdict(settings(task.name)).items()
+               if name not in ("task", "model") and value not in (0, "", "none"))
+    return f"  {task.word:<15}{' '.join(options)}"
+
+
+def only_for(command, option):
+    """The names of the tasks that an option of the command is for."""
+    return ", ".join(task.name for task in NAMED if option in task.takes.get(command, ()))
+
+
+def expect_for(task, called, command, arguments):
+    """UsageError for an option of the command that is for other tasks than this one, called so."""
+    special = {option for each in TASKS.values() for option in each.takes.get(command, ())}
+    for option, value in vars(arguments).items():
+        given = value is not None and value is not False
+        if given and option in special and option not in task.takes.get(command, ()):
+            raise UsageError(f"--{option} is for {only_for(command, option)}, not for {called}")
+
+
+def asked(arguments):
+    """The Settings that the words of `train` ask for. UsageError where they do not fit the task, the model or each other.
+    """
+    given = {option: value for option, value in vars(arguments).items() if value is not None}
+    word, model = given.pop("task"), MODELS[arguments.model]
+    task = UserFile if word.endswith(".npz") else TASKS[word]
+    expect_for(task, word, "train", arguments)
+    for option, why in task.refuses.items():
+        if given.get(option):
+            raise UsageError(f"--{option} is not for {word}{why}")
+    for option in OPTIONS:
+        if model.baseline and option in given:
+            deep = [name for name, each in MODELS.items() if not each.baseline]
+            raise UsageError(f"--{option} is for {', '.join(deep[:-1])} and {deep[-1]}, not for {arguments.model}")
+    if isinstance(arguments.layers, list) and not model.blocks:
+        raise UsageError(f"--layers: expected one number for {arguments.model}, got {arguments.layers}")
+    stands_for = {}
+    for option, meant in task.stands_for.items():
+        if given[option]:
+            for name in meant.keys() & given.keys():
+                raise UsageError(f"expected either --{option} or --{name}, got both")
+            stands_for |= meant
+    if task is UserFile:
+        stands_for |= {"data": word}
+    given = {option: value for option, value in given.items() if option in Settings.__dataclass_fields__}
+    chosen = settings(**{"task": task.name} | given | stands_for)
+    if chosen.plateau and chosen.rate < SMALLEST:
+        raise UsageError(f"--rate: expected at least {SMALLEST:g}, where --plateau ends, got {chosen.rate:g}")
+    return chosen
 
 
 def parser():
@@ -65,26 +126,24 @@ def parser():
         "train", help="train a network on a task", formatter_class=argparse.RawDescriptionHelpFormatter, description=(
             "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never stopped."),
         epilog="what is not given is, for the plain network (for any other, see config.json of its run):\n"
-               + "\n".join(map(usual, ("digits --rows", *TASKS, "FILE.npz"))))
+               + "\n".join(map(usual, TASKS.values())))
     add = train.add_argument
-    add("task", type=task, metavar="TASK",
-        help="digits: read an image of 8 x 8 pixels and name the digit; adding: add two marked numbers of a long "
-             "sequence; smnist, pmnist, fashion: name the image, 28 x 28 pixels one after the other; chars: say "
-             "which character of a text comes next; motion: name the "
-             "exercise of a person with a smartwatch; or FILE.npz: classes of your own (X, y, and lengths if ragged)")
+    add("task", type=task, metavar="TASK", help=tasks_in_words())
     add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
         help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
     add("--norm", choices=["none", "before", "after"],
         help="batch normalisation, before or after the recurrence; over time, of chars for each step")
     add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit")
-    add("--rows", action="store_true", help="digits: a row a step (T = 8) instead of a pixel a step (T = 64)")
-    add("--length", type=number(int, 2), metavar="T", help="adding, chars: steps of a sequence or segment; motion: of "
-        "a window, 50 a second")
-    add("--whole", action="store_true", help="motion: whole recordings, up to 2618 steps, instead of windows")
-    add("--fold", type=number(int, 0, 4), metavar="F", help="motion: which two of ten people are the test (default 0)")
-    add("--data", metavar="PATH", help="where the files of smnist, pmnist, fashion or motion lie (default "
-        "$MININDRNN_DATA/NAME, else the cache, which is filled from the network); chars: a text file, or a "
-        "folder with ptb.char.train.txt, .valid.txt, .test.txt (default Shakespeare)")
+    for option, how in (
+            ("rows", dict(action="store_true", help="a row a step (T = 8) instead of a pixel a step (T = 64)")),
+            ("length", dict(type=number(int, 2), metavar="T", help="steps of a sequence, of a segment of a text, or of a "
+                            "window of a recording, 50 a second")),
+            ("whole", dict(action="store_true", help="whole recordings, up to 2618 steps, instead of windows")),
+            ("fold", dict(type=number(int, 0, 4), metavar="F", help="which two of ten people are the test (default 0)")),
+            ("data", dict(metavar="PATH", help="folder with the files (default $MININDRNN_DATA/NAME, else the cache, "
+                          "which is filled from the network); of chars: a text file, or a folder with "
+                          "ptb.char.train.txt, .valid.txt, .test.txt (default Shakespeare)"))):
+        add(f"--{option}", **how | {"help": f"{only_for('train', option)}: {how['help']}"})
     add("--layers", type=layers, metavar="L",
         help="indrnn and baselines: layers; residual: blocks of two; dense: layers in each of three blocks, or as many "
              "blocks as there are numbers, 8,6,4")

@@ -5,11 +5,11 @@ import numpy as np
 
 from ..core.layer import leaves
 from ..ops.bounds import half_life
+from ..tasks.models import MODELS
 from ..training import checkpoint
 from ..training.run import history
 
 BLUE, ORANGE = "#006BA4", "#C85200"         # told apart by everybody
-COLOURS = {"indrnn": "C0", "lstm": "C1", "rnn": "C2", "irnn": "C3", "gru": "C4", "residual": "C5", "dense": "C6"}
 
 
 def draw(picture, *arguments):
@@ -134,7 +134,7 @@ def draw_adding(folder, path):
     curves = {}
     for run in sorted(folder.iterdir()):
         name = re.fullmatch(r"adding-(\d+)-([a-z]+)-seed\d+", run.name)
-        rows = history(run) if name and name[2] in COLOURS else []
+        rows = history(run) if name and name[2] in MODELS else []
         if rows:
             steps, mse = [row["step"] for row in rows], [row["test_mse"] for row in rows]
             curves.setdefault(int(name[1]), []).append((name[2], steps, mse))
@@ -142,7 +142,7 @@ def draw_adding(folder, path):
     panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for axes, (T, found) in zip(panels, sorted(curves.items())):
         for model, steps, mse in found:
-            axes.plot(steps, mse, color=COLOURS[model], linewidth=1)
+            axes.plot(steps, mse, color=MODELS[model].colour, linewidth=1)
         axes.axhline(1 / 6, color="gray", linestyle=":")
         axes.set_title(f"T = {T}")
         axes.set_xlabel("step")
@@ -151,7 +151,7 @@ def draw_adding(folder, path):
         axes.grid(alpha=0.3)
     models = sorted({model for found in curves.values() for model, _, _ in found})
     panels[0].set_ylabel("mean squared error")
-    handles = [Line2D([], [], color=COLOURS[model], label=model) for model in models]
+    handles = [Line2D([], [], color=MODELS[model].colour, label=model) for model in models]
     handles.append(Line2D([], [], color="gray", linestyle=":", label="always answering 1"))
     figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=len(handles))
     _save(figure, path)

@@ -20,7 +20,7 @@ from .dense import DenseIndRNN, dense_layers
 from .indrnn import IndRNN
 from .language_model import LanguageModel
 from .residual import ResidualIndRNN, residual_layers
-from .stacked import StackedIndRNN
+from .stacked import StackedIndRNN, stacked_layers
 
 STARTS = dict(W=kaiming(8), readout=scaled(2**0.5))
 MNIST = dict(steps=784, gamma=5.0, norm="after", **STARTS)
@@ -30,15 +30,23 @@ NTU_DENSE = dict(first=0.5, bottleneck=0.1, dense=0.5, transition=0.3, last=0.3)
 
 SEGMENT, EMBEDDED, BOUND = 50, 600, 0.99      # Penn Treebank: steps of a segment, width of the embedding, of |u|
 RANGE = dict(u=(0.0, BOUND), u_last=(0.0, BOUND))
-PER_STEP = dict(steps=2 * SEGMENT + 1)        # the last row serves the whole rest of a text
 PTB_DENSE = dict(bottleneck=0.1, dense=0.5, transition=0.4)
+DENSE_TEXT_W = kaiming(0)
+
+
+def per_step(segment):
+    """Options of batch normalisation per step, in a text read in segments: the last row serves all of its rest."""
+    return dict(steps=2 * segment + 1)
+
+
+PER_STEP = per_step(SEGMENT)
 
 
 def layers_of_2000(inputs, blocks, rng, u, **options):
     """So many residual blocks, or six plain layers."""
     if blocks:
         return residual_layers(inputs, 2000, blocks, rng, u=u, u_last=u, **options)
-    return [IndRNN(M, 2000, rng, u=u, **options) for M in [inputs] + 5 * [2000]]
+    return stacked_layers(inputs, 2000, 6, rng, u=u, u_last=u, **options)
 
 
 def ptb_words(rng, blocks=None, **dropout):
@@ -61,7 +69,7 @@ def ptb_characters(rng, blocks=None, dropout=0.3):
 
 def ptb_dense(rng, tokens, into, rows, out):
     """into, rows, out: dropout of the embedded channels, of tokens, and before the decoder."""
-    body, _ = dense_layers(EMBEDDED, 256, (8, 6, 4), rng, first=False, last=EMBEDDED, dropout=PTB_DENSE, W=kaiming(0),
+    body, _ = dense_layers(EMBEDDED, 256, (8, 6, 4), rng, first=False, last=EMBEDDED, dropout=PTB_DENSE, W=DENSE_TEXT_W,
                            norm="before", norm_options=dict(gain=0.1, **PER_STEP), **RANGE)
     body = Chain([Dropout(into), *body, BatchNorm(EMBEDDED, **PER_STEP), Dropout(out)])
     return LanguageModel(tokens, EMBEDDED, body, rng, p=rows, bound=BOUND)

@@ -14,6 +14,16 @@ from .combinators import AtLastStep, Chain
 from .indrnn import IndRNN
 
 
+def stacked_layers(inputs, neurons, layers, rng, *, u, u_last, **options):
+    """The IndRNN layers: (T, B, inputs) -> (T, B, neurons).
+
+    u, u_last   (low, high), where the recurrent weights start, and those of the last layer; other options as below
+    """
+    expect_count("layers", layers)
+    widths, ranges = [inputs] + [neurons] * (layers - 1), [u] * (layers - 1) + [u_last]
+    return [IndRNN(width, neurons, rng, u=u, **options) for width, u in zip(widths, ranges)]
+
+
 class StackedIndRNN(Chain):
     """x (T, B, inputs)  ->  y (B, outputs).
 
@@ -31,9 +41,7 @@ class StackedIndRNN(Chain):
 
     def __init__(self, inputs, neurons, layers, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
                  **options):
-        expect_count("layers", layers)
         self.bound = bounds.largest(steps, gamma)
-        ranges = [(0.0, self.bound)] * (layers - 1) + [(bounds.smallest(steps, 1 / gamma), self.bound)]
-        widths = [inputs] + [neurons] * (layers - 1)
-        super().__init__([IndRNN(width, neurons, rng, u=u, dtype=dtype, **options) for width, u in zip(widths, ranges)]
-                         + [AtLastStep(Linear(neurons, outputs, rng, W=readout, dtype=dtype))])
+        body = stacked_layers(inputs, neurons, layers, rng, u=(0.0, self.bound),
+                              u_last=(bounds.smallest(steps, 1 / gamma), self.bound), dtype=dtype, **options)
+        super().__init__([*body, AtLastStep(Linear(neurons, outputs, rng, W=readout, dtype=dtype))])

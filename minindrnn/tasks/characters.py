@@ -16,16 +16,15 @@ from ..core.interrupt import Tolerant
 from ..data.download import DataError
 from ..data.text import load_text
 from ..networks.combinators import Chain
-from ..networks.dense import dense_layers
-from ..networks.indrnn import IndRNN
 from ..networks.language_model import LanguageModel
-from ..networks.residual import residual_layers
-from ..ops.linear import kaiming, scaled
+from ..networks.papers import BOUND, DENSE_TEXT_W, per_step
+from ..ops.linear import scaled
 from ..ops.losses import cross_entropy
 from ..training.dynamic_evaluation import evaluate_dynamically, mean_squares
-from .recipe import BASELINES, BATCH, fingerprint, prepare, schedule
+from .models import MODELS, layers_for_text
+from .settings import BATCH
+from .task import Task, fingerprint
 
-BOUND = 0.99             # of |u|, as the states go on for ever
 BEGIN = -0.5, 0.5        # where u starts: the last few characters matter most, and long memories in all of many layers
                          # leave nothing of them
 SHORT = 0.01             # what U of IRNN starts at, times the identity, as in arXiv 1504.00941 where memories may be short:
@@ -36,19 +35,20 @@ FIRST = 500              # dynamic evaluation: segments that the squares of grad
 SLOWEST, DECAY = 5e-5, 0.002        # its lowest rate, and how strongly it draws back
 
 
-class Characters:
+class Characters(Task):
     """Say which character comes next."""
 
-    length = 50
-
-    @staticmethod
-    def defaults(model, length):
-        usual = dict(steps=4000, batch=64, rate=5e-3, gamma=0.0)         # BOUND stands for it
-        if model in BASELINES:
-            return usual | dict(layers=1, hidden=384) | (dict(rate=5e-4) if model == "irnn" else {})
-        deep = {"indrnn": dict(layers=6, hidden=384), "residual": dict(layers=10, hidden=192),
-                "dense": dict(layers=[8, 6, 4], hidden=24)}[model]
-        return usual | dict(norm="before") | deep
+    name = word = "chars"
+    help = "say which character of a text comes next"
+    takes = {"train": {"length", "data"}, "predict": {"sample", "temperature", "seed"}, "report": {"dynamic"}}
+    refuses = {"gamma": f": there |u| is at most {BOUND}, as the states go on for ever"}
+    length, loss = 50, staticmethod(cross_entropy)
+    metric, larger, factor = "validation_bits", False, 0.2
+    usual = dict(steps=4000, batch=64, rate=5e-3, gamma=0.0)                 # BOUND stands for gamma
+    of_indrnn = dict(layers=6, hidden=384, norm="before")
+    of_baseline = dict(layers=1, hidden=384)
+    of_model = {"residual": dict(layers=10, hidden=192), "dense": dict(layers=[8, 6, 4], hidden=24),
+                "irnn": dict(rate=5e-4)}
 
     def __init__(self, settings, seen=None):
         """seen   what a run has seen, to use what it learned; without it the text is loaded."""
@@ -69,32 +69,16 @@ class Characters:
         return {"symbols": symbols, "text": fingerprint(*self.parts.values())}
 
     def network(self, rng):
-        s, V = self.settings, len(self.symbols)
-        if s.model in BASELINES:
-            layer, options = BASELINES[s.model]
-            body = [layer(s.hidden, s.hidden, rng, W=scaled(), **options) for _ in range(s.layers)]
-            for made in body if s.model == "irnn" else ():
-                made["U"][...] *= SHORT
-            return LanguageModel(V, s.hidden, Chain(body), rng, width=0.05)
-        options = dict(dropout=s.dropout, W=kaiming(0))
-        if s.norm != "none":
-            options |= dict(norm=s.norm, norm_options=dict(steps=2 * self.T + 1))       # the last row: all later steps
-        channels = s.hidden
-        if s.model == "residual":
-            body = residual_layers(channels, channels, s.layers, rng, u=BEGIN, u_last=BEGIN, **options)
-        elif s.model == "dense":
-            channels = 8 * s.hidden
-            blocks = s.layers if isinstance(s.layers, list) else [s.layers] * 3
-            body, _ = dense_layers(channels, s.hidden, blocks, rng, u=BEGIN, u_last=BEGIN, first=False, last=channels,
-                                   **options)
-        else:
-            body = [IndRNN(channels, channels, rng, u=BEGIN, **options) for _ in range(s.layers)]
-        return LanguageModel(V, channels, Chain(body), rng, bound=BOUND, width=0.05)
+        s, baseline = self.settings, MODELS[self.settings.model].baseline
+        layers, channels = layers_for_text(s, rng, W=scaled() if baseline else DENSE_TEXT_W, u=BEGIN, u_last=BEGIN,
+                                           norm_options=per_step(self.T))
+        for layer in layers if s.model == "irnn" else ():
+            layer["U"][...] *= SHORT
+        return LanguageModel(len(self.symbols), channels, Chain(layers), rng, bound=None if baseline else BOUND,
+                             width=0.05)
 
-    def run(self, folder):
-        falling = schedule(self.settings, "validation_bits", larger=False, factor=0.2)
-        return prepare(self, folder, cross_entropy, falling, every=max(1, self.settings.steps // 30),
-                       starts=self.starts, seen=self.seen)
+    def every(self):
+        return max(1, self.settings.steps // 30)
 
     def starts(self, step):
         """How many characters before this segment its states have seen: 0 to start from nothing."""

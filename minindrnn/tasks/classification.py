@@ -1,4 +1,4 @@
-"""Tasks that ask for one of K classes after a whole sequence: what they have in common. They are in `recognition`.
+"""Tasks that ask for one of K classes after a whole sequence: what they have in common.
 
 The parts hold sequences first, x (n, T) or (n, T, M), in the units and the type they came in; a batch becomes
 x (T, B, M) float32, scaled. What that takes is `seen` and kept with a run, so that it can answer without its data.
@@ -9,15 +9,17 @@ from scipy.special import softmax
 from ..data.download import DataError
 from ..data.user_file import load_input
 from ..ops.losses import cross_entropy
-from .recipe import BATCH, build, by_all_statistics, prepare, schedule, weights
+from .models import build, weights
+from .settings import BATCH
+from .task import Task, by_all_statistics, expect_finite
 
 TOGETHER = 80_000        # steps of all sequences that are evaluated at once
 
 
-class Classification:
-    """A task says where the parts come from (`load`), and the settings that work (`defaults`)."""
+class Classification(Task):
+    """A task says where the parts come from (`load`), and the settings that work."""
 
-    length, unit, names = 0, "sequences", None
+    unit, names, loss = "sequences", None, staticmethod(cross_entropy)
     limits = None            # smallest and largest number of x, where all sequences are of one length too
     initialisers = {}        # of the network, where they are not the usual ones: W, readout
 
@@ -39,14 +41,6 @@ class Classification:
     def network(self, rng):
         s = self.settings
         return build(s, self.M, self.K, self.T, rng, **{"W": weights(s, 0.02)} | self.initialisers)
-
-    def run(self, folder):
-        return prepare(self, folder, cross_entropy, schedule(self.settings, "validation_accuracy", larger=True),
-                       every=self.every(), seen=self.seen)
-
-    def every(self):
-        """Steps from one evaluation to the next."""
-        return max(1, self.settings.steps // 40)
 
     def take(self, part, chosen):
         """x (T, B, M) float32, labels (B,), lengths (B,) or None, of the chosen sequences of the part."""
@@ -159,6 +153,11 @@ class Classification:
 class Standardised(Classification):
     """Each number of a step is brought to mean 0 and deviation 1, by what the training sequences hold."""
 
+    usual = dict(hidden=128, steps=2000, batch=32, rate=1e-3)
+    of_indrnn = dict(layers=4, norm="after", dropout=0.1, decay=1e-4)
+    of_baseline = dict(layers=1)
+    of_model = {"residual": dict(layers=3), "dense": dict(layers=3, hidden=12)}
+
     def look(self):
         x, _, lengths = self.parts["train"]
         valid = x[np.arange(x.shape[1]) < lengths[:, np.newaxis]].astype(np.float64)
@@ -172,10 +171,3 @@ class Standardised(Classification):
         mean, deviation = np.array(self.seen["mean"]), np.array(self.seen["deviation"])
         with np.errstate(over="ignore"):             # what is too large for float32 becomes infinite
             return ((x - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
-
-
-def expect_finite(where, y):
-    """DataError if one of the answers y (n, K) is not finite: it would be taken for one of the classes."""
-    for i in np.flatnonzero(~np.isfinite(y).all(axis=1)):
-        raise DataError(f"{where}: expected numbers like those of the training, got a sequence, {i}, to which the "
-                        "network's answer is not finite")

@@ -528,9 +528,9 @@ COMMON = ["--hidden", "3", "--layers", "1", "--batch", "3", "--rate", "0.01", "-
 @pytest.fixture
 def few(monkeypatch):
     """The adding problem is evaluated on a few sequences: the simulator takes its time."""
-    from minindrnn.tasks import registry
-    many = registry.adding_problem
-    monkeypatch.setattr(registry, "adding_problem", lambda T, B, rng: many(T, min(B, 7), rng))
+    from minindrnn.tasks import adding
+    many = adding.adding_problem
+    monkeypatch.setattr(adding, "adding_problem", lambda T, B, rng: many(T, min(B, 7), rng))
 
 
 def arrays(folder):
@@ -564,7 +564,8 @@ def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, few, 
 
 @simulated
 def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
-    from minindrnn.tasks.registry import Adding, settings
+    from minindrnn.tasks.adding import Adding
+    from minindrnn.tasks.registry import settings
 
     def run(folder):
         made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=4, norm="after", dropout=0.2)).run(tmp_path / folder)
@@ -586,7 +587,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
 
 @simulated
 def test_a_run_is_evaluated_where_it_learns(gpu, tmp_path):
-    from minindrnn.tasks.registry import Adding, settings
+    from minindrnn.tasks.adding import Adding
+    from minindrnn.tasks.registry import settings
     made, evaluated = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=2)).run(tmp_path / "run"), []
     made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
     made.evaluate = lambda network: evaluated.append(network) or {}
@@ -596,7 +598,8 @@ def test_a_run_is_evaluated_where_it_learns(gpu, tmp_path):
 
 @simulated
 def test_what_is_not_finite_stops_the_run_and_keeps_the_checkpoint(gpu, tmp_path):
-    from minindrnn.tasks.registry import Adding, settings
+    from minindrnn.tasks.adding import Adding
+    from minindrnn.tasks.registry import settings
     from minindrnn.training.run import TrainingError
     made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=4)).run(tmp_path / "run")
     made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
