@@ -86,7 +86,7 @@ class Compilations(event.Listener):
     def on_end(self, e): pass
 event.register("numba:compile", compilations := Compilations())
 import numpy as np
-from minindrnn.ops.recurrence import copy
+from minindrnn.ops.recurrence_kernels import copy
 def work():
     target = np.zeros(3)
     copy(np.ones(3), target)

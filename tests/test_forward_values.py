@@ -38,6 +38,7 @@ from minindrnn.ops.activations import KIND
 from minindrnn.ops.dropout import draw, dropout_forward
 from minindrnn.ops.gru import gru_forward
 from minindrnn.ops.lstm import lstm_forward
+from minindrnn.ops.recurrence import obvious_forward
 from minindrnn.ops.rnn import rnn_forward
 
 T, B, N = 7, 3, 5
@@ -70,6 +71,7 @@ def test_indrnn(activation, lengths, rng):
     a, h0 = rng.normal(size=(T, B, N)), rng.normal(size=(B, N))
     u, b = rng.uniform(-1.2, 1.2, (2, N))
     kept = a.copy()
+    close(obvious_forward(a, u, h0, activation), recurrence(a, u, h0, ACT[activation], None))
     close(indrnn_forward(a, u, h0, activation=activation, lengths=lengths)[0], recurrence(a, u, h0, ACT[activation], lengths))
     for bias in (None, b):
         wanted = recurrence(a, u, h0, ACT[activation], lengths, bias)

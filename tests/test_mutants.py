@@ -1,6 +1,6 @@
 """Break every backward pass on purpose; the gradient check must notice each time.
 
-A mutant is a copy of a module with one piece of its source replaced. It runs without compilation, and with blocks
+A mutant is a copy of a module with one piece of its source replaced, or with a copy of its part, see `PARTS`. It runs without compilation, and with blocks
 and sums so short that their borders lie inside the drawn problems. The score is printed by `pytest -s`; one survivor fails.
 """
 import types
@@ -12,50 +12,62 @@ import pytest
 
 from minindrnn.checks.cases import PROBLEMS
 from minindrnn.checks.gradcheck import GradientError, check
+from minindrnn.networks import fused, indrnn
+from minindrnn.ops import recurrence, recurrence_kernels
 
 DRAWS = 40
-SMALL = {"BLOCK": 4, "PAGE": 16, "TERMS": 6, "ROWS": 4, "SMALL": 9}
+SMALL = {"BLOCK": 4, "TERMS": 6, "ROWS": 4, "SMALL": 9}
 
 MUTANTS = [
-    ("recurrence", "drop the carry", "d + s[1, k], h[1][k])", "d, h[1][k])"),
-    ("recurrence", "drop the carry between passes", "d2 + carry, h3)", "d2, h3)"),
-    ("recurrence", "drop the carry within a pass", "h3)                                   # B1, B2: thrice\n        d1 = differentiate(kind, d1 + u * d2, h2)", "h3)\n        d1 = differentiate(kind, d1, h2)"),
-    ("recurrence", "drop the carry between passes of four", "d3 + carry, h4)", "d3, h4)"),
-    ("recurrence", "drop the carry within a pass of four", "d2 + u * d3, h3)", "d2, h3)"),
-    ("recurrence", "h[t] for h[t-1] in du, in a pass of four", "d3 * h3 + d2 * h2 + d1 * h1 + d0 * h0", "d3 * h4 + d2 * h3 + d1 * h2 + d0 * h1"),
-    ("recurrence", "da of a pass of four in the wrong order", "dz[3][k] = d0, d1, d2, d3", "dz[3][k] = d3, d1, d2, d0"),
-    ("recurrence", "carry without u", "s[1, k] = s[0, k] * d", "s[1, k] = d"),
-    ("recurrence", "carry without u within a pass", "        d0 = differentiate(kind, d0 + u * d1, h1)\n        s[1, k] = u * d0\n        s[2, k] = s[2, k] + d2", "        d0 = differentiate(kind, d0 + d1, h1)\n        s[1, k] = u * d0\n        s[2, k] = s[2, k] + d2"),
-    ("recurrence", "carry without u between passes", "s[1, k] = u * d0\n        s[2, k] = s[2, k] + d2", "s[1, k] = d0\n        s[2, k] = s[2, k] + d2"),
-    ("recurrence", "carry with the sign turned", "s[1, k] = s[0, k] * d", "s[1, k] = -s[0, k] * d"),
-    ("recurrence", "no derivative of the activation", "d = differentiate(kind, d + s[1, k], h[1][k])", "d = d + s[1, k]"),
-    ("recurrence", "the derivative of the step before", "d + s[1, k], h[1][k])", "d + s[1, k], h[0][k])"),
-    ("recurrence", "the derivative of the step before, in a pass", "d2 + carry, h3)", "d2 + carry, h2)"),
-    ("recurrence", "h[t] for h[t-1] in du", "s[2, k] += d * h[0][k]", "s[2, k] += d * h[1][k]"),
-    ("recurrence", "h[t] for h[t-1] in du, in a pass", "s[2, k] + d2 * h2 + d1 * h1 + d0 * h0", "s[2, k] + d2 * h3 + d1 * h2 + d0 * h1"),
-    ("recurrence", "one step left out of du", "s[2, k] + d2 * h2 + d1 * h1 + d0 * h0", "s[2, k] + d2 * h2 + d0 * h0"),
-    ("recurrence", "dh for dz in du", "s[2, k] += d * h[0][k]", "s[2, k] += dz[k] * h[0][k]"),
-    ("recurrence", "da in the wrong order", "dz[2][k] = d0, d1, d2", "dz[2][k] = d2, d1, d0"),
+    ("obvious recurrence", "drop the carry", "dact(dh[t] + carry, h[t])", "dact(dh[t], h[t])"),
+    ("obvious recurrence", "carry without u", "carry = u * dz  ", "carry = dz  "),
+    ("obvious recurrence", "carry with the sign turned", "carry = u * dz  ", "carry = -u * dz  "),
+    ("obvious recurrence", "no derivative of the activation", "dact(dh[t] + carry, h[t])", "dh[t] + carry"),
+    ("obvious recurrence", "the derivative of the step before", "dact(dh[t] + carry, h[t])", "dact(dh[t] + carry, h[t - 1])"),
+    ("obvious recurrence", "h[t] for h[t-1] in du", "h[t - 1] if t > 0 else h0", "h[t]"),
+    ("obvious recurrence", "h0 forgotten in du", "if t > 0 else h0)", "if t > 0 else 0 * h0)"),
+    ("obvious recurrence", "mean for sum over the sequences", "np.sum(dz", "np.mean(dz"),
+    ("obvious recurrence", "dh for dz in du", "np.sum(dz *", "np.sum(dh[t] *"),
+    ("obvious recurrence", "forward in time", "in reversed(range(len(dh)))", "in range(len(dh))"),
+    ("obvious recurrence", "dh0 forgotten", "du.astype(u.dtype), carry", "du.astype(u.dtype), 0 * carry"),
+    ("recurrence", "drop the carry", "d + s[CARRY, k], h[1][k])", "d, h[1][k])"),
+    ("recurrence", "drop the carry between passes", "d3 + carry, h4)", "d3, h4)"),
+    ("recurrence", "drop the carry within a pass", "d2 + u * d3, h3)", "d2, h3)"),
+    ("recurrence", "carry without u", "s[CARRY, k] = s[U, k] * d", "s[CARRY, k] = d"),
+    ("recurrence", "carry without u within a pass", "d0 + u * d1, h1)", "d0 + d1, h1)"),
+    ("recurrence", "carry without u between passes", "s[CARRY, k] = u * d0", "s[CARRY, k] = d0"),
+    ("recurrence", "carry with the sign turned", "s[CARRY, k] = s[U, k] * d", "s[CARRY, k] = -s[U, k] * d"),
+    ("recurrence", "no derivative of the activation", "d = differentiate(kind, d + s[CARRY, k], h[1][k])", "d = d + s[CARRY, k]"),
+    ("recurrence", "the derivative of the step before", "d + s[CARRY, k], h[1][k])", "d + s[CARRY, k], h[0][k])"),
+    ("recurrence", "the derivative of the step before, in a pass", "d3 + carry, h4)", "d3 + carry, h3)"),
+    ("recurrence", "h[t] for h[t-1] in du", "s[DU, k] += d * h[0][k]", "s[DU, k] += d * h[1][k]"),
+    ("recurrence", "h[t] for h[t-1] in du, in a pass", "d3 * h3 + d2 * h2 + d1 * h1 + d0 * h0", "d3 * h4 + d2 * h3 + d1 * h2 + d0 * h1"),
+    ("recurrence", "one step left out of du", "d3 * h3 + d2 * h2 + d1 * h1 + d0 * h0", "d3 * h3 + d2 * h2 + d0 * h0"),
+    ("recurrence", "dh for dz in du", "s[DU, k] += d * h[0][k]", "s[DU, k] += dz[k] * h[0][k]"),
+    ("recurrence", "da in the wrong order", "dz[3][k] = d0, d1, d2, d3", "dz[3][k] = d3, d1, d2, d0"),
     ("recurrence", "h0 forgotten in du", "if t > 0 else h0[low:high]", "if t > 0 else 0 * h0[low:high]"),
-    ("recurrence", "dh0 forgotten", "copy(s[1, :n], dh0[low:high])", "dh0[low:high] = 0"),
-    ("recurrence", "carry of the block before", "            s[1:4] = 0\n", ""),
+    ("recurrence", "dh0 forgotten", "copy(s[CARRY, :n], dh0[low:high])", "dh0[low:high] = 0"),
+    ("recurrence", "carry of the block before", "            s[CARRY:DB + 1] = 0\n", ""),
     ("recurrence", "u of the wrong neuron from the second block on", "n = low % u.size", "n = 0"),
     ("recurrence", "stale sum", "        part[k] = 0\n", ""),
     ("recurrence", "last terms of du lost", "if moved - t >= TERMS or t == 0", "if moved - t >= TERMS"),
     ("recurrence", "mean for sum over the sequences", "dub.sum(axis=1)", "dub.mean(axis=1)"),
     ("recurrence", "sum over the wrong axis", "dub.sum(axis=1)", "dub.sum(axis=2)"),
-    ("recurrence", "db of the first step of a pass lost", "s[3, k] + d3 + d2 + d1 + d0", "s[3, k] + d3 + d2 + d1"),
-    ("recurrence", "db of the last step of a pass of three lost", "s[3, k] + d2 + d1 + d0", "s[3, k] + d1 + d0"),
-    ("recurrence", "db of single steps lost", "s[3, k] += d ", "s[3, k] += 0 "),
-    ("recurrence", "du for db", "db[...] = total", "db[...] = du"),
-    ("recurrence", "gradient in the padding", "da[steps:, low:high] = 0", "da[steps:, low:high] = dh[steps:, low:high]"),
-    ("recurrence", "backward through the padding", "PAGE > 0]\n    for low, high, steps in runs:\n        backward", "PAGE > 0]\n    for low, high, _ in runs:\n        steps = T\n        backward"),
-    ("mapped recurrence", "h[t-1] for h[t] in the map", "s[5, k] * h[1][k]", "s[5, k] * h[0][k]"),
-    ("mapped recurrence", "r forgotten", "s[5, k] * h[1][k] + s[6, k]", "s[5, k] * h[1][k]"),
-    ("mapped recurrence", "h[t-1] for h[t] in a pass of three", "p * d1 + q * h2 + r, p * d2 + q * h3 + r   # B0", "p * d1 + q * h1 + r, p * d2 + q * h3 + r   # B0"),
-    ("mapped recurrence", "h[t-1] for h[t] in a pass of four", "p * d3 + q * h4 + r", "p * d3 + q * h3 + r"),
-    ("mapped recurrence", "q for p", "p, q, r = s[4, k], s[5, k], s[6, k]\n            d0, d1, d2, d3 =", "q, p, r = s[4, k], s[5, k], s[6, k]\n            d0, d1, d2, d3 ="),
-    ("mapped recurrence", "the map of the first block", "copy(pqr[row, low:high], s", "copy(pqr[row, :high - low], s"),
+    ("recurrence", "gradient in the padding", "da[steps:, low:high] = 0", "pass"),
+    ("recurrence", "backward through the padding", "backward(*columns, low * N, high * N, steps)", "backward(*columns, low * N, high * N, T)"),
+    ("recurrence", "lengths of another pass", "backward_in_place(da, *cache)", "backward_in_place(da, *cache[:4], None)"),
+    ("fused recurrence", "db of the first step of a pass lost", "s[DB, k] + d3 + d2 + d1 + d0", "s[DB, k] + d3 + d2 + d1"),
+    ("fused recurrence", "db of the last step of a pass lost", "s[DB, k] + d3 + d2 + d1 + d0", "s[DB, k] + d2 + d1 + d0"),
+    ("fused recurrence", "db of single steps lost", "s[DB, k] += d ", "s[DB, k] += 0 "),
+    ("fused recurrence", "du for db", "return du, dh0, db", "return du, dh0, du"),
+    ("fused recurrence", "db is never moved", "                    if biased:\n                        move(s[DB, :n], dub[1, low:high])\n", ""),
+    ("fused recurrence", "no db", "biased=biased, pqr=pqr)              # B0", "pqr=pqr)              # B0"),
+    ("fused recurrence", "no map", "biased=biased, pqr=pqr)              # B0", "biased=biased)              # B0"),
+    ("fused recurrence", "h[t-1] for h[t] in the map", "s[Q, k] * h[1][k]", "s[Q, k] * h[0][k]"),
+    ("fused recurrence", "r forgotten", "s[Q, k] * h[1][k] + s[R, k]", "s[Q, k] * h[1][k]"),
+    ("fused recurrence", "h[t-1] for h[t] in a pass", "p * d3 + q * h4 + r", "p * d3 + q * h3 + r"),
+    ("fused recurrence", "q for p", "p, q, r = s[P, k], s[Q, k], s[R, k]", "q, p, r = s[P, k], s[Q, k], s[R, k]"),
+    ("fused recurrence", "the map of the first block", "copy(pqr[row, low:high], s", "copy(pqr[row, :high - low], s"),
     ("linear", "dx with |W|", "np.matmul(rows, W, out=dx", "np.matmul(rows, abs(W), out=dx"),
     ("linear", "dW of narrow inputs without x", "x[r, m] * dy[r, n]", "dy[r, n]"),
     ("linear", "dW of narrow inputs, of the last row only", "part[m, n] += x[r, m]", "part[m, n] = x[r, m]"),
@@ -138,13 +150,20 @@ MUTANTS = [
     ("batch normalisation", "gradient in the padding", "dx[t, b, :] = 0", "pass"),
     ("dropout", "no mask", "else dy * mask", "else dy"),
     ("dropout", "mask without its factor", "else dy * mask", "else dy * (mask > 0)"),
-    ("IndRNN", "dy for da into the affine map", "linear_backward(da, of_linear)", "linear_backward(dy.copy(), of_linear)"),
-    ("IndRNN", "dh0 lost", '"h0": dh0', '"h0": 0 * dh0'),
-    ("IndRNN", "dropout passed over", "dropout_backward(dy, mask), dy", "dy, dy"),
-    ("IndRNN", "normalisation passed over", "da, grads = self.norm.backward(da, of_norm, overwrite=True)", "_, grads = self.norm.backward(da.copy(), of_norm)"),
-    ("IndRNN", "db lost where it is fused", '{"b": db.astype(du.dtype)}', '{"b": 0 * db.astype(du.dtype)}'),
-    ("IndRNN", "db lost where it is not", '{"W": dW, "b": db} | unit', '{"W": dW, "b": None if db is None else 0 * db} | unit'),
-    ("IndRNN", "dy of the user written over", "overwrite, grads, pqr = overwrite or dy is not dropped,", "overwrite, grads, pqr = True,"),
+    ("IndRNN", "dy for da into the affine map", "self.linear.backward(da, of_linear)", "self.linear.backward(dy.copy(), of_linear)"),
+    ("IndRNN", "dh0 lost", '{"u": du, "h0": dh0} | grads', '{"u": du, "h0": 0 * dh0} | grads'),
+    ("IndRNN", "dropout passed over", "dy = dropout_backward(dy, mask)\n        if", "pass\n        if"),
+    ("IndRNN", "normalisation before passed over", "da, grads = self.norm.backward(da, of_norm, overwrite=True)", "_, grads = self.norm.backward(da.copy(), of_norm)"),
+    ("IndRNN", "normalisation after passed over", "dy, grads = self.norm.backward(dy, of_norm,", "_, grads = self.norm.backward(dy.copy(), of_norm,"),
+    ("IndRNN", "dy of the user written over", "out=dy if overwrite or dy is not given else None", "out=dy"),
+    ("IndRNN", "fused: dy for da into the affine map", "linear_backward(da, of_linear)", "linear_backward(dy.copy(), of_linear)"),
+    ("IndRNN", "fused: dh0 lost", 'grads | {"u": du, "h0": dh0}', 'grads | {"u": du, "h0": 0 * dh0}'),
+    ("IndRNN", "fused: dropout passed over", "dy = dropout_backward(dy, mask)\n    elif", "pass\n    elif"),
+    ("IndRNN", "fused: no map of the normalisation", "pqr, grads = unit.norm.backward_map(dy, of_norm)", "_, grads = unit.norm.backward_map(dy, of_norm)"),
+    ("IndRNN", "fused: normalisation per step passed over", "dy, grads = unit.norm.backward(dy, of_norm,", "_, grads = unit.norm.backward(dy.copy(), of_norm,"),
+    ("IndRNN", "fused: db lost where the recurrence adds b", '({"b": db} if', '({"b": 0 * db} if'),
+    ("IndRNN", "fused: db lost where the affine map adds b", '{"W": dW, "b": db} if', '{"W": dW, "b": 0 * db} if'),
+    ("IndRNN", "fused: dy of the user written over", "out = dy if overwrite or dy is not given else None", "out = dy"),
     ("Residual", "skip forgotten", "np.add(dy, dx, out=empty_like(dy))", "dx"),
     ("Residual", "branch forgotten", "np.add(dy, dx, out=empty_like(dy))", "dy.copy()"),
     ("Residual", "gradient of the padding", "without_padding(np.add(dy, dx, out=empty_like(dy)), lengths, overwrite=True)", "dy + dx"),
@@ -165,20 +184,37 @@ MUTANTS = [
 ]
 
 
+PARTS = {recurrence: recurrence_kernels, fused: recurrence_kernels, indrnn: fused}     # module: where some of its work is done
+
+
 def copy_of(module, old="", new=""):
-    """The module from its source, with old replaced by new, uncompiled."""
-    source = Path(module.__file__).read_text()
-    assert not old or source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {module.__name__}"
+    """The module from its source, uncompiled, with a copy of its part in place of that; old is replaced by new in one of the
+    two."""
+    sources = {each: Path(each.__file__).read_text() for each in (module, PARTS.get(module)) if each}
+    count = sum(source.count(old) for source in sources.values())
+    assert not old or count == 1, f"{old!r} stands {count} times in {' and '.join(each.__name__ for each in sources)}"
+    copies = {each: executed(each, source.replace(old, new) if old else source) for each, source in sources.items()}
+    copy = copies.pop(module)
+    for part, fresh in copies.items():
+        for name, value in vars(part).items():
+            if vars(copy).get(name) is value:
+                setattr(copy, name, getattr(fresh, name))
+    return copy
+
+
+def executed(module, source):
     copy = types.ModuleType(module.__name__)
     copy.__file__, copy.__package__ = module.__file__, module.__package__
     compiling, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 1
     try:
-        exec(compile(source.replace(old, new) if old else source, module.__file__, "exec"), copy.__dict__)
+        exec(compile(source, module.__file__, "exec"), copy.__dict__)
     finally:
         numba.config.DISABLE_JIT = compiling
     for name, value in SMALL.items():
         if hasattr(copy, name):
             setattr(copy, name, value)
+    for decorator in ("kernel", "unfused", "reordered"):               # of kernels that are made later
+        setattr(copy, decorator, lambda function: function)
     return copy
 
 

@@ -43,7 +43,7 @@ import test_training
 from mutants_without_gradient import MUTANTS
 from test_mutants import SMALL
 
-from minindrnn.ops import linear, recurrence
+from minindrnn.ops import linear, recurrence_kernels
 
 # {module: the tests that say what it should do, narrow ones first}; a test module stands for all of its tests. All are
 # imported here, before anything is broken.
@@ -134,12 +134,14 @@ KILLERS = {
         VALUES.test_rnn_with_other_activations, test_baselines.test_where_they_start,
         PUBLISHED.test_where_the_weights_of_a_task_start],
     "ops.recurrence": [VALUES.test_indrnn],
+    "ops.recurrence_kernels": [VALUES.test_indrnn],
     "ops.activations": [VALUES.test_indrnn],
     "networks.indrnn": [
         test_layers.test_every_parameter_has_the_role_of_its_name,
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_an_indrnn_layer,
         test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory,
         PUBLISHED.test_where_the_weights_of_a_task_start],
+    "networks.fused": [VALUES.test_indrnn, VALUES.test_an_indrnn_layer],
     "networks.combinators": [
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_a_residual_and_a_concatenated_unit,
         VALUES.test_a_language_model, VALUES.test_the_last_step_of_each_sequence,
@@ -260,7 +262,7 @@ def killed_by(module, sets=1000):
 # Mutants, put in and taken out
 
 KERNELS = {"kernel", "reordered", "unfused"}
-TABLES = (("ops.recurrence", "FORWARD"), ("ops.recurrence", "BACKWARD"), ("ops.rnn", "KERNELS"))
+TABLES, MAKERS = (("ops.rnn", "KERNELS"),), ("forward_kernel", "backward_kernel")
 
 
 def place(where):
@@ -334,7 +336,9 @@ def uncompiled():
         for module, (name, value) in [(module, pair) for module in package for pair in list(vars(module).items())]:
             if hasattr(value, "py_func"):
                 patched.setattr(module, name, value.py_func)
-        for module in (recurrence, linear):
+        for name in MAKERS:                              # of kernels that are made when they are first asked for
+            patched.setattr(recurrence_kernels, name, cache(getattr(recurrence_kernels, name).__wrapped__))
+        for module in (recurrence_kernels, linear):
             for name in SMALL.keys() & vars(module).keys():
                 patched.setattr(module, name, SMALL[name])
         for name, table in TABLES:
