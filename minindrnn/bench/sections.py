@@ -70,7 +70,7 @@ def limits():
 
 
 def recurrence(T, B, N, dtype, activation="relu", **version):
-    """The timed functions of one size: kernels in place, of a version as for `forward_kernel`, and the streams that limit
+    """The timed functions of one size: kernels in place, version as for `forward_kernel`, and the streams that limit
     them."""
     rng = np.random.default_rng(0)
     h, dh = rng.normal(size=(2, T, B * N)).astype(dtype)

@@ -3,8 +3,8 @@
     unit     a -> recurrence of a + b -> batch normalisation, if any -> dropout
     IndRNN   x -> W x -> unit, which adds the b of the affine map
 
-The recurrence is one pass over (T, B, N), and every other pass takes about as long. So what can be taken along is done in
-a pass that is made anyway:
+The recurrence is one pass over (T, B, N), and every other pass takes about as long. So what can be taken along is done
+in a pass that is made anyway:
 
     the bias          in the recurrence            F1  z[t]  = a[t] + b + u * h[t-1]
     its gradient      in its backward pass         B6  db    = sum over t and b of dz[t]
@@ -73,7 +73,7 @@ def unit_backward(unit, dy, cache, *, biased=False, overwrite=False):
     given, grads, pqr = dy, {}, None
     if unit.order is None:
         dy = dropout_backward(dy, mask)
-    elif unit.norm.per_step:                                                       # p, q, r would be others at each step
+    elif unit.norm.per_step:                                                       # at each step other p, q, r
         dy, grads = unit.norm.backward(dy, of_norm, overwrite=overwrite)
     else:
         pqr, grads = unit.norm.backward_map(dy, of_norm)

@@ -9,8 +9,9 @@ steps, and the authors found it faster and better. Where the state is carried fr
 it stands before: after the recurrence it would see statistics that accumulate and drift.
 
 Both layers are written as the compositions that they are. Those that are `fusible` take another path to the same
-numbers, with fewer passes over the memory: see `fused`. Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251,
-section 5, and the authors' code.
+numbers, with fewer passes over the memory: see `fused`.
+Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251, section 5, and the authors'
+code.
 """
 import numpy as np
 
