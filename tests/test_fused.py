@@ -38,7 +38,8 @@ def test_a_bias_and_a_map_are_those_of_the_obvious_form(dtype, activation, rng):
         close(h, wanted, dtype)
         for given, dh in ((None, dy.astype(float)), (pqr, p * dy + q * wanted + r)):
             expected = reference.indrnn_backward(dh, obvious)
-            for got, one in zip(fused_backward(dy, cache, biased=True, pqr=given), (*expected, expected[0].sum(axis=(0, 1)))):
+            expected = *expected, expected[0].sum(axis=(0, 1))
+            for got, one in zip(fused_backward(dy, cache, biased=True, pqr=given), expected):
                 close(got, one, dtype)
 
 
@@ -79,10 +80,13 @@ def test_what_does_not_fit_is_named(rng):
     a, u, pqr = rng.normal(size=(3, 2, 4)), np.full(4, 0.5), rng.normal(size=(3, 2, 4))
     _, cache = fused_forward(a, u, b=u)
     for call, message in [
-            (lambda: fused_forward(a, u, b=np.ones(3)), r"b: expected \(N,\) = \(4,\), got \(3,\); a has shape"),
+            (lambda: fused_forward(a, u, b=np.ones(3)),
+             r"b: expected \(N,\) = \(4,\), got \(3,\); a has shape"),
             (lambda: fused_forward(a, u, b=a[0, 0], out=a), "out: expected a or memory of its own, got that of b"),
-            (lambda: fused_backward(a[:2], cache), r"dy: expected \(T, B, N\) = \(3, 2, 4\), got \(2, 2, 4\)"),
-            (lambda: fused_backward(a, cache, pqr=pqr[:2]), r"pqr: expected \(3, B, N\) = \(3, 2, 4\), got \(2, 2, 4\)"),
+            (lambda: fused_backward(a[:2], cache),
+             r"dy: expected \(T, B, N\) = \(3, 2, 4\), got \(2, 2, 4\)"),
+            (lambda: fused_backward(a, cache, pqr=pqr[:2]),
+             r"pqr: expected \(3, B, N\) = \(3, 2, 4\), got \(2, 2, 4\)"),
             (lambda: fused_backward(a, cache, out=cache.h), "out: expected dy or memory of its own, got that of h"),
             (lambda: fused_backward(a, cache, pqr=pqr, out=pqr), "out: expected dy or memory of its own, got that of pqr")]:
         with pytest.raises(ValueError, match=message):
@@ -98,7 +102,8 @@ def test_what_does_not_fit_is_named(rng):
 def test_a_layer_in_fused_passes_equals_its_parts_one_by_one(dtype, lengths, statistics, rng):
     """Affine map, recurrence, batch normalisation and dropout: four layers, or one `IndRNN`."""
     x, dy = rng.normal(size=(9, 4, 6)).astype(dtype), rng.normal(size=(9, 4, 5)).astype(dtype)
-    layer, norm, dropout = IndRNN(6, 5, rng, norm="after", dropout=0.4, dtype=dtype), BatchNorm(5, dtype=dtype), Dropout(0.4)
+    layer = IndRNN(6, 5, rng, norm="after", dropout=0.4, dtype=dtype)
+    norm, dropout = BatchNorm(5, dtype=dtype), Dropout(0.4)
     layer["b"][:] = rng.normal(size=5)
     how = dict(lengths=lengths, statistics=statistics)
     y, cache = layer.forward(x, rng=np.random.default_rng(1), **how)
@@ -116,13 +121,16 @@ def test_a_layer_in_fused_passes_equals_its_parts_one_by_one(dtype, lengths, sta
         close(got, one, dtype)
 
 
-@given(seeds, st.sampled_from([None, "over time", "per step"]), st.booleans(), st.booleans(), st.sampled_from([1, 2, 5]))
+@given(seeds, st.sampled_from([None, "over time", "per step"]), st.booleans(), st.booleans(),
+       st.sampled_from([1, 2, 5]))
 def test_the_fused_path_is_the_plain_composition(seed, norm, dropping, ragged, inputs):
     """Of any layer that is `fusible`, and of its unit alone: output, gradients, and what is absorbed and carried."""
     rng = np.random.default_rng(seed)
     T, B, N = rng.integers(1, 12), rng.integers(2, 5), rng.integers(1, 6)
-    options = dict(norm="after", norm_options={"steps": T if norm == "per step" else None, "eps": 0.1}) if norm else {}
-    layer = IndRNN(inputs, N, rng, u=(-1.1, 1.1), activation=rng.choice(list(KIND)), dropout=0.4 * dropping, dtype=np.float64, **options)
+    options = dict(activation=rng.choice(list(KIND)), dropout=0.4 * dropping, dtype=np.float64)
+    if norm:
+        options |= dict(norm="after", norm_options={"steps": T if norm == "per step" else None, "eps": 0.1})
+    layer = IndRNN(inputs, N, rng, u=(-1.1, 1.1), **options)
     layer["b"][:] = rng.normal(size=N)
     lengths = rng.integers(1, T + 1, B) if ragged else None
     how = dict(lengths=lengths, statistics=rng.choice(["batch", "running"]))
@@ -146,7 +154,8 @@ def test_the_fused_path_is_the_plain_composition(seed, norm, dropping, ragged, i
             assert_allclose(got, results[1][name], rtol=1e-10, atol=1e-10, err_msg=name)
 
 
-@pytest.mark.parametrize("norm, fusible", [({}, True), ({"norm": "after"}, True), ({"norm": "after", "norm_options": {"steps": 3}}, True),
-                                           ({"norm": "before"}, False), ({"norm": "after", "norm_layer": LayerNorm}, False)])
+@pytest.mark.parametrize("norm, fusible", [
+    ({}, True), ({"norm": "after"}, True), ({"norm": "after", "norm_options": {"steps": 3}}, True),
+    ({"norm": "before"}, False), ({"norm": "after", "norm_layer": LayerNorm}, False)])
 def test_what_is_fused(norm, fusible, rng):
     assert Unit(3, rng, **norm).fusible == fusible

@@ -141,7 +141,9 @@ KILLERS = {
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_an_indrnn_layer,
         test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "networks.fused": [VALUES.test_indrnn, VALUES.test_an_indrnn_layer],
+    "networks.fused": [
+        VALUES.test_indrnn, VALUES.test_an_indrnn_layer,
+        test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory],
     "networks.combinators": [
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_a_residual_and_a_concatenated_unit,
         VALUES.test_a_language_model, VALUES.test_the_last_step_of_each_sequence,

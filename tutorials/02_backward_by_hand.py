@@ -370,9 +370,8 @@ plt.show()
 #
 # ## Is it what the package computes?
 #
-# `minindrnn.indrnn_backward` has the same five lines, in a loop that is compiled, in
-# [recurrence.py](../minindrnn/ops/recurrence.py). Look for the comments `B1` to `B5` there. (`B0` and `B6` belong to a
-# normalisation and a bias that can be taken along in the same loop.)
+# `obvious_backward` in [recurrence.py](../minindrnn/ops/recurrence.py) has the same five lines, each with its number,
+# `B1` to `B5`. `minindrnn.indrnn_backward` has them in a loop that is compiled.
 
 # %%
 for T, B, N in ((1, 1, 1), (7, 3, 4), (50, 2, 33)):

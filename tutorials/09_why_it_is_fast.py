@@ -21,7 +21,8 @@ import numpy as np
 import minindrnn
 from minindrnn import indrnn_backward, indrnn_forward, linear_forward
 from minindrnn.bench import sections, timing
-from minindrnn.ops import recurrence
+from minindrnn.networks.fused import fused_forward
+from minindrnn.ops import recurrence_kernels
 from minindrnn.ops.activations import IDENTITY
 
 plt.style.use("tableau-colorblind10")
@@ -80,7 +81,7 @@ assert (forward_flops, backward_flops) == (2, 4)
 T, B, N = 784, 32, 128
 a = np.zeros((T, B, N), np.float32)
 h, cache = indrnn_forward(a, np.zeros(N, np.float32), out=a)
-assert h is a and cache[2] is a                                  # in place; the cache holds no copy
+assert h is a and cache.h is a                                   # in place; the cache holds no copy
 da, _, _ = indrnn_backward(dh := np.zeros_like(a), cache, out=dh)
 assert da is dh
 
@@ -352,9 +353,9 @@ def touches(kernel, flags, *numbers_of_rows):
     return Counted.touched / numbers_of_rows[0]
 
 
-forward = {1: touches(recurrence.advance, (False,), 1), 4: touches(recurrence.advance4, (False,), 4)}
-backward = {1: touches(recurrence.retreat, (False, False), 1, 2), 3: touches(recurrence.retreat3, (False, False), 3, 4),
-            4: touches(recurrence.retreat4, (False, False), 4, 5)}
+forward = {1: touches(recurrence_kernels.advance, (False,), 1), 4: touches(recurrence_kernels.advance4, (False,), 4)}
+backward = {1: touches(recurrence_kernels.retreat, (False, False), 1, 2),
+            4: touches(recurrence_kernels.retreat4, (False, False), 4, 5)}
 print("accesses for each step, by steps in a pass: forward", forward, " backward", backward)
 assert forward[4] < 0.6 * forward[1] and backward[4] <= 0.5 * backward[1]
 
@@ -385,8 +386,9 @@ for row_bytes in (4096, 4096 + 64):
 assert fetched[4096, 4] == 2 and fetched[4096, 3] == fetched[4160, 3] == fetched[4160, 4] == 1
 
 # %% [markdown]
-# That is why the package has two backward kernels and chooses by the length of a row. It is a repair, not a cure: the
-# starred backward bars above are lower all the same.
+# With such a cache three steps in a pass would do better. But many a processor of today has 12 lines in a set, where
+# nine fit, and there four steps are faster. So the package has one backward kernel, of four steps, for rows of any
+# length.
 #
 # ## What does float32 cost in digits?
 #
@@ -433,7 +435,7 @@ assert ours.max() < 1e-6 and naive[-1] > 20 * ours[-1]
 #    time for the statistics. How many bytes an element are there now, and how many if the normalising is done inside
 #    the recurrence?
 # 2. A bias is added as `y += b` after the product. How many bytes an element does that line cost? What does
-#    `indrnn_forward(a, u, b=b)` save?
+#    `fused_forward(a, u, b=b)` save?
 # 3. From which number of rows on is a product with `M = N = 128` limited by arithmetic, with the two limits of the
 #    figure? Is one step with `B = 32` beyond it?
 #
@@ -445,7 +447,7 @@ assert (separate, fused) == (20, 12)
 
 T, B, N = 30, 2, 4                                               # 2: 8 bytes, as many as the forward recurrence itself
 a, u, b = rng.normal(size=(T, B, N)), rng.uniform(-1, 1, N), rng.normal(size=N)
-assert np.allclose(indrnn_forward(a + b, u)[0], indrnn_forward(a, u, b=b)[0])
+assert np.allclose(indrnn_forward(a + b, u)[0], fused_forward(a, u, b=b)[0])
 
 enough = next(R for R in range(1, 1000) if product_intensity(R, 128, 128) > peak / bandwidth)
 print(f"from {enough} rows on")                                  # 3: the LSTM's products do not lack bytes; they wait

@@ -70,7 +70,8 @@ def limits():
 
 
 def recurrence(T, B, N, dtype, activation="relu", **version):
-    """The timed functions of one size: kernels in place, and the streams that limit them. version: as for the kernels."""
+    """The timed functions of one size: kernels in place, version as for `forward_kernel`, and the streams that limit
+    them."""
     rng = np.random.default_rng(0)
     h, dh = rng.normal(size=(2, T, B * N)).astype(dtype)
     x, y = h.ravel().copy(), dh.ravel().copy()
@@ -84,14 +85,15 @@ def recurrence(T, B, N, dtype, activation="relu", **version):
 
 
 def versions(T, B, N, dtype):
-    """What the versions gain that `ops.recurrence_kernels` lists: the obvious one makes new arrays, the others work in place."""
+    """What the versions gain that `ops.recurrence_kernels` lists. The obvious one makes new arrays."""
     a, dh = np.random.default_rng(0).normal(size=(2, T, B, N)).astype(dtype)
     u, h0 = np.full(N, 0.5, dtype), np.zeros((B, N), dtype)
     h = obvious_forward(a, u, h0)
     obvious = {"forward": lambda: obvious_forward(a, u, h0), "backward": lambda: obvious_backward(dh, u, h0, h)}
     one_step, four_steps = recurrence(T, B, N, dtype, four=False), recurrence(T, B, N, dtype)
     for name in ("forward", "backward"):
-        seconds = interleaved({"obvious": obvious[name], "one step": one_step[name], "four": four_steps[name]}, rounds=15)
+        functions = {"obvious": obvious[name], "one step": one_step[name], "four": four_steps[name]}
+        seconds = interleaved(functions, rounds=15)
         yield row(f"{name}: obvious over one step a pass", seconds["obvious"] / seconds["one step"], "x", 1)
         yield row(f"{name}: one step a pass over four", seconds["one step"] / seconds["four"], "x")
 

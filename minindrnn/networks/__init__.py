@@ -1,6 +1,6 @@
 """Layers made of layers; no equation here that is not a composition.
 
-    indrnn           the recurrent unit, and the IndRNN layer; `fused`: both in fewer passes over the memory
+    indrnn           the recurrent unit, and the IndRNN layer; `fused`: the same in fewer passes over the memory
     combinators      Chain, Residual, Concatenate, AtLastStep
     stacked          the basic deep network
     residual         the residual network

@@ -1,25 +1,28 @@
-"""What pays: the unit with fewer passes over the memory. The same numbers as in `indrnn`, which is easier to read.
+"""The unit and the IndRNN layer in fewer passes over the memory: what `indrnn` says, and that is the one to read first.
 
     unit     a -> recurrence of a + b -> batch normalisation, if any -> dropout
-    IndRNN   x -> W x -> unit, with the b of the affine map
+    IndRNN   x -> W x -> unit, which adds the b of the affine map
 
-A pass over (T, B, N) takes about as long as the recurrence itself, which is one. So that none is made for it,
+The recurrence is one pass over (T, B, N), and every other pass takes about as long. So what can be taken along is done
+in a pass that is made anyway:
 
-    the bias is added                 in the recurrence           F1  z[t]  = a[t] + b + u * h[t-1]
-    its gradient is summed            in its backward pass        B6  db    = sum over t and b of dz[t]
-    dropout multiplies                in the normalisation        its F4 and B1
-    dx of the normalisation follows   in the recurrence's         B0  dh[t] = p * dy[t] + q * h[t] + r
-                                      backward pass                   p, q, r (B, N): B4 of `batchnorm`, an affine
-                                                                      map of each column once its sums are known
+    the bias          in the recurrence            F1  z[t]  = a[t] + b + u * h[t-1]
+    its gradient      in its backward pass         B6  db    = sum over t and b of dz[t]
+    dropout           in the normalisation         F4 and B1 of `batchnorm`
+    over time, dx of  in the backward pass of      B0  dh[t] = p * dy[t] + q * h[t] + r
+    the normalisation the recurrence                   B4 of `batchnorm`: once its sums are known, an affine map of
+                                                       each column, with p, q, r (B, N)
 
-and h is written over a, da over dy, wherever those are nobody else's. B1 to B5 are those of `recurrence`.
+h is written over a, and da over dy, where nobody else has them. The other equations are those of `recurrence`.
 """
-from ..core.expect import expect, expect_out
+import numpy as np
+
+from ..core.expect import expect, expect_out, expect_same
 from ..core.layer import expect_known
 from ..ops.dropout import draw, dropout_backward, dropout_forward
 from ..ops.linear import NARROW, linear_backward, linear_forward
 from ..ops.recurrence import checked, copied
-from ..ops.recurrence_kernels import backward_in_place, forward_in_place
+from ..ops.recurrence_kernels import backward_in_place, forward_in_place, step_in_place
 
 
 def fused_forward(a, u, h0=None, *, b=None, activation="relu", lengths=None, out=None):
@@ -70,7 +73,7 @@ def unit_backward(unit, dy, cache, *, biased=False, overwrite=False):
     given, grads, pqr = dy, {}, None
     if unit.order is None:
         dy = dropout_backward(dy, mask)
-    elif unit.norm.per_step:                                                       # a map for each step is no map
+    elif unit.norm.per_step:                                                       # at each step other p, q, r
         dy, grads = unit.norm.backward(dy, of_norm, overwrite=overwrite)
     else:
         pqr, grads = unit.norm.backward_map(dy, of_norm)
@@ -95,6 +98,19 @@ def layer_backward(layer, dy, cache, *, overwrite=False):
     dx, dW, db = linear_backward(da, of_linear)
     linear = {"W": dW, "b": db} if narrow(layer) else {"W": dW}
     return dx, linear | unit
+
+
+def layer_step(layer, x, state, *, start):
+    """`IndRNN.step`, if its unit is `fusible`."""
+    unit, W, b, u = layer.unit, layer["W"], layer["b"], layer["u"]
+    expect("x", x, "BM", like=("W", W, "NM"))
+    a = x @ W.T
+    expect("a", a, "BN", like=("u", u, "N"))
+    expect_same("b", b, "u", u)
+    h, h0 = a, np.zeros_like(a) if state is None else state
+    expect("h0", h0, "BN", like=("a", a, "BN"))
+    step_in_place(u, h0, h, unit.activation, b=b)
+    return unit.norm.step(h, start=start)[0] if unit.order else h.copy(), h
 
 
 def narrow(layer):

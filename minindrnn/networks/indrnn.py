@@ -4,14 +4,14 @@
     unit, norm "after"     a -> recurrence and activation -> norm -> dropout
     IndRNN                 x -> W x + b -> unit
 
-After the recurrence, the statistics of whole sequences are those of h at all steps, and what is normalised is what the
-next layer reads: the authors found it faster and better for classification. Language models carry h from segment to
-segment; normalised after the recurrence, it would bring statistics that accumulate and drift, so there the
-normalisation stands before, on W x + b alone.
+For whole sequences (classification) the normalisation stands after the recurrence: its statistics are those of h at all
+steps, and the authors found it faster and better. Where the state is carried from segment to segment (language models)
+it stands before: after the recurrence it would see statistics that accumulate and drift.
 
-Both layers are written as what they are, compositions. Where fewer passes over the memory give the same numbers,
-`fused` does it instead. Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251,
-section 5, and the authors' code.
+Both layers are written as the compositions that they are. Those that are `fusible` take another path to the same
+numbers, with fewer passes over the memory: see `fused`.
+Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251, section 5, and the authors'
+code.
 """
 import numpy as np
 
@@ -23,8 +23,8 @@ from ..ops.batchnorm import BatchNorm
 from ..ops.dropout import dropout_backward, dropout_forward
 from ..ops.linear import Linear, scaled
 from ..ops.recurrence import indrnn_backward, indrnn_forward
-from ..ops.recurrence_kernels import forward_in_place
-from .fused import layer_backward, layer_forward, unit_backward, unit_forward
+from ..ops.recurrence_kernels import step_in_place
+from .fused import layer_backward, layer_forward, layer_step, unit_backward, unit_forward
 
 
 class Unit(Layer):
@@ -101,7 +101,7 @@ class Unit(Layer):
             a, _ = self.norm.step(a, start=start)
         h, h0 = a.copy(), np.zeros_like(a) if state is None else state
         expect("h0", h0, "BN", like=("a", a, "BN"))
-        forward_in_place(self["u"], h0, h[np.newaxis], self.activation, None)
+        step_in_place(self["u"], h0, h, self.activation)
         return self.norm.step(h, start=start)[0] if self.order == "after" else h.copy(), h
 
     def last_state(self, cache):
@@ -152,6 +152,8 @@ class IndRNN(Layer):
         return dx, linear | unit
 
     def step(self, x, state=None, *, start=0):
+        if self.unit.fusible:
+            return layer_step(self, x, state, start=start)
         a, _ = self.linear.step(x)
         return self.unit.step(a, state, start=start)
 

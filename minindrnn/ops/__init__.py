@@ -1,6 +1,7 @@
 """One operation, one file: letters, equations, forward, backward, kernels, and a thin layer. Start with `recurrence`.
 
-    recurrence      h[t] = act(a[t] + u h[t-1]): the operation that all of this is about; `recurrence_kernels`: how it is fast
+    recurrence      h[t] = act(a[t] + u h[t-1]): the operation that all of this is about; fast, and for later:
+                    `recurrence_kernels`
     activations     relu, tanh, sigmoid, identity, and their derivatives from the output; `tanh_sigmoid`: their arithmetic
     linear          W x + b, all steps in one matrix product
     bounds          the range of u: what is remembered, what explodes

@@ -137,9 +137,7 @@ class Linear(Layer):
         return dx, {"W": dW, "b": db}
 
     def step(self, x, state=None, *, start=0):
-        like = ("W", self["W"], "NM")
-        expect("x", x, "BM", like)
-        expect("b", self["b"], "N", like)
+        expect("x", x, "BM", like=("W", self["W"], "NM"))
         return x @ self["W"].T + self["b"], None
 
 
