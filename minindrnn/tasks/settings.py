@@ -11,7 +11,7 @@ class Settings:
     task: str
     layers: int
     hidden: int
-    steps: int
+    updates: int
     batch: int
     rate: float
     seed: int
