@@ -51,6 +51,8 @@ def refused(arguments, capsys):
     (["train", "adding", "--length", "1"], "argument --length: expected a whole number of at least 2, got '1'"),
     (["train", "digits", "--model", "densse"], "argument --model: invalid choice: 'densse'"),
     (["train", "digits", "--norm", "bofore"], "argument --norm: invalid choice: 'bofore'"),
+    (["train", "digits", "--activation", "gelu"], "argument --activation: invalid choice: 'gelu'"),
+    (["train", "digits", "--model", "gru", "--activation", "tanh"], "--activation is for indrnn, residual and dense, not for gru"),
     (["train", "digits", "--dropout", "1"], "argument --dropout: expected a number from 0 to 0.99, got '1'"),
     (["train", "digits", "--model", "lstm", "--norm", "after"], "--norm is for indrnn, residual and dense, not for lstm"),
     (["train", "adding", "--model", "rnn", "--gamma", "3"], "--gamma is for indrnn, residual and dense, not for rnn"),

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import minindrnn.training.run
 from minindrnn import SGD, Adam, AtLastStep, BatchNorm, Chain, IndRNN, Linear, cross_entropy
 from minindrnn.core.layer import leaves
-from minindrnn.training.checkpoint import load
+from minindrnn.training.checkpoint import load, save
 from minindrnn.training.run import Run, TrainingError, arrays_of, history
 from minindrnn.training.schedules import Plateau
 from minindrnn.training.step import train_step
@@ -295,6 +295,28 @@ def test_what_a_run_starts_with(tmp_path):
     assert facts["update"] == 0 and json.loads((tmp_path / "deep/run/config.json").read_text()) == {"task": "mine"}
     assert history(tmp_path / "deep/run") == [] and (tmp_path / "deep/run/metrics.jsonl").exists()
     assert_same({name: arrays[name] for name in arrays_of(network())}, arrays_of(network()))
+
+
+@pytest.mark.parametrize("colour", ["red", "blue"])
+def test_a_run_of_an_earlier_version_goes_on(tmp_path, colour):
+    """It says step for update, steps for updates, and nothing of a setting that was not there: all was red then."""
+    run = a_run(tmp_path, updates=7, config={"updates": 12})
+    run.start()
+    assert run.train()
+    arrays, facts = load(tmp_path / "checkpoint.npz")
+    save(tmp_path / "checkpoint.npz", arrays, {"step": facts["update"], "config": {"steps": 12}, "seen": {}})
+    rows = [{"step": row.pop("update")} | row for row in history(tmp_path)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = a_run(tmp_path, config={"updates": 12, "colour": colour}, assumed={"colour": "red"})
+    if colour == "blue":
+        with pytest.raises(TrainingError, match="was started with colour = 'red', not 'blue'"):
+            run.resume()
+        return
+    run.resume()
+    assert run.update == 7 and run.train()
+    assert_same(arrays_of(run.network), loop(12, 0.0, plain)[0][12])
+    assert [row["update"] for row in history(tmp_path)] == [5, 7, 10, 12] and "step" not in (tmp_path / "metrics.jsonl").read_text()
+    assert load(tmp_path / "checkpoint.npz")[1] == {"update": 12, "config": run.config, "seen": {}}
 
 
 @pytest.mark.parametrize("changes, message", [

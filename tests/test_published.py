@@ -21,7 +21,8 @@ from minindrnn.training.schedules import Plateau
 # Settings: (what all models of a task have in common, {model: the rest}).
 
 DENSE = dict(first=0.2, bottleneck=0.1, dense=0.2, transition=0.1, last=0.1)
-ALL = dict(seed=0, penalty=0.0, fold=0, data="", plateau=0, gamma=2.0, norm="none", dropout=0.0, decay=0.0)
+ALL = dict(seed=0, penalty=0.0, fold=0, data="", plateau=0, gamma=2.0, norm="none", dropout=0.0, decay=0.0,
+           activation="relu")
 IMAGES = dict(length=0, updates=1_000_000, batch=32, plateau=100, gamma=5.0), {
     "indrnn": dict(layers=6, hidden=128, rate=2e-4, norm="after", dropout=0.1, decay=1e-4),
     "residual": dict(layers=5, hidden=128, rate=2e-4, norm="after", dropout=0.1, decay=1e-4),
@@ -90,7 +91,7 @@ def test_settings(task):
 
 def test_what_is_given_comes_before_what_is_usual():
     given = dict(layers=3, hidden=7, updates=11, batch=5, rate=0.5, seed=9, gamma=3.0, penalty=0.1, norm="before", dropout=0.3,
-                 decay=0.01, plateau=4, fold=2, data="here")
+                 decay=0.01, plateau=4, fold=2, data="here", activation="tanh")
     assert asdict(settings("motion", "residual", 60, **given)) == given | dict(task="motion", model="residual", length=60)
     assert settings("motion", rate=None, length=0) == settings("motion", length=0) != settings("motion")
 
@@ -145,6 +146,7 @@ def test_a_plateau_that_is_asked_for(task, metric, sign, factor, tmp_path):
     (["--rate", "0.25"], dict(rate=0.25)), (["--seed", "4"], dict(seed=4)), (["--gamma", "3"], dict(gamma=3.0)),
     (["--penalty", "0.5"], dict(penalty=0.5)), (["--norm", "after"], dict(norm="after")), (["--dropout", "0.3"], dict(dropout=0.3)),
     (["--decay", "0.01"], dict(decay=0.01)), (["--plateau", "3"], dict(plateau=3)), (["--model", "residual"], dict(model="residual")),
+    (["--activation", "sigmoid"], dict(activation="sigmoid")),
     (["--model", "plain"], {}), (["--model", "dense", "--layers", "2,1"], dict(model="dense", layers=[2, 1])), (["--updates", "2"], dict(updates=2))])
 def test_every_word_of_the_command_reaches_the_run(words, changes, tmp_path, monkeypatch):
     """The run starts, and is told apart from the same one without the word by its config and nothing else."""
@@ -238,6 +240,15 @@ def starts(made, *arguments):
 def test_where_the_weights_of_a_task_start(task, model, given, wanted, tmp_path):
     made = task_of(task, tmp_path, model, **dict(hidden=4, layers=2) | ({"batch": 8} if task == "chars" else {}) | given)
     same(starts(made.network), wanted)
+
+
+@pytest.mark.parametrize("model", ["indrnn", "residual", "dense"])
+@pytest.mark.parametrize("task", ["digits", "chars"])
+def test_every_unit_has_the_activation_that_is_asked_for(task, model, tmp_path):
+    for activation in ("tanh", "identity", "relu"):
+        made = task_of(task, tmp_path, model, hidden=4, layers=1, batch=8, **{"activation": activation} if activation != "relu" else {})
+        found = [layer.activation for layer in units(made.network(np.random.default_rng(0)))]
+        assert found == [activation] * {"indrnn": 1, "residual": 3, "dense": 10 if task == "digits" else 9}[model]
 
 
 @pytest.mark.parametrize("model", ["indrnn", "residual", "dense"])
@@ -345,13 +356,21 @@ def test_the_named_networks_place_by_place(name):
         assert (network.embedding["E"].shape, network.embedding.p) == EMBEDDINGS[name]
 
 
+def units(layer):
+    return within(layer, Unit)
+
+
 def norms(layer):
-    """Every batch normalisation of a network."""
-    if isinstance(layer, BatchNorm):
+    return within(layer, BatchNorm)
+
+
+def within(layer, kind):
+    """Every layer of a kind in a network."""
+    if isinstance(layer, kind):
         yield layer
     for inner in [getattr(layer, name, None) for name in ("unit", "norm", "body", "layer")] + list(getattr(layer, "layers", [])):
         if inner is not None:
-            yield from norms(inner)
+            yield from within(inner, kind)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -165,12 +165,15 @@ def in_earlier_words(facts):
 
 @compiled
 def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, capsys):
-    """Its files say step and steps where those of today say update and updates; and so did its command."""
+    """Its files say step and steps where those of today say update and updates, and nothing of the activation; its command
+    said steps, too."""
     command = ["train", "digits", "--rows", *TINY, "--seed", "2"]
     assert main([*command, "--updates", "60", "--out", str(tmp_path / "new")]) == 0
     shutil.copytree(tmp_path / "new", run := tmp_path / "old")
     arrays, facts = checkpoint.load(run / "checkpoint.npz")
-    checkpoint.save(run / "checkpoint.npz", arrays, in_earlier_words(facts) | {"config": in_earlier_words(facts["config"])})
+    config = in_earlier_words(facts["config"])
+    assert config.pop("activation") == "relu"
+    checkpoint.save(run / "checkpoint.npz", arrays, in_earlier_words(facts) | {"config": config})
     for name in ("config.json", "result.json"):
         (run / name).write_text(json.dumps(in_earlier_words(json.loads((run / name).read_text()))))
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -184,6 +187,8 @@ def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, capsys):
     assert said[0] == said[1] and "60 updates in" in said[0]
     assert checkpoint.load(run / "checkpoint.npz")[1]["step"] == 60 and '"steps": 60' in (run / "result.json").read_text()
     assert "was started with updates = 60, not 80" in refused([*command, "--steps", "80", "--out", run, "--resume"], capsys)
+    other = [*command, "--steps", "60", "--activation", "tanh", "--out", run, "--resume"]
+    assert "was started with activation = 'relu', not 'tanh'" in refused(other, capsys)
     assert main([*command, "--steps", "60", "--out", str(run), "--resume"]) == 0
     for name in ("checkpoint.npz", "metrics.jsonl"):
         assert (run / name).read_bytes() == (tmp_path / "new" / name).read_bytes(), name

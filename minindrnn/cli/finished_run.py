@@ -1,7 +1,6 @@
 """Run folders, read back: what a run has learned, and how it went, without its data."""
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +49,9 @@ def recurrent_weights(network):
 
 def summary(folder, task, updates):
     """Lines that tell what the run was, how far it went, its best evaluations, and its results."""
-    chosen = asdict(task.settings)
+    chosen = task.settings.worth_saying()
     name, model, _ = (chosen.pop(each) for each in ("task", "model", "updates"))
-    said = ", ".join(f"{name} {value}" for name, value in chosen.items() if value not in (0, "", "none"))
-    yield f"{name}, {model}: {said}"
+    yield f"{name}, {model}: " + ", ".join(f"{option} {value}" for option, value in chosen.items())
     rows = history(folder)
     yield f"{updates} updates" + (f" in {rows[-1]['seconds']:.0f} seconds" if rows else ", and no evaluation yet")
     for name in rows[0] if rows else ():

@@ -1,12 +1,12 @@
 """The words of the command line: which commands there are, what each takes, and what is answered to wrong ones."""
 import argparse
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
 from ..bench.sections import SECTIONS
 from ..exercises.expected import EXERCISES
 from ..networks.papers import ARCHITECTURES
+from ..ops.activations import KIND
 from ..tasks.models import MODELS, OPTIONS
 from ..tasks.registry import TASKS, settings
 from ..tasks.settings import Settings
@@ -68,8 +68,7 @@ def tasks_in_words():
 def usual(task):
     """A line: the options of a task that are not given, for the plain network."""
     options = (f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
-               for name, value in asdict(settings(task.name)).items()
-               if name not in ("task", "model") and value not in (0, "", "none"))
+               for name, value in settings(task.name).worth_saying().items() if name not in ("task", "model"))
     return f"  {task.word:<15}{' '.join(options)}"
 
 
@@ -137,6 +136,7 @@ def parser():
     add("task", type=task, metavar="TASK", help=tasks_in_words())
     add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
         help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
+    add("--activation", choices=list(KIND), help="of every unit of an IndRNN (default relu)")
     add("--norm", choices=["none", "before", "after"],
         help="batch normalisation, before or after the recurrence; over time, of chars for each step")
     add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit")

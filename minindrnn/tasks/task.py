@@ -13,7 +13,7 @@ from ..training.population_statistics import population_statistics
 from ..training.run import Run
 from ..training.schedules import Plateau, cosine
 from .models import MODELS
-from .settings import NETWORK, NOISE
+from .settings import ADDED, NETWORK, NOISE
 
 
 class Task:
@@ -80,7 +80,7 @@ class Task:
                    optimiser=Adam(network.parameters, decay=s.decay), schedule=self.schedule(), batch=self.batch,
                    evaluate=self.evaluate, noise=lambda update: np.random.default_rng([s.seed, NOISE, update]),
                    updates=s.updates, every=self.every(), options=dict(bound=network.bound, penalty=s.penalty),
-                   starts=self.starts, seen=self.seen)
+                   starts=self.starts, seen=self.seen, assumed=ADDED)
 
     def samples(self, network):
         """Lines of what the network says of itself; none, unless it is a language model."""

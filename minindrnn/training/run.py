@@ -50,6 +50,7 @@ class Run:
                 0 to start from nothing. None where every batch stands for itself
     twin        a `minindrnn.gpu.twin.Twin` of network, loss and optimiser, which then learns and is evaluated in
                 their place
+    assumed     settings that the config of an earlier version lacks, with the values that they had then
     seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
                 without the data
     """
@@ -68,6 +69,7 @@ class Run:
     starts: object = None
     twin: object = None
     seen: dict = field(default_factory=dict)
+    assumed: dict = field(default_factory=dict)
     update: int = 0              # how many are done
     saved: int = 0               # and at the last checkpoint
 
@@ -136,6 +138,7 @@ class Run:
     def resume(self):
         """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""
         arrays, update, config, seen = checkpoint_of(self.folder)
+        config = self.assumed | config
         for name in sorted(config.keys() | self.config.keys(), key=lambda name: (name != "task", name)):
             if config.get(name) != self.config.get(name):
                 raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)!r}, "
