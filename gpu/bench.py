@@ -104,7 +104,7 @@ def kernels():
 def training(T, B, M, N, layers, options):
     """A training step as a user runs it, from arrays on the host to changed parameters on the device."""
     rng = np.random.default_rng(0)
-    network = StackedIndRNN(M, N, layers, 10, rng, steps=T, **options)
+    network = StackedIndRNN(M, N, layers, 10, rng, length=T, **options)
     twin, x = Twin(network, cross_entropy, Adam(network.parameters)), rng.normal(size=(T, B, M)).astype(np.float32)
     labels, noise = rng.integers(0, 10, B), rng if options.get("dropout") else None
     return lambda: twin.train_step(x, labels, 1e-4, rng=noise, bound=network.bound)

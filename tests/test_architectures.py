@@ -59,11 +59,11 @@ def test_a_small_language_model_of_each_kind_trains_with_the_state_carried(rng):
     """The shapes of ptb-word-res, ptb-word-dense and ptb-char-res at a hundredth of the width: two segments, the second from
     the state."""
     u = dict(u=(0.0, 0.99), u_last=(0.0, 0.99))
-    options = dict(norm="before", norm_options=dict(steps=5))
+    options = dict(norm="before", norm_options=dict(length=5))
     residual = [*residual_layers(6, 20, 2, rng, dropout=0.45, dropout_last=0.5, **u, **options), IndRNN(20, 6, rng, u=(0.0, 0.99), **options)]
     dense, channels = dense_layers(6, 3, (2, 1), rng, first=False, last=6, W=kaiming(0), **u, **options)
     assert channels == 6
-    models = [LanguageModel(9, 6, Chain([Dropout(0.65), *body, BatchNorm(6, steps=5), Dropout(0.65)]), rng, p=0.2, bound=0.99)
+    models = [LanguageModel(9, 6, Chain([Dropout(0.65), *body, BatchNorm(6, length=5), Dropout(0.65)]), rng, p=0.2, bound=0.99)
               for body in (residual, dense)]
     for model in (*models, Chain([Embedding(9, 6, rng), *residual, Linear(6, 9, rng)])):
         state, optimiser = None, Adam(model.parameters)
@@ -105,9 +105,9 @@ def test_a_post_activation_block_is_the_authors(rng):
 
 
 @pytest.mark.parametrize("network, recurrent", [
-    (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, steps=100), 21),
-    (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, steps=100, post_activation=True), 21),
-    (lambda rng: DenseIndRNN(2, 2, (8, 6, 4), 1, rng, steps=100), 40),
+    (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, length=100), 21),
+    (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, length=100, post_activation=True), 21),
+    (lambda rng: DenseIndRNN(2, 2, (8, 6, 4), 1, rng, length=100), 40),
 ])
 def test_recurrent_layers_and_where_their_weights_start(network, recurrent, rng):
     net = network(rng)
@@ -127,7 +127,7 @@ def test_dropout_is_shared_over_time_and_keeps_the_mean(rng):
 
 
 def test_buffers_follow_training_only(rng):
-    net = ResidualIndRNN(2, 4, 1, 3, rng, steps=6, norm="before", dropout=0.2)
+    net = ResidualIndRNN(2, 4, 1, 3, rng, length=6, norm="before", dropout=0.2)
     x = rng.normal(size=(6, 5, 2)).astype(np.float32)
     before = [buffer.copy() for _, buffer in leaves(net.buffers)]
     assert len(before) == 9
@@ -138,10 +138,10 @@ def test_buffers_follow_training_only(rng):
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda rng: DenseIndRNN(2, 3, (), 1, rng, steps=9), r"blocks: expected the number of dense layers .* got \(\)"),
-    (lambda rng: DenseIndRNN(2, 3, (2, 0), 1, rng, steps=9), r"blocks: .* at least 1, got \(2, 0\)"),
-    (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, steps=9, dropout={"firts": 0.1}), "dropout: expected some of first, .* got firts"),
-    (lambda rng: ResidualIndRNN(2, 3, 0, 1, rng, steps=9), "blocks: expected an integer of at least 1, got 0"),
+    (lambda rng: DenseIndRNN(2, 3, (), 1, rng, length=9), r"blocks: expected the number of dense layers .* got \(\)"),
+    (lambda rng: DenseIndRNN(2, 3, (2, 0), 1, rng, length=9), r"blocks: .* at least 1, got \(2, 0\)"),
+    (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, length=9, dropout={"firts": 0.1}), "dropout: expected some of first, .* got firts"),
+    (lambda rng: ResidualIndRNN(2, 3, 0, 1, rng, length=9), "blocks: expected an integer of at least 1, got 0"),
     (lambda rng: Unit(3, rng, norm="befor"), "norm: expected one of .* got 'befor'"),
     (lambda rng: Unit(3, rng, dropout=-0.1), "dropout: expected a finite number from 0 to .* got -0.1"),
     (lambda rng: Unit(3, rng, dropout=1.0), "dropout: expected a finite number from 0 to .* got 1.0"),
@@ -154,9 +154,9 @@ def test_errors(rng, call, message):
 
 
 @pytest.mark.parametrize("network", [
-    lambda rng: ResidualIndRNN(2, 8, 10, 1, rng, steps=8, norm="after"),
-    lambda rng: ResidualIndRNN(2, 8, 10, 1, rng, steps=8, norm="before", post_activation=True),
-    lambda rng: DenseIndRNN(2, 2, (8, 6, 4), 1, rng, steps=8, norm="after"),
+    lambda rng: ResidualIndRNN(2, 8, 10, 1, rng, length=8, norm="after"),
+    lambda rng: ResidualIndRNN(2, 8, 10, 1, rng, length=8, norm="before", post_activation=True),
+    lambda rng: DenseIndRNN(2, 2, (8, 6, 4), 1, rng, length=8, norm="after"),
 ], ids=["residual 21", "residual 21, post-activation", "dense 40"])
 def test_the_deep_networks_learn_and_stay_finite(network, rng):
     net = network(rng)

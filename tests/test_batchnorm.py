@@ -132,7 +132,7 @@ def test_the_running_statistics_are_the_averages_they_say(rng):
 
 
 def test_per_step_at_other_lengths_than_trained(rng):
-    norm = BatchNorm(2, steps=4, dtype=np.float64)
+    norm = BatchNorm(2, length=4, dtype=np.float64)
     _, cache = norm.forward(rng.normal(5, 2, (2, 50, 2)), statistics="batch")      # only positions 0 and 1 are trained
     norm.absorb(cache)
     assert norm.buffers["updates"].tolist() == [1, 1, 0, 0]
@@ -146,7 +146,7 @@ def test_per_step_at_other_lengths_than_trained(rng):
 
 
 def test_positions_from_the_last_row_on_share_it(rng):
-    norm = BatchNorm(1, steps=2, momentum=0.5, dtype=np.float64)
+    norm = BatchNorm(1, length=2, momentum=0.5, dtype=np.float64)
     x = rng.normal(size=(3, 4, 1))
     norm.absorb(norm.forward(x, statistics="batch")[1])
     assert norm.buffers["updates"].tolist() == [1, 2]
@@ -198,7 +198,7 @@ def test_per_step_is_sound_when_the_mean_moves(slope, rng):
 
 
 def test_a_lone_tail_takes_the_last_trained_row_in_training_too(rng):
-    norm = BatchNorm(1, steps=4, dtype=np.float64)
+    norm = BatchNorm(1, length=4, dtype=np.float64)
     for _ in range(200):
         _, cache = norm.forward(rng.normal(10, 1, (2, 5, 1)), statistics="batch")
         norm.absorb(cache)
@@ -211,7 +211,7 @@ def test_a_lone_tail_takes_the_last_trained_row_in_training_too(rng):
 
 def trained(rng, steps=4, channels=3, **options):
     """Per step, with other statistics in each row; gamma and beta far from where they start."""
-    norm = BatchNorm(channels, steps=steps, dtype=np.float64, **options)
+    norm = BatchNorm(channels, length=steps, dtype=np.float64, **options)
     norm.buffers["mean"][:], norm.buffers["var"][:] = rng.normal(size=(steps, channels)), rng.uniform(0.1, 3, (steps, channels))
     norm.buffers["updates"][:] = 1
     norm["gamma"][:], norm["beta"][:] = rng.normal(size=(2, channels))
@@ -272,14 +272,14 @@ def test_a_plain_average_weighs_all_alike(rng):
 
 
 def test_a_group_of_one_value_is_not_absorbed(rng):
-    norm = BatchNorm(2, steps=3, dtype=np.float64)
+    norm = BatchNorm(2, length=3, dtype=np.float64)
     norm.absorb(norm.forward(rng.normal(size=(3, 2, 2)), lengths=[3, 1], statistics="batch")[1])
     assert norm.buffers["updates"].tolist() == [1, 0, 0] and norm.buffers["mean"][1:].tolist() == [[0, 0]] * 2
 
 
 @pytest.mark.parametrize("steps", [None, 6])
 def test_running_statistics_are_used_as_they_are(steps, rng):
-    norm = BatchNorm(3, steps=steps, eps=0.5, gain=0.1, dtype=np.float64)
+    norm = BatchNorm(3, length=steps, eps=0.5, gain=0.1, dtype=np.float64)
     norm.buffers["mean"][:], norm.buffers["var"][:] = rng.normal(size=norm.buffers["mean"].shape), rng.uniform(1, 2, norm.buffers["var"].shape)
     norm.buffers["updates"][:] = 1
     norm["beta"][:] = 3.0
@@ -290,7 +290,7 @@ def test_running_statistics_are_used_as_they_are(steps, rng):
 
 
 def test_what_a_new_layer_holds():
-    norm = BatchNorm(2, steps=3, gain=0.1)
+    norm = BatchNorm(2, length=3, gain=0.1)
     assert (norm.momentum, norm.eps) == (0.1, 1e-5) and norm["gamma"].tolist() == [np.float32(0.1)] * 2 and not norm["beta"].any()
     assert norm.buffers["mean"].tolist() == [[0, 0]] * 3 and norm.buffers["var"].tolist() == [[1, 1]] * 3
     assert [parameter.role for parameter in norm.parameters.values()] == ["gain", "bias"]

@@ -81,7 +81,7 @@ def test_every_character_but_the_first_is_asked_once(tmp_path, part):
 def test_a_network_learns_a_rhyme(tmp_path, model):
     """Each character follows from the last three: the entropy is 0."""
     sizes = {"indrnn": dict(hidden=24, layers=2), "residual": dict(hidden=24), "dense": dict(hidden=4), "lstm": dict(hidden=16)}[model]
-    made = task(tmp_path, "abcbadb" * 200, model=model, steps=120, batch=8, rate=2e-2, dropout=0.0, **sizes)
+    made = task(tmp_path, "abcbadb" * 200, model=model, updates=120, batch=8, rate=2e-2, dropout=0.0, **sizes)
     run = made.run(tmp_path / "run")
     run.start()
     assert run.train()
@@ -97,7 +97,7 @@ def test_a_network_learns_a_rhyme(tmp_path, model):
 
 def test_a_network_that_goes_on_learning_says_more(tmp_path):
     """It has learned another rhyme than that of the other parts."""
-    made = task(tmp_path, "abcbadb" * 1800 + "acbdabd" * 200, steps=60, batch=8, rate=2e-2, hidden=24)
+    made = task(tmp_path, "abcbadb" * 1800 + "acbdabd" * 200, updates=60, batch=8, rate=2e-2, hidden=24)
     for part in made.parts:
         pieces = made.segments_of(part)
         read, asked = (np.concatenate(arrays)[:, 0] for arrays in zip(*pieces))

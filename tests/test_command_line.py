@@ -21,7 +21,7 @@ from minindrnn.tasks.registry import TASKS, settings
 from minindrnn.training.run import history
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
-TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2"]
+TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2"]
 
 
 def refused(arguments, capsys):
@@ -41,8 +41,9 @@ def refused(arguments, capsys):
     (["train", "digits", "--model", "dense", "--layers", "2,0"], "argument --layers: expected a whole number of at least 1, got '0'"),
     (["train", "digits", "--layers", "8,6"], "--layers: expected one number for indrnn, got [8, 6]"),
     (["train", "digits", "--hidden", "many"], "argument --hidden: expected a whole number of at least 1, got 'many'"),
-    (["train", "digits", "--steps", "1.5"], "argument --steps: expected a whole number of at least 1, got '1.5'"),
-    (["train", "digits", "--steps", "9" * 25], f"argument --steps: expected a whole number from 1 to 1000000000000, got '{'9' * 25}'"),
+    (["train", "digits", "--updates", "1.5"], "argument --updates: expected a whole number of at least 1, got '1.5'"),
+    (["train", "digits", "--updates", "9" * 25], f"argument --updates: expected a whole number from 1 to 1000000000000, got '{'9' * 25}'"),
+    (["train", "digits", "--steps", "0"], "argument --steps: expected a whole number of at least 1, got '0'"),
     (["train", "digits", "--rate", "nan"], "argument --rate: expected a number from 0 to 1, got 'nan'"),
     (["train", "digits", "--gamma", "0.5"], "argument --gamma: expected a number from 1 to 1000, got '0.5'"),
     (["train", "digits", "--gamma", "inf"], "argument --gamma: expected a number from 1 to 1000, got 'inf'"),
@@ -50,6 +51,8 @@ def refused(arguments, capsys):
     (["train", "adding", "--length", "1"], "argument --length: expected a whole number of at least 2, got '1'"),
     (["train", "digits", "--model", "densse"], "argument --model: invalid choice: 'densse'"),
     (["train", "digits", "--norm", "bofore"], "argument --norm: invalid choice: 'bofore'"),
+    (["train", "digits", "--activation", "gelu"], "argument --activation: invalid choice: 'gelu'"),
+    (["train", "digits", "--model", "gru", "--activation", "tanh"], "--activation is for indrnn, residual and dense, not for gru"),
     (["train", "digits", "--dropout", "1"], "argument --dropout: expected a number from 0 to 0.99, got '1'"),
     (["train", "digits", "--model", "lstm", "--norm", "after"], "--norm is for indrnn, residual and dense, not for lstm"),
     (["train", "adding", "--model", "rnn", "--gamma", "3"], "--gamma is for indrnn, residual and dense, not for rnn"),
@@ -95,6 +98,7 @@ def test_what_a_task_says_of_itself_is_what_the_command_line_knows(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     said = " ".join(capsys.readouterr().out.split())
+    assert "--updates U" in said and "--steps" not in said
     assert all(task.help in said and f" {task.word} --" in said for task in TASKS.values())
 
 
@@ -160,19 +164,29 @@ def test_gradcheck_prints_the_worst_error_and_where(capsys):
     assert len(lines) == 1 + len(PROBLEMS) and all("e-" in line and "draw" in line for line in lines[1:])
 
 
+def in_earlier_words(path):
+    """result.json as an earlier version wrote it."""
+    facts = json.loads(path.read_text())
+    facts["steps"] = facts.pop("updates")
+    path.write_text(json.dumps(facts))
+    return facts
+
+
 @compiled
 def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
-    command = ["figure", "--lengths", "6", "8", "--models", "indrnn", "lstm", "--steps", "3", "--out", str(tmp_path)]
+    command = ["figure", "--lengths", "6", "8", "--models", "indrnn", "lstm", "--updates", "3", "--out", str(tmp_path)]
     assert main(command) == 0
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 5 and said[0].startswith("T = 6, indrnn: 3 steps") and said[-1] == f"drawn: {tmp_path / 'adding.png'}"
+    assert len(said) == 5 and said[0].startswith("T = 6, indrnn: 3 updates") and said[-1] == f"drawn: {tmp_path / 'adding.png'}"
     assert (tmp_path / "adding.png").read_bytes().startswith(b"\x89PNG")
     result = json.loads((tmp_path / "adding-8-lstm-seed0/result.json").read_text())
-    assert result["command"] == "python -m minindrnn train adding --length 8 --model lstm --steps 3 --seed 0"
+    assert result["command"] == "python -m minindrnn train adding --length 8 --model lstm --updates 3 --seed 0"
     assert main(command) == 0 and capsys.readouterr().out.splitlines() == said[-1:]
+    facts = in_earlier_words(tmp_path / "adding-8-lstm-seed0/result.json")
+    assert facts["steps"] == 3 and main(command) == 0 and capsys.readouterr().out.splitlines() == said[-1:]
     command[command.index("3")] = "5"                              # further than before: each goes on where it was
     assert main(command) == 0 and len(capsys.readouterr().out.splitlines()) == 5
-    assert main(["train", "adding", "--length", "8", "--model", "lstm", "--steps", "5", "--out", str(tmp_path / "whole")]) == 0
+    assert main(["train", "adding", "--length", "8", "--model", "lstm", "--updates", "5", "--out", str(tmp_path / "whole")]) == 0
     one, two = ((tmp_path / name / "checkpoint.npz").read_bytes() for name in ("whole", "adding-8-lstm-seed0"))
     assert one == two
 
@@ -181,13 +195,13 @@ def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
 def test_the_figure_passes_over_what_is_not_its_own(tmp_path, capsys):
     for other in ("adding-6-my-lstm-seed0", "adding-6-transformer-seed0"):
         (tmp_path / other).mkdir()
-        (tmp_path / other / "metrics.jsonl").write_text('{"step": 1, "test_mse": 1}\n')
+        (tmp_path / other / "metrics.jsonl").write_text('{"update": 1, "test_mse": 1}\n')
     (tmp_path / "notes").mkdir()
-    command = ["figure", "--lengths", "6", "--models", "gru", "dense", "--steps", "2", "--out", str(tmp_path)]
+    command = ["figure", "--lengths", "6", "--models", "gru", "dense", "--updates", "2", "--out", str(tmp_path)]
     assert main(command) == 0
     (tmp_path / "adding-6-gru-seed0/result.json").write_text("{")            # damaged: done again, which is nothing
     with open(tmp_path / "adding-6-gru-seed0/metrics.jsonl", "a") as file:
-        file.write('{"step": 9, "te')
+        file.write('{"update": 9, "te')
     assert main(command) == 0 and "T = 6, gru" in capsys.readouterr().out
 
 
@@ -219,7 +233,7 @@ def test_gradients_draws_a_picture(tmp_path, capsys):
 def test_every_model_trains_and_tells_what_it_learned(tmp_path, capsys):
     for model in MODELS:
         out = str(tmp_path / model)
-        assert main(["train", "digits", "--rows", "--model", model, "--layers", "1", "--hidden", "4", "--steps", "4", "--out", out]) == 0
+        assert main(["train", "digits", "--rows", "--model", model, "--layers", "1", "--hidden", "4", "--updates", "4", "--out", out]) == 0
         said = capsys.readouterr().out
         assert "test accuracy" in said and ("recurrent weights" in said) == (model in ("indrnn", "residual", "dense"))
 
@@ -227,7 +241,7 @@ def test_every_model_trains_and_tells_what_it_learned(tmp_path, capsys):
 @compiled
 def test_the_blocks_of_a_dense_network(tmp_path, capsys):
     out = tmp_path / "run"
-    assert main(["train", "digits", "--rows", "--model", "dense", "--layers", "2,1", "--hidden", "4", "--steps", "2", "--out", str(out)]) == 0
+    assert main(["train", "digits", "--rows", "--model", "dense", "--layers", "2,1", "--hidden", "4", "--updates", "2", "--out", str(out)]) == 0
     _, network, _ = load_run(out)
     widths = [leaf.value.size for path, leaf in leaves(network.parameters) if leaf.role == "recurrent"]
     assert widths == [24, 16, 4, 16, 4, 16, 16, 4, 10]          # 6 k; 2 x (4 k, k); transition to half; (4 k, k); to half
@@ -235,7 +249,7 @@ def test_the_blocks_of_a_dense_network(tmp_path, capsys):
 
 @compiled
 def test_three_ways_to_evaluate_batch_normalisation(tmp_path, capsys):
-    assert main(["train", "digits", "--rows", "--norm", "after", "--hidden", "4", "--steps", "4", "--out", str(tmp_path / "a")]) == 0
+    assert main(["train", "digits", "--rows", "--norm", "after", "--hidden", "4", "--updates", "4", "--out", str(tmp_path / "a")]) == 0
     assert "by statistics of the population" in capsys.readouterr().out
     result = json.loads((tmp_path / "a/result.json").read_text())
     assert len({result[f"test_loss{way}"] for way in ("", "_population", "_batch")}) == 3
@@ -268,10 +282,10 @@ def test_a_loss_that_is_not_finite_is_one_line_and_the_folder_is_free(tmp_path, 
     with warnings.catch_warnings(), pytest.raises(SystemExit) as caught:
         warnings.simplefilter("error")
         main(["train", "adding", "--length", "100", "--rate", "1", "--penalty", "0.001", "--layers", "4", "--hidden", "8", "--batch", "8",
-              "--steps", "99", "--out", str(tmp_path)])
+              "--updates", "99", "--out", str(tmp_path)])
     bar, said = capsys.readouterr().err.splitlines()[-2:]
-    assert caught.value.code == 2 and "step/s" in bar
-    assert re.fullmatch("python -m minindrnn train: the loss is (inf|nan) at step [0-9]+, before the first evaluation; try a smaller --rate", said)
+    assert caught.value.code == 2 and "update/s" in bar
+    assert re.fullmatch("python -m minindrnn train: the loss is (inf|nan) at update [0-9]+, before the first evaluation; try a smaller --rate", said)
     assert not list(tmp_path.iterdir())
 
 
@@ -366,7 +380,7 @@ def test_two_processes_on_one_folder(tmp_path, capsys):
             assert child.poll() is None, child.communicate()
             time.sleep(0.01)
         return child
-    long = ["--steps", "100000000"]
+    long = ["--updates", "100000000"]
     for more in ([], ["--resume"]):
         child = begun("run", *long, *more)
         message = f"{tmp_path / 'run'}: another process is training this run; wait until it ends, or choose another --out"
@@ -375,15 +389,15 @@ def test_two_processes_on_one_folder(tmp_path, capsys):
         child.kill()
         child.communicate()
     assert "holds a run already" in refused(words("run", *long), capsys)
-    assert main(words("run", "--steps", "1", "--resume")) == 0                # which is over already
-    steps = [row["step"] for row in history(tmp_path / "run")]
+    assert main(words("run", "--updates", "1", "--resume")) == 0                # which is over already
+    steps = [row["update"] for row in history(tmp_path / "run")]
     assert steps == list(range(100, 100 * len(steps) + 1, 100))
 
 
 def test_a_terminal_that_lacks_a_letter(tmp_path):
     (tmp_path / "text.txt").write_text("snow \u2603\n" * 100, encoding="utf-8")
     command = [sys.executable, "-m", "minindrnn", "train", "chars", "--data", "text.txt", "--length", "5", "--layers", "1",
-               "--hidden", "4", "--batch", "2", "--steps", "1", "--out", "run"]
+               "--hidden", "4", "--batch", "2", "--updates", "1", "--out", "run"]
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True)
     assert done.returncode == 0 and b"what it says" in done.stdout, done.stderr
 

@@ -170,7 +170,7 @@ def test_a_run_without_a_writable_folder_trains_and_says_so_in_one_line(package)
     code, out, err = run(package, "-m", "minindrnn", "--help")
     assert (code, err) == (0, "") and "COMMAND" in out
     code, out, err = run(package, "-m", "minindrnn", "train", "adding", "--length", "6", "--layers", "1",
-                         "--hidden", "4", "--batch", "2", "--steps", "3", "--out", "run")
+                         "--hidden", "4", "--batch", "2", "--updates", "3", "--out", "run")
     assert code == 0 and "Traceback" not in err and err.count("NUMBA_CACHE_DIR") == 1
     said, = (line for line in err.splitlines() if line.startswith("minindrnn: "))
     assert said.endswith("; set NUMBA_CACHE_DIR to a folder that can be written")

@@ -25,7 +25,7 @@ def test_population_statistics_are_means_over_the_batches(rng):
 
 
 def test_population_statistics_per_step_and_deep(rng):
-    network = Chain([IndRNN(2, 4, rng, norm="after", norm_options={"steps": 3}), Linear(4, 4, rng), BatchNorm(4)])
+    network = Chain([IndRNN(2, 4, rng, norm="after", norm_options={"length": 3}), Linear(4, 4, rng), BatchNorm(4)])
     batches = rng.normal(size=(4, 5, 8, 2)).astype(np.float32)
     with population_statistics(network, batches):
         first = network.layers[0].buffers
@@ -111,7 +111,7 @@ def test_a_model_learns_from_a_text_it_was_not_trained_on_and_is_left_as_it_was(
 
 def carrying(rng):
     """A model that remembers, with statistics of its own for each step, and a text whose segments belong together."""
-    body = Chain([IndRNN(4, 4, rng, u=(0.8, 0.99), norm="before", norm_options=dict(steps=25), dtype=np.float64)])
+    body = Chain([IndRNN(4, 4, rng, u=(0.8, 0.99), norm="before", norm_options=dict(length=25), dtype=np.float64)])
     body.buffers[0]["mean"][:], body.buffers[0]["updates"][:] = rng.normal(size=(25, 4)), 1
     model = LanguageModel(6, 4, body, rng, bound=0.9, width=0.9, dtype=np.float64)
     return model, segments(rng.integers(0, 6, (62, 1)))

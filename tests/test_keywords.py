@@ -12,7 +12,7 @@ from minindrnn.networks.combinators import Around
 
 ROWS = [name for name in cases.PROBLEMS if name[0].isupper()]
 PARTS = {"Unit": lambda rng: Unit(2, rng), "Unit, normalised": lambda rng: Unit(2, rng, norm="before", dropout=0.5),
-         "BatchNorm": lambda rng: BatchNorm(2), "BatchNorm, per step": lambda rng: BatchNorm(2, steps=3), "LayerNorm": lambda rng: LayerNorm(2),
+         "BatchNorm": lambda rng: BatchNorm(2), "BatchNorm, per step": lambda rng: BatchNorm(2, length=3), "LayerNorm": lambda rng: LayerNorm(2),
          "Dropout": lambda rng: Dropout(0.5), "Embedding": lambda rng: Embedding(5, 3, rng)}
 FORWARD = {"lengths": [2, 1], "statistics": "batch", "start": 1, "rng": np.random.default_rng(0)}
 
@@ -96,9 +96,12 @@ def test_no_call_takes_keywords_and_forgets_them():
 @pytest.mark.parametrize("build, message", [
     (lambda rng: IndRNN(2, 3, rng, droput=0.1), r"Unit.__init__\(\) got an unexpected keyword argument 'droput'"),
     (lambda rng: IndRNN(2, 3, rng, norm="after", norm_options={"step": 3}), r"BatchNorm.__init__\(\) got an unexpected keyword argument 'step'"),
-    (lambda rng: StackedIndRNN(2, 3, 2, 1, rng, steps=9, acitvation="relu"), r"Unit.__init__\(\) got an unexpected keyword argument 'acitvation'"),
-    (lambda rng: minindrnn.ResidualIndRNN(2, 3, 2, 1, rng, steps=9, post=True), r"Unit.__init__\(\) got an unexpected keyword argument 'post'"),
-    (lambda rng: minindrnn.DenseIndRNN(2, 3, (1,), 1, rng, steps=9, grow=2), r"Unit.__init__\(\) got an unexpected keyword argument 'grow'"),
+    *[(lambda rng, network=network: network(2, 3, depth, 1, rng, steps=9), "missing 1 required keyword-only argument: 'length'")
+      for network, depth in ((StackedIndRNN, 2), (minindrnn.ResidualIndRNN, 2), (minindrnn.DenseIndRNN, (1,)))],
+    (lambda rng: BatchNorm(3, steps=9), r"BatchNorm.__init__\(\) got an unexpected keyword argument 'steps'"),
+    (lambda rng: StackedIndRNN(2, 3, 2, 1, rng, length=9, acitvation="relu"), r"Unit.__init__\(\) got an unexpected keyword argument 'acitvation'"),
+    (lambda rng: minindrnn.ResidualIndRNN(2, 3, 2, 1, rng, length=9, post=True), r"Unit.__init__\(\) got an unexpected keyword argument 'post'"),
+    (lambda rng: minindrnn.DenseIndRNN(2, 3, (1,), 1, rng, length=9, grow=2), r"Unit.__init__\(\) got an unexpected keyword argument 'grow'"),
     (lambda rng: LSTM(2, 3, rng, activation_="relu"), r"RNN.__init__\(\) got an unexpected keyword argument 'activation_'"),
     (lambda rng: minindrnn.LanguageModel(4, 2, Dropout(0.1), rng, wide=1.0), r"Embedding.__init__\(\) got an unexpected keyword argument 'wide'"),
 ])

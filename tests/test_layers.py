@@ -182,7 +182,7 @@ def test_sums_of_many_equal_tokens_keep_their_digits():
 
 
 def small_model(rng, **options):
-    body = Chain([Dropout(0.1), IndRNN(6, 5, rng, norm="before", norm_options={"steps": 9}), Linear(5, 6, rng)])
+    body = Chain([Dropout(0.1), IndRNN(6, 5, rng, norm="before", norm_options={"length": 9}), Linear(5, 6, rng)])
     return LanguageModel(7, 6, body, rng, width=0.5, **options)
 
 
@@ -273,12 +273,12 @@ def test_every_parameter_has_the_role_of_its_name(rng):
 # State
 
 def networks(rng):
-    return {"stacked": StackedIndRNN(2, 5, 3, 4, rng, steps=9, norm="after"),
-            "residual": ResidualIndRNN(2, 5, 2, 4, rng, steps=9, norm="before", norm_options={"steps": 6}),
-            "dense": DenseIndRNN(2, 2, (2, 1), 4, rng, steps=9, differences=True),
+    return {"stacked": StackedIndRNN(2, 5, 3, 4, rng, length=9, norm="after"),
+            "residual": ResidualIndRNN(2, 5, 2, 4, rng, length=9, norm="before", norm_options={"length": 6}),
+            "dense": DenseIndRNN(2, 2, (2, 1), 4, rng, length=9, differences=True),
             "rnn": RNN(2, 5, rng), "lstm": LSTM(2, 5, rng), "gru": GRU(2, 5, rng),
             "a unit": Unit(2, rng, norm="after"),
-            "before": IndRNN(2, 5, rng, norm="before", norm_options={"steps": 6}), "wide, before": IndRNN(2, 5, rng, norm="before"),
+            "before": IndRNN(2, 5, rng, norm="before", norm_options={"length": 6}), "wide, before": IndRNN(2, 5, rng, norm="before"),
             "skips": Chain([Concatenate(IndRNN(2, 3, rng)), Linear(5, 5, rng), Residual(Unit(5, rng)), BatchNorm(5)])}
 
 
@@ -319,10 +319,10 @@ def test_the_output_of_a_step_is_not_its_state(rng):
     (lambda rng: Chain([Linear(2, 4, rng), Linear(4, 1, rng)]).step(f32(1, 2, rng=rng), [None]), ValueError,
      "state: expected a list of 2, got a list of 1"),
     (lambda rng: IndRNN(2, 4, rng).forward(rng.normal(size=(1, 1, 2))), TypeError, "x: expected float32 like W, got float64"),
-    (lambda rng: Unit(4, rng, norm_options={"steps": 3}), ValueError, "norm_options: expected none of them without a norm, got steps"),
+    (lambda rng: Unit(4, rng, norm_options={"length": 3}), ValueError, "norm_options: expected none of them without a norm, got length"),
     (lambda rng: Unit(4, rng, activation="Relu"), ValueError, "activation: expected one of .* got 'Relu'"),
-    (lambda rng: DenseIndRNN(2, 3, 3, 1, rng, steps=9), ValueError, "blocks: expected the number of dense layers .* got 3"),
-    (lambda rng: BatchNorm(2, steps=3).forward(f32(1, 2, 2, rng=rng), start=-1), ValueError, "start: expected a finite number at least 0, got -1"),
+    (lambda rng: DenseIndRNN(2, 3, 3, 1, rng, length=9), ValueError, "blocks: expected the number of dense layers .* got 3"),
+    (lambda rng: BatchNorm(2, length=3).forward(f32(1, 2, 2, rng=rng), start=-1), ValueError, "start: expected a finite number at least 0, got -1"),
     (lambda rng: embedding_backward(np.ones((1, 1, 3)), embedding_forward(np.array([[0]]), np.ones((2, 2)))[1]), ValueError,
      r"dx: expected \(T, B, M\) = \(1, 1, 2\), got \(1, 1, 3\)"),
 ])
@@ -539,7 +539,7 @@ SEEDS = [42, np.random.RandomState(0), np.random, "0"]
 @pytest.mark.parametrize("call", [
     lambda rng: Linear(2, 3, rng), lambda rng: IndRNN(2, 3, rng), lambda rng: Unit(3, rng), lambda rng: RNN(2, 3, rng), lambda rng: LSTM(2, 3, rng),
     lambda rng: GRU(2, 3, rng), lambda rng: Embedding(4, 2, rng), lambda rng: LanguageModel(4, 2, Dropout(0.1), rng),
-    lambda rng: StackedIndRNN(2, 3, 1, 1, rng, steps=9), lambda rng: ResidualIndRNN(2, 3, 1, 1, rng, steps=9), lambda rng: DenseIndRNN(2, 3, (1,), 1, rng, steps=9),
+    lambda rng: StackedIndRNN(2, 3, 1, 1, rng, length=9), lambda rng: ResidualIndRNN(2, 3, 1, 1, rng, length=9), lambda rng: DenseIndRNN(2, 3, (1,), 1, rng, length=9),
     lambda rng: build("mnist-plain-6", rng), lambda rng: adding_problem(4, 2, rng), lambda rng: dropout_forward(np.ones((2, 1, 4)), 0.5, rng),
     lambda rng: Dropout(0.0).forward(np.ones((2, 1, 4)), rng=rng), lambda rng: embedding_forward(np.array([[1]]), np.ones((2, 2)), 0.0, rng),
     lambda rng: IndRNN(2, 3, np.random.default_rng(0)).forward(np.ones((2, 1, 2), np.float32), rng=rng),

@@ -33,7 +33,7 @@ def test_half_life_halves():
 
 
 def test_the_last_layer_starts_with_long_memory_and_the_others_anywhere(rng):
-    network = StackedIndRNN(1, 1000, 3, 2, rng, steps=100)
+    network = StackedIndRNN(1, 1000, 3, 2, rng, length=100)
     first, second, last = (p.value for _, p in leaves(network.parameters) if p.role == "recurrent")
     upper, lower = bounds.largest(100), bounds.smallest(100)
     for u in (first, second):
@@ -42,7 +42,7 @@ def test_the_last_layer_starts_with_long_memory_and_the_others_anywhere(rng):
 
 
 def test_projection_touches_recurrent_weights_only(rng):
-    network = StackedIndRNN(1, 5, 2, 2, rng, steps=10)
+    network = StackedIndRNN(1, 5, 2, 2, rng, length=10)
     for _, parameter in leaves(network.parameters):
         parameter.value += 3
         parameter.value[..., 0] = -7

@@ -94,7 +94,9 @@ KILLERS = {
     "tasks.task": [
         PUBLISHED.test_settings, TASK, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
         PUBLISHED.test_where_the_weights_of_a_task_start],
-    "tasks.models": [PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_what_a_run_is_made_of, TASK],
+    "tasks.models": [
+        PUBLISHED.test_where_the_weights_of_a_task_start, PUBLISHED.test_every_unit_has_the_activation_that_is_asked_for,
+        PUBLISHED.test_what_a_run_is_made_of, TASK],
     "tasks.registry": [PUBLISHED.test_settings, PUBLISHED.test_what_is_given_comes_before_what_is_usual],
     "tasks.adding": [
         PUBLISHED.test_settings, TASK.test_adding_is_tested_on_numbers_of_its_own, NUMBERS.test_sums_are_answered_beside_what_they_are,

@@ -9,7 +9,7 @@ from minindrnn.core.layer import leaves
 
 
 def network(rng, dtype=np.float64):
-    return StackedIndRNN(2, 5, 3, 4, rng, steps=9, dtype=dtype)
+    return StackedIndRNN(2, 5, 3, 4, rng, length=9, dtype=dtype)
 
 
 def test_a_ragged_batch_equals_its_sequences_one_by_one(rng):
@@ -98,7 +98,7 @@ def test_gradients_have_the_tree_and_shapes_of_the_parameters(rng):
     (lambda rng: Chain([]), "layers: expected at least one layer, got none"),
     (lambda rng: Chain([Linear(2, 3, rng)]).forward(np.ones((1, 1, 2), np.float32), [None, None]),
      "state: expected a list of 1, got a list of 2"),
-    (lambda rng: StackedIndRNN(2, 3, 0, 1, rng, steps=5), "layers: expected an integer of at least 1, got 0"),
+    (lambda rng: StackedIndRNN(2, 3, 0, 1, rng, length=5), "layers: expected an integer of at least 1, got 0"),
     (lambda rng: IndRNN(2, 3, rng, u=(0.5, 0.1)), "u, its high end: expected a finite number at least 0.5, got 0.1"),
     (lambda rng: IndRNN(2, 3, rng).forward(np.ones((4, 2, 2), np.float32), np.zeros((3, 3), np.float32)),
      r"h0: expected \(B, N\) = \(2, 3\), got \(3, 3\); a has shape \(T, B, N\) = \(4, 2, 3\)"),

@@ -25,8 +25,8 @@ def caught(monkeypatch):
     return figures
 
 
-ROWS = [dict(step=10, loss=3.0, validation_loss=2.0, validation_accuracy=0.25, seconds=1.0),
-        dict(step=20, loss=2.0, validation_loss=0.5, validation_accuracy=0.75, seconds=2.0)]
+ROWS = [dict(update=10, loss=3.0, validation_loss=2.0, validation_accuracy=0.25, seconds=1.0),
+        dict(update=20, loss=2.0, validation_loss=0.5, validation_accuracy=0.75, seconds=2.0)]
 
 
 def test_a_curve_has_a_point_for_each_evaluation(drawn):
@@ -63,7 +63,7 @@ def test_confusion_is_drawn_with_the_true_class_in_its_row(drawn):
 def test_the_figure_of_the_adding_problem_draws_every_run(drawn, tmp_path):
     for name, mse in (("adding-100-indrnn-seed0", 0.25), ("adding-100-lstm-seed0", 0.125), ("adding-500-indrnn-seed3", 0.5)):
         (tmp_path / name).mkdir()
-        rows = [dict(step=step, loss=9.0, test_mse=mse / step, seconds=1.0) for step in (1, 2)]
+        rows = [dict(update=step, loss=9.0, test_mse=mse / step, seconds=1.0) for step in (1, 2)]
         (tmp_path / name / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     plots.draw_adding(tmp_path, "path")
     panels = drawn[0].axes
@@ -83,7 +83,7 @@ def test_gradients_are_drawn_layer_by_layer(drawn):
 
 def test_memory_is_told_in_quartiles():
     """Half-lives of 0.5, 0.9, 0.99: 1, 6.6 and 69 steps."""
-    network = StackedIndRNN(1, 5, 1, 1, None, steps=100)
+    network = StackedIndRNN(1, 5, 1, 1, None, length=100)
     network.layers[0].parameters["u"].value = np.array([0.0, 0.5, -0.9, 0.99, 1.0], np.float32)
     first, second = plots.describe_memory(network, 1.00696)
     assert first == "memory: recurrent weights, bounded by |u| <= 1.006960; half-life in steps"

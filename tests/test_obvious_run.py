@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import minindrnn.training.run
 from minindrnn import SGD, Adam, AtLastStep, BatchNorm, Chain, IndRNN, Linear, cross_entropy
 from minindrnn.core.layer import leaves
-from minindrnn.training.checkpoint import load
+from minindrnn.training.checkpoint import load, save
 from minindrnn.training.run import Run, TrainingError, arrays_of, history
 from minindrnn.training.schedules import Plateau
 from minindrnn.training.step import train_step
@@ -102,7 +102,7 @@ RULES = {"sgd": (lambda parameters: SGD(parameters, momentum=0.5), plain), "adam
 def a_run(folder, optimiser="sgd", **changes):
     made = changes.pop("network", None) or network()
     usual = dict(config={"task": "mine"}, network=made, loss=cross_entropy, optimiser=RULES[optimiser][0](made.parameters),
-                 schedule=rate, batch=batch, evaluate=lambda network: {}, noise=noise, steps=12, every=5,
+                 schedule=rate, batch=batch, evaluate=lambda network: {}, noise=noise, updates=12, every=5,
                  options=dict(bound=BOUND, penalty=0.0, clip=CLIP))
     return Run(folder, **usual | changes)
 
@@ -116,7 +116,7 @@ def assert_same(got, wanted):
 @pytest.mark.parametrize("optimiser", RULES)
 @pytest.mark.parametrize("penalty", [0.0, 0.3])
 def test_twelve_updates_are_those_of_the_loop(tmp_path, optimiser, penalty):
-    """Also what is evaluated, when, what is written, and what a run that dies at step 7 leaves behind."""
+    """Also what is evaluated, when, what is written, and what a run that dies at update 7 leaves behind."""
     after, losses = loop(12, penalty, RULES[optimiser][1])
     seen, left = [], {}
 
@@ -130,34 +130,34 @@ def test_twelve_updates_are_those_of_the_loop(tmp_path, optimiser, penalty):
     run = a_run(tmp_path / "run", optimiser, evaluate=evaluate, options=dict(bound=BOUND, penalty=penalty, clip=CLIP))
     run.start()
     run.batch = watched
-    assert run.train() and run.step == 12
+    assert run.train() and run.update == 12
     assert_same(arrays_of(run.network), after[12])
     assert len(seen) == 3
     for got, step in zip(seen, (5, 10, 12)):
         assert_same(got, after[step])
     rows = history(tmp_path / "run")
-    assert [(row["step"], row["score"]) for row in rows] == [(5, 1.0), (10, 2.0), (12, 3.0)]
+    assert [(row["update"], row["score"]) for row in rows] == [(5, 1.0), (10, 2.0), (12, 3.0)]
     assert [row["loss"] for row in rows] == pytest.approx([np.mean(losses[:5]), np.mean(losses[5:10]), np.mean(losses[10:])])
-    assert [list(row) for row in rows] == [["step", "loss", "score", "seconds"]] * 3
-    assert [facts["step"] for _, facts in (left[0], left[4], left[5], left[9], left[10])] == [0, 0, 5, 5, 10]
+    assert [list(row) for row in rows] == [["update", "loss", "score", "seconds"]] * 3
+    assert [facts["update"] for _, facts in (left[0], left[4], left[5], left[9], left[10])] == [0, 0, 5, 5, 10]
     arrays, facts = load(tmp_path / "run/checkpoint.npz")
     for found, step in ((left[7][0], 5), (arrays, 12)):
         assert_same({name: array for name, array in found.items() if name in after[12]}, after[step])
-    assert facts == {"step": 12, "config": {"task": "mine"}, "seen": {}}
+    assert facts == {"update": 12, "config": {"task": "mine"}, "seen": {}}
     assert {name for name in arrays if name.startswith("optimiser.")} == {f"optimiser.{name}" for name in run.optimiser.state()}
 
 
 def test_a_run_that_goes_on_is_the_loop_too(tmp_path):
     after, losses = loop(12, 0.0, plain)
-    run = a_run(tmp_path, steps=7)
+    run = a_run(tmp_path, updates=7)
     run.start()
     assert run.train()
     run = a_run(tmp_path)
     run.resume()
-    assert run.step == 7 and run.train()
+    assert run.update == 7 and run.train()
     assert_same(arrays_of(run.network), after[12])
     rows = history(tmp_path)
-    assert [row["step"] for row in rows] == [5, 7, 10, 12]
+    assert [row["update"] for row in rows] == [5, 7, 10, 12]
     wanted = [np.mean(losses[:5]), np.mean(losses[5:7]), np.mean(losses[5:10]), np.mean(losses[10:])]
     assert [row["loss"] for row in rows] == pytest.approx(wanted)
 
@@ -180,7 +180,7 @@ def test_the_step_alone_is_clipped_to_ten_and_bounds_u_only_if_asked():
 def carrying(T=6):
     """A network whose state goes on, normalised for each step, and batches that belong together."""
     rng = np.random.default_rng(4)
-    first = IndRNN(3, 4, rng, norm="before", norm_options=dict(steps=2 * T + 1), dtype=np.float64)
+    first = IndRNN(3, 4, rng, norm="before", norm_options=dict(length=2 * T + 1), dtype=np.float64)
     made = Chain([first, Linear(4, 2, rng, dtype=np.float64)])
 
     def segment(step):
@@ -208,7 +208,7 @@ def test_states_go_on_from_batch_to_batch_and_start_anew(tmp_path):
         losses.append(loss)
     assert wanted.buffers[0]["updates"].tolist() == [2] * 12 + [2 * 6 + 6]
     made, _ = carrying()
-    run = a_run(tmp_path, network=made, batch=segment, optimiser="sgd", starts=starts.__getitem__, steps=7,
+    run = a_run(tmp_path, network=made, batch=segment, optimiser="sgd", starts=starts.__getitem__, updates=7,
                 options=dict(bound=BOUND))
     run.optimiser = SGD(made.parameters)
     run.start()
@@ -227,7 +227,7 @@ def scripted(folder, scores, **options):
         seen.append({name: array.copy() for name, array in arrays_of(asked).items()})
         return {"score": scores[len(seen) - 1]}
     schedule = Plateau(0.01, metric="score", smallest=1e-3, **options)
-    run = a_run(folder, schedule=schedule, evaluate=evaluate, every=1, steps=len(scores))
+    run = a_run(folder, schedule=schedule, evaluate=evaluate, every=1, updates=len(scores))
     run.start()
     return run, seen
 
@@ -255,7 +255,7 @@ def test_after_a_plateau_the_best_goes_on(tmp_path):
 
 def test_where_the_last_plateau_ends_the_best_is_kept(tmp_path):
     run, seen = scripted(tmp_path, [0.1, 0.2, 0.9] + [0.2] * 20, patience=1, factor=0.01)
-    assert run.train() and run.step < 20
+    assert run.train() and run.update < 20
     assert_same(arrays_of(run.network), seen[2])
     arrays, _ = load(tmp_path / "checkpoint.npz")
     assert_same({name: arrays[name] for name in seen[2]}, seen[2])
@@ -263,7 +263,7 @@ def test_where_the_last_plateau_ends_the_best_is_kept(tmp_path):
 
 def test_where_the_steps_end_first_the_best_is_kept_too(tmp_path):
     run, seen = scripted(tmp_path, [0.1, 0.9, 0.3], patience=50)
-    assert run.train() and run.step == 3
+    assert run.train() and run.update == 3
     assert_same(arrays_of(run.network), seen[1])
     arrays, _ = load(tmp_path / "checkpoint.npz")
     assert_same({name: arrays[name] for name in seen[1]}, seen[1])
@@ -273,7 +273,7 @@ def test_seconds_go_on_where_the_run_does(tmp_path, monkeypatch):
     now = iter(range(0, 10_000, 10))
     monkeypatch.setattr(minindrnn.training.run, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
     for steps in (10, 20):
-        run = a_run(tmp_path, steps=steps)
+        run = a_run(tmp_path, updates=steps)
         run.start() if steps == 10 else run.resume()
         run.train()
     seconds = [row["seconds"] for row in history(tmp_path)]
@@ -292,9 +292,31 @@ def test_what_a_run_starts_with(tmp_path):
     run = a_run(tmp_path / "deep/run")
     run.start()
     arrays, facts = load(tmp_path / "deep/run/checkpoint.npz")
-    assert facts["step"] == 0 and json.loads((tmp_path / "deep/run/config.json").read_text()) == {"task": "mine"}
+    assert facts["update"] == 0 and json.loads((tmp_path / "deep/run/config.json").read_text()) == {"task": "mine"}
     assert history(tmp_path / "deep/run") == [] and (tmp_path / "deep/run/metrics.jsonl").exists()
     assert_same({name: arrays[name] for name in arrays_of(network())}, arrays_of(network()))
+
+
+@pytest.mark.parametrize("colour", ["red", "blue"])
+def test_a_run_of_an_earlier_version_goes_on(tmp_path, colour):
+    """It says step for update, steps for updates, and nothing of a setting that was not there: all was red then."""
+    run = a_run(tmp_path, updates=7, config={"updates": 12})
+    run.start()
+    assert run.train()
+    arrays, facts = load(tmp_path / "checkpoint.npz")
+    save(tmp_path / "checkpoint.npz", arrays, {"step": facts["update"], "config": {"steps": 12}, "seen": {}})
+    rows = [{"step": row.pop("update")} | row for row in history(tmp_path)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = a_run(tmp_path, config={"updates": 12, "colour": colour}, assumed={"colour": "red"})
+    if colour == "blue":
+        with pytest.raises(TrainingError, match="was started with colour = 'red', not 'blue'"):
+            run.resume()
+        return
+    run.resume()
+    assert run.update == 7 and run.train()
+    assert_same(arrays_of(run.network), loop(12, 0.0, plain)[0][12])
+    assert [row["update"] for row in history(tmp_path)] == [5, 7, 10, 12] and "step" not in (tmp_path / "metrics.jsonl").read_text()
+    assert load(tmp_path / "checkpoint.npz")[1] == {"update": 12, "config": run.config, "seen": {}}
 
 
 @pytest.mark.parametrize("changes, message", [
@@ -307,7 +329,7 @@ def test_another_run_does_not_go_on(tmp_path, changes, message):
     run = a_run(tmp_path, **changes)
     with pytest.raises(TrainingError, match=message):
         run.resume()
-    assert run.step == 0 and (tmp_path / "checkpoint.npz").read_bytes() == before
+    assert run.update == 0 and (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
 def test_a_loss_that_is_not_finite_is_said_with_its_step(tmp_path):
@@ -319,9 +341,9 @@ def test_a_loss_that_is_not_finite_is_said_with_its_step(tmp_path):
         return (np.inf if len(calls) == 4 else value), dy
     run = a_run(tmp_path, loss=loss)
     run.start()
-    with pytest.raises(TrainingError, match="the loss is inf at step 3, before the first evaluation; try a smaller --rate"):
+    with pytest.raises(TrainingError, match="the loss is inf at update 3, before the first evaluation; try a smaller --rate"):
         run.train()
-    assert load(tmp_path / "checkpoint.npz")[1]["step"] == 0
+    assert load(tmp_path / "checkpoint.npz")[1]["update"] == 0
 
 
 def test_every_array_that_is_learned_is_watched():

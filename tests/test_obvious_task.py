@@ -47,13 +47,13 @@ def images_of_digits():
 @pytest.mark.parametrize("model, layer, layers", [("indrnn", StackedIndRNN, 2), ("residual", ResidualIndRNN, 1)])
 def test_a_run_on_digits_is_the_loop_over_the_images(tmp_path, model, layer, layers):
     """Six updates: the order of the images, the rate, dropout, decay, gamma and the bound, all as the settings say."""
-    given = dict(layers=layers, hidden=4, batch=9, steps=20, rate=0.03, seed=6, gamma=1.5, norm="after", dropout=0.3, decay=0.2)
+    given = dict(layers=layers, hidden=4, batch=9, updates=20, rate=0.03, seed=6, gamma=1.5, norm="after", dropout=0.3, decay=0.2)
     run = TASKS["digits-rows"](settings("digits-rows", model, **given)).run(tmp_path)
-    run.steps = 6
+    run.updates = 6
     run.start()
     run.train()
     x, labels = images_of_digits()
-    wanted = layer(8, 4, layers, 10, np.random.default_rng([6, 0]), steps=8, gamma=1.5, norm="after", dropout=0.3)
+    wanted = layer(8, 4, layers, 10, np.random.default_rng([6, 0]), length=8, gamma=1.5, norm="after", dropout=0.3)
     order, memory, bound = np.random.default_rng([6, 1, 0]).permutation(1197), {}, np.float32(1.5 ** (1 / 8))
     for step in range(6):
         chosen, rate = order[9 * step:9 * step + 9], 0.03 * ((step + 1) / 2 if step < 2 else (1 + math.cos(math.pi * (step - 2) / 18)) / 2)
@@ -437,7 +437,7 @@ def test_people_are_divided_by_the_fold(monkeypatch):
 
 def test_the_result_is_that_of_the_network_in_the_checkpoint(tmp_path):
     """Over the 300 images of the test, by the network as it is read back; with the updates and seconds of the last row."""
-    words = "train digits --rows --hidden 8 --layers 1 --batch 8 --steps 90 --rate 0.02 --seed 3 --out".split() + [str(tmp_path / "run")]
+    words = "train digits --rows --hidden 8 --layers 1 --batch 8 --updates 90 --rate 0.02 --seed 3 --out".split() + [str(tmp_path / "run")]
     assert main(words) == 0
     result = json.loads((tmp_path / "run/result.json").read_text())
     _, network, steps = load_run(tmp_path / "run")
@@ -446,23 +446,23 @@ def test_the_result_is_that_of_the_network_in_the_checkpoint(tmp_path):
     assert result["test_accuracy"] == pytest.approx(np.mean(y.argmax(axis=1) == labels))
     assert result["test_loss"] == pytest.approx(-np.mean(np.log(softmax(y, axis=1)[np.arange(300), labels])), rel=1e-5)
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
-    assert result["steps"] == steps == 90 and result["seconds"] == rows[-1]["seconds"] and len(rows) == 45
+    assert result["updates"] == steps == 90 and result["seconds"] == rows[-1]["seconds"] and len(rows) == 45
     assert result["command"].split()[:4] == ["python", "-m", "minindrnn", "train"] and result["command"].split()[3:] == words
 
 
 def test_the_best_is_the_highest_accuracy_and_the_lowest_loss(tmp_path):
-    rows = [dict(step=10, loss=3.0, validation_loss=2.0, validation_accuracy=0.25, seconds=1.4),
-            dict(step=20, loss=2.0, validation_loss=0.5, validation_accuracy=0.75, seconds=2.6),
-            dict(step=30, loss=1.0, validation_loss=1.5, validation_accuracy=0.5, seconds=61.2)]
+    rows = [dict(update=10, loss=3.0, validation_loss=2.0, validation_accuracy=0.25, seconds=1.4),
+            dict(update=20, loss=2.0, validation_loss=0.5, validation_accuracy=0.75, seconds=2.6),
+            dict(update=30, loss=1.0, validation_loss=1.5, validation_accuracy=0.5, seconds=61.2)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "result.json").write_text(json.dumps({"test_accuracy": 0.625, "steps": 30, "seconds": 61.2, "command": "python"}))
+    (tmp_path / "result.json").write_text(json.dumps({"test_accuracy": 0.625, "updates": 30, "seconds": 61.2, "command": "python"}))
     said = list(summary(tmp_path, SimpleNamespace(settings=settings("digits", hidden=5, norm="after")), 30))
     assert said[0] == "digits, indrnn: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
-    assert said[1:] == ["30 steps in 61 seconds", "  validation loss: best 0.5 at step 20, last 1.5",
-                        "  validation accuracy: best 0.75 at step 20, last 0.5", "result: test accuracy 0.625"]
+    assert said[1:] == ["30 updates in 61 seconds", "  validation loss: best 0.5 at update 20, last 1.5",
+                        "  validation accuracy: best 0.75 at update 20, last 0.5", "result: test accuracy 0.625"]
 
 
 def test_recurrent_weights_are_those_of_the_network(rng):
-    network = StackedIndRNN(2, 3, 2, 1, rng, steps=9)
+    network = StackedIndRNN(2, 3, 2, 1, rng, length=9)
     found = recurrent_weights(network)
     assert list(found) == ["0.u", "1.u"] and all(found[f"{i}.u"] is network.layers[i]["u"] for i in range(2))

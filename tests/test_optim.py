@@ -290,7 +290,7 @@ def test_parameters_that_cannot_be_changed_are_named(kind, value, message):
 @pytest.mark.parametrize("kind", [SGD, Adam])
 def test_a_network_without_values_cannot_be_learned(kind):
     with pytest.raises(ValueError, match="^0.W: expected an array that can be written into, got a read-only one"):
-        kind(StackedIndRNN(2, 3, 1, 1, None, steps=9).parameters)
+        kind(StackedIndRNN(2, 3, 1, 1, None, length=9).parameters)
 
 
 def test_a_parameter_in_the_order_of_fortran_is_refused_as_its_flat_form_is_a_copy():
@@ -319,7 +319,7 @@ def test_gradients_that_cannot_be_clipped_are_named(clip):
 # Some layers frozen, some with a rate of their own
 
 def small_network():
-    return StackedIndRNN(2, 4, 2, 1, np.random.default_rng(0), steps=9, dtype=np.float64)
+    return StackedIndRNN(2, 4, 2, 1, np.random.default_rng(0), length=9, dtype=np.float64)
 
 
 def gradients_of(network):

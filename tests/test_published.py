@@ -21,8 +21,9 @@ from minindrnn.training.schedules import Plateau
 # Settings: (what all models of a task have in common, {model: the rest}).
 
 DENSE = dict(first=0.2, bottleneck=0.1, dense=0.2, transition=0.1, last=0.1)
-ALL = dict(seed=0, penalty=0.0, fold=0, data="", plateau=0, gamma=2.0, norm="none", dropout=0.0, decay=0.0)
-IMAGES = dict(length=0, steps=1_000_000, batch=32, plateau=100, gamma=5.0), {
+ALL = dict(seed=0, penalty=0.0, fold=0, data="", plateau=0, gamma=2.0, norm="none", dropout=0.0, decay=0.0,
+           activation="relu")
+IMAGES = dict(length=0, updates=1_000_000, batch=32, plateau=100, gamma=5.0), {
     "indrnn": dict(layers=6, hidden=128, rate=2e-4, norm="after", dropout=0.1, decay=1e-4),
     "residual": dict(layers=5, hidden=128, rate=2e-4, norm="after", dropout=0.1, decay=1e-4),
     "dense": dict(layers=[8, 6, 4], hidden=16, rate=2e-4, norm="after", dropout=DENSE, decay=1e-4),
@@ -36,17 +37,17 @@ RECORDED = {
 PIXELS = {model: dict(layers=3, hidden=16 if model == "dense" else 128)
           for model in ("indrnn", "residual", "dense", "rnn", "irnn", "lstm", "gru")}
 SETTINGS = {
-    "adding": (dict(length=100, steps=60_300, batch=32), {
+    "adding": (dict(length=100, updates=60_300, batch=32), {
         "indrnn": dict(layers=2, hidden=128, rate=2e-4), "residual": dict(layers=2, hidden=128, rate=2e-4),
         "dense": dict(layers=2, hidden=16, rate=2e-4), "rnn": dict(layers=1, hidden=128, rate=2e-3),
         "irnn": dict(layers=1, hidden=128, rate=2e-4), "lstm": dict(layers=1, hidden=128, rate=2e-3),
         "gru": dict(layers=1, hidden=128, rate=2e-3)}),
-    "digits": (dict(length=0, steps=6000, batch=32, rate=3e-3), PIXELS),
-    "digits-rows": (dict(length=0, steps=4000, batch=16, rate=5e-3), PIXELS),
+    "digits": (dict(length=0, updates=6000, batch=32, rate=3e-3), PIXELS),
+    "digits-rows": (dict(length=0, updates=4000, batch=16, rate=5e-3), PIXELS),
     "smnist": IMAGES, "pmnist": IMAGES, "fashion": IMAGES,
-    "motion": (dict(length=200, steps=2000, batch=32, rate=1e-3), RECORDED),
-    "own": (dict(length=0, steps=2000, batch=32, rate=1e-3), RECORDED),
-    "chars": (dict(length=50, steps=4000, batch=64, gamma=0.0), {
+    "motion": (dict(length=200, updates=2000, batch=32, rate=1e-3), RECORDED),
+    "own": (dict(length=0, updates=2000, batch=32, rate=1e-3), RECORDED),
+    "chars": (dict(length=50, updates=4000, batch=64, gamma=0.0), {
         "indrnn": dict(layers=6, hidden=384, rate=5e-3, norm="before"),
         "residual": dict(layers=10, hidden=192, rate=5e-3, norm="before"),
         "dense": dict(layers=[8, 6, 4], hidden=24, rate=5e-3, norm="before"),
@@ -89,8 +90,8 @@ def test_settings(task):
 
 
 def test_what_is_given_comes_before_what_is_usual():
-    given = dict(layers=3, hidden=7, steps=11, batch=5, rate=0.5, seed=9, gamma=3.0, penalty=0.1, norm="before", dropout=0.3,
-                 decay=0.01, plateau=4, fold=2, data="here")
+    given = dict(layers=3, hidden=7, updates=11, batch=5, rate=0.5, seed=9, gamma=3.0, penalty=0.1, norm="before", dropout=0.3,
+                 decay=0.01, plateau=4, fold=2, data="here", activation="tanh")
     assert asdict(settings("motion", "residual", 60, **given)) == given | dict(task="motion", model="residual", length=60)
     assert settings("motion", rate=None, length=0) == settings("motion", length=0) != settings("motion")
 
@@ -111,12 +112,12 @@ def test_what_a_run_is_made_of(task, tmp_path):
     common, models = SETTINGS[task]
     own = common | models["indrnn"]
     run = task_of(task, tmp_path, **small).run(tmp_path / "run")
-    assert (run.every, run.steps) == (every, own["steps"]) and run.network.bound == pytest.approx(bound, rel=1e-12)
+    assert (run.every, run.updates) == (every, own["updates"]) and run.network.bound == pytest.approx(bound, rel=1e-12)
     assert run.options == {"bound": run.network.bound, "penalty": 0.25}
     adam = run.optimiser
     assert (adam.beta1, adam.beta2, adam.epsilon, adam.decay) == (0.9, 0.999, 1e-8, 0.01)
     assert run.noise(7).random() == np.random.default_rng([5, 3, 7]).random()
-    rate, steps = own["rate"], own["steps"]
+    rate, steps = own["rate"], own["updates"]
     if kind == "plateau":
         plateau = run.schedule
         assert isinstance(plateau, Plateau) and float(plateau.rate) == rate
@@ -128,7 +129,7 @@ def test_what_a_run_is_made_of(task, tmp_path):
             assert run.schedule(step) == pytest.approx(value, rel=2e-3, abs=1e-12), step
     config = asdict(settings(task, "indrnn", **small | ({"data": str(tmp_path / "text.txt")} if task == "chars" else {})))
     if task == "adding":
-        config.pop("steps")                                           # which may go on to any number
+        config.pop("updates")                                           # which may go on to any number
     assert run.config == config and bool(run.seen) == (task != "adding")
 
 
@@ -145,14 +146,15 @@ def test_a_plateau_that_is_asked_for(task, metric, sign, factor, tmp_path):
     (["--rate", "0.25"], dict(rate=0.25)), (["--seed", "4"], dict(seed=4)), (["--gamma", "3"], dict(gamma=3.0)),
     (["--penalty", "0.5"], dict(penalty=0.5)), (["--norm", "after"], dict(norm="after")), (["--dropout", "0.3"], dict(dropout=0.3)),
     (["--decay", "0.01"], dict(decay=0.01)), (["--plateau", "3"], dict(plateau=3)), (["--model", "residual"], dict(model="residual")),
-    (["--model", "plain"], {}), (["--model", "dense", "--layers", "2,1"], dict(model="dense", layers=[2, 1])), (["--steps", "2"], dict(steps=2))])
+    (["--activation", "sigmoid"], dict(activation="sigmoid")),
+    (["--model", "plain"], {}), (["--model", "dense", "--layers", "2,1"], dict(model="dense", layers=[2, 1])), (["--updates", "2"], dict(updates=2))])
 def test_every_word_of_the_command_reaches_the_run(words, changes, tmp_path, monkeypatch):
     """The run starts, and is told apart from the same one without the word by its config and nothing else."""
     monkeypatch.setattr("minindrnn.cli.commands.finished", lambda *_: None)                 # as after Ctrl-C
-    usual = {"--layers": "1", "--hidden": "4", "--steps": "1", "--batch": "2"}
+    usual = {"--layers": "1", "--hidden": "4", "--updates": "1", "--batch": "2"}
     usual = [word for option, value in usual.items() if option not in words for word in (option, value)]
     assert main(["train", "digits", "--rows", *usual, *words, "--out", str(tmp_path / "run")]) == 130
-    wanted = asdict(settings("digits-rows")) | dict(layers=1, hidden=4, steps=1, batch=2) | changes
+    wanted = asdict(settings("digits-rows")) | dict(layers=1, hidden=4, updates=1, batch=2) | changes
     assert json.loads((tmp_path / "run/config.json").read_text()) == wanted
 
 
@@ -241,6 +243,15 @@ def test_where_the_weights_of_a_task_start(task, model, given, wanted, tmp_path)
 
 
 @pytest.mark.parametrize("model", ["indrnn", "residual", "dense"])
+@pytest.mark.parametrize("task", ["digits", "chars"])
+def test_every_unit_has_the_activation_that_is_asked_for(task, model, tmp_path):
+    for activation in ("tanh", "identity", "relu"):
+        made = task_of(task, tmp_path, model, hidden=4, layers=1, batch=8, **{"activation": activation} if activation != "relu" else {})
+        found = [layer.activation for layer in units(made.network(np.random.default_rng(0)))]
+        assert found == [activation] * {"indrnn": 1, "residual": 3, "dense": 10 if task == "digits" else 9}[model]
+
+
+@pytest.mark.parametrize("model", ["indrnn", "residual", "dense"])
 def test_texts_have_statistics_for_every_step_of_two_segments_and_the_rest(model, tmp_path):
     network = task_of("chars", tmp_path, model, length=7, hidden=4, layers=1, batch=8).network(np.random.default_rng(0))
     assert {len(norm.buffers["mean"]) for norm in norms(network)} == {15}
@@ -249,7 +260,7 @@ def test_texts_have_statistics_for_every_step_of_two_segments_and_the_rest(model
 @pytest.mark.parametrize("post_activation, blocks", [(False, 1), (False, 3), (True, 1), (True, 3)])
 def test_the_last_unit_of_a_residual_network_alone_starts_with_long_memory(post_activation, blocks):
     from minindrnn import ResidualIndRNN
-    drawn = starts(lambda rng: ResidualIndRNN(2, 4, blocks, 3, rng, steps=10, gamma=3.0, post_activation=post_activation))
+    drawn = starts(lambda rng: ResidualIndRNN(2, 4, blocks, 3, rng, length=10, gamma=3.0, post_activation=post_activation))
     ranges = [(low, high) for kind, low, high, _ in drawn if kind == "uniform"]
     low, high = 3**-0.1, 3**0.1
     assert ranges == [pytest.approx((0, high))] * (2 * blocks) + [pytest.approx((low, high))]
@@ -345,13 +356,21 @@ def test_the_named_networks_place_by_place(name):
         assert (network.embedding["E"].shape, network.embedding.p) == EMBEDDINGS[name]
 
 
+def units(layer):
+    return within(layer, Unit)
+
+
 def norms(layer):
-    """Every batch normalisation of a network."""
-    if isinstance(layer, BatchNorm):
+    return within(layer, BatchNorm)
+
+
+def within(layer, kind):
+    """Every layer of a kind in a network."""
+    if isinstance(layer, kind):
         yield layer
     for inner in [getattr(layer, name, None) for name in ("unit", "norm", "body", "layer")] + list(getattr(layer, "layers", [])):
         if inner is not None:
-            yield from norms(inner)
+            yield from within(inner, kind)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

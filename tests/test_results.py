@@ -37,19 +37,18 @@ def config(family, run):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_run_holds_its_settings_its_curve_and_what_came_out(family):
-    lines = results.read_lines(family)
-    names = [line["name"] for line in lines]
+    names = [line["name"] for line in results.read_lines(family)]
     assert names == sorted(set(names))
-    for line in lines:
-        done = [point["step"] for point in line["curve"]]
+    for line in results.family(family).values():
+        done = [point["update"] for point in line["curve"]]
         assert line["config"]["task"] and done == sorted(set(done))
         assert all({"loss", "seconds"} < point.keys() for point in line["curve"])
-        assert line["result"] is None or line["result"]["steps"] == done[-1] and line["result"]["command"]
+        assert line["result"] is None or line["result"]["updates"] == done[-1] and line["result"]["command"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_run_folders_unpacked_and_added_are_the_same_runs(family, tmp_path, monkeypatch):
-    packed = (results.RESULTS / f"{family}.jsonl").read_bytes()
+    packed = "".join(json.dumps(line) + "\n" for line in results.family(family).values())
     results.unpack(family, tmp_path / "runs")
     kept = [run for run in sorted((tmp_path / "runs").iterdir()) if (run / "checkpoint.npz").exists()]
     assert {f"{family}-{run.name}" for run in kept} == {name for name in NETWORKS if name.startswith(f"{family}-")}
@@ -57,7 +56,7 @@ def test_run_folders_unpacked_and_added_are_the_same_runs(family, tmp_path, monk
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     for run in (tmp_path / "runs").iterdir():
         results.add(run, family, run in kept)
-    assert (tmp_path / f"{family}.jsonl").read_bytes() == packed
+    assert (tmp_path / f"{family}.jsonl").read_text() == packed
     assert all(results.network_of(family, name).read_bytes() == network for name, network in networks.items())
 
 
@@ -73,12 +72,13 @@ def test_a_run_under_way_takes_the_place_of_an_earlier_one(tmp_path, monkeypatch
     arrays = {"parameter.0.u": np.ones(2), "buffer.0.mean": np.zeros(2), "optimiser.0.u.m": np.ones(2)}
     checkpoint.save(folder / "checkpoint.npz", arrays, {"step": 100})
     results.add(folder, "pmnist", False)
+    point = {"update": 100, "loss": 2.5, "validation_accuracy": 0.1, "seconds": 3.0}
     line = {"name": "plain", "config": {"task": "pmnist"}, "result": None, "curve": [point]}
     assert results.family("pmnist") == {"plain": line} and not results.finished("pmnist")
     assert not results.network_of("pmnist", "plain").exists()
     (folder / "result.json").write_text('{"test_accuracy": 0.5, "steps": 100}')
     results.add(folder, "pmnist", True)
-    assert results.read_lines("pmnist") == [line | {"result": {"test_accuracy": 0.5, "steps": 100}}]
+    assert results.read_lines("pmnist") == [line | {"result": {"test_accuracy": 0.5, "updates": 100}}]
     arrays["parameter.0.u"] *= 2
     checkpoint.save(folder / "checkpoint.npz", arrays, {"step": 200})
     results.add(folder, "pmnist", False)
@@ -96,7 +96,7 @@ def test_what_is_no_run_folder_is_not_added(tmp_path):
 def test_a_network_is_that_of_its_run(name):
     family, _, run = name.partition("-")
     task, _, done = load_run(results.RESULTS / "networks" / name)
-    assert vars(task.settings) == vars(settings(**config(family, run) | {"steps": done}))
+    assert vars(task.settings) == vars(settings(**config(family, run) | {"updates": done}))
     assert done == max(curve(results.family(family)[run], "loss"))
 
 
@@ -221,9 +221,9 @@ def test_deeper_networks_on_pixels_have_the_layers_and_options_that_are_said(mod
     given = config("smnist", model)
     network = TASKS["smnist"](settings(**given), dict(T=784, M=1, K=10)).initial()
     assert len(recurrent_weights(network)) == layers and given["hidden"] == {"residual": 128, "dense": 16}[model]
-    own = dict(model=model, dropout=0, steps=steps) | {name: given[name] for name in ("layers", "hidden")}
+    own = dict(model=model, dropout=0, updates=steps) | {name: given[name] for name in ("layers", "hidden")}
     assert given == config("smnist", "plain") | own
-    said("MNIST pixel by pixel", f"`--model {model} --dropout 0 --steps {steps}`", f"{layers} recurrent layers")
+    said("MNIST pixel by pixel", f"`--model {model} --dropout 0 --updates {steps}`", f"{layers} recurrent layers")
 
 
 def test_motion():
@@ -252,7 +252,7 @@ def test_characters():
     gain = {model: bits[model] - run["dynamic"]["test_bits"] for model, run in runs.items()}
     four = [bits[model] for model in ("plain", "residual", "dense", "lstm")]
     assert np.ptp(four) < 0.03 and 0 < bits["plain"] - bits["long"] < 0.02
-    assert runs["long"]["result"]["steps"] == 3 * runs["plain"]["result"]["steps"]
+    assert runs["long"]["result"]["updates"] == 3 * runs["plain"]["result"]["updates"]
     assert runs["long"]["dynamic"]["rate"] == 8e-4 / 2 and FIRST * settings("chars").length == 25_000
     said("Shakespeare", f"{gain['lstm']:.2f}", f"{max(gain.values()):.2f}", "25,000", "8e-4", "4e-4")
 

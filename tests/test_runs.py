@@ -42,7 +42,7 @@ def own(tmp_path_factory):
     """A run on a file of one's own, which is gone."""
     folder = tmp_path_factory.mktemp("own")
     ragged(folder / "mine.npz")
-    assert main(["train", str(folder / "mine.npz"), *TINY, "--steps", "150", "--dropout", "0", "--out", str(folder / "run")]) == 0
+    assert main(["train", str(folder / "mine.npz"), *TINY, "--updates", "150", "--dropout", "0", "--out", str(folder / "run")]) == 0
     (folder / "mine.npz").rename(folder / "moved.npz")
     return folder
 
@@ -119,9 +119,9 @@ def test_what_is_no_run_is_refused(command, own, tmp_path, capsys):
     for data in (b"", whole[:-100], (own / "moved.npz").read_bytes()):
         path.write_bytes(data)
         assert f"{path}: not a whole minindrnn checkpoint" in refused([command, run, *more], capsys)
-    for changed, message in [(facts | {"config": None}, "expected the checkpoint of a run, with its step, config and seen"),
-                             (facts | {"step": -1}, "expected the checkpoint of a run, with its step, config and seen"),
-                             (facts | {"colour": 1, "size": 2}, "not read: colour, size; known are step, config, seen"),
+    for changed, message in [(facts | {"config": None}, "expected the checkpoint of a run, with its update, config and seen"),
+                             (facts | {"update": -1}, "expected the checkpoint of a run, with its update, config and seen"),
+                             (facts | {"colour": 1, "size": 2}, "not read: colour, size; known are update, config, seen"),
                              (facts | {"config": {"task": "chess"}}, "expected a run of one of the tasks digits, digits-rows, adding, "),
                              (facts | {"config": facts["config"] | {"colour": 1}}, "not read: colour; known are task, layers, hidden, "),
                              (facts | {"seen": {"T": 3}}, "not a run of this version of minindrnn"),
@@ -139,7 +139,7 @@ def test_what_is_no_run_is_refused(command, own, tmp_path, capsys):
 @compiled
 def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys):
     shutil.copytree(own / "run", tmp_path / "run")
-    train = ["train", own / "mine.npz", *TINY, "--steps", "150", "--dropout", "0", "--out", tmp_path / "run", "--resume"]
+    train = ["train", own / "mine.npz", *TINY, "--updates", "150", "--dropout", "0", "--out", tmp_path / "run", "--resume"]
     assert "mine.npz: no such file" in refused(train, capsys)
     X, y, lengths = ragged(own / "mine.npz")
     tested = UserFile(settings("own", data=str(own / "mine.npz"))).parts["test"][0]
@@ -151,7 +151,7 @@ def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys):
         assert "no confusion.png: the data is not that which the run was started with" in capsys.readouterr().out
     finally:
         (own / "mine.npz").unlink()
-    digits = ["train", "digits", "--rows", *TINY, "--steps", "150", "--out", tmp_path / "run", "--resume"]
+    digits = ["train", "digits", "--rows", *TINY, "--updates", "150", "--out", tmp_path / "run", "--resume"]
     assert f"{tmp_path / 'run'}: was started with task = 'own', not 'digits-rows'" in refused(digits, capsys)
 
 
@@ -159,14 +159,50 @@ def pictures(folder):
     return {path.name for path in folder.glob("*.png") if path.read_bytes().startswith(b"\x89PNG")}
 
 
+def in_earlier_words(facts):
+    return {{"update": "step", "updates": "steps"}.get(name, name): value for name, value in facts.items()}
+
+
+@compiled
+def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, capsys):
+    """Its files say step and steps where those of today say update and updates, and nothing of the activation; its command
+    said steps, too."""
+    command = ["train", "digits", "--rows", *TINY, "--seed", "2"]
+    assert main([*command, "--updates", "60", "--out", str(tmp_path / "new")]) == 0
+    shutil.copytree(tmp_path / "new", run := tmp_path / "old")
+    arrays, facts = checkpoint.load(run / "checkpoint.npz")
+    config = in_earlier_words(facts["config"])
+    assert config.pop("activation") == "relu"
+    checkpoint.save(run / "checkpoint.npz", arrays, in_earlier_words(facts) | {"config": config})
+    for name in ("config.json", "result.json"):
+        (run / name).write_text(json.dumps(in_earlier_words(json.loads((run / name).read_text()))))
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(in_earlier_words(row)) + "\n" for row in rows))
+    np.save(tmp_path / "x.npy", np.full((2, 8, 8), 5))
+    said = []
+    for folder in ("new", "old"):
+        capsys.readouterr()
+        assert main(["report", str(tmp_path / folder)]) == 0 == main(["predict", str(tmp_path / folder), str(tmp_path / "x.npy")])
+        said.append(capsys.readouterr().out.replace(folder, ""))
+    assert said[0] == said[1] and "60 updates in" in said[0]
+    assert checkpoint.load(run / "checkpoint.npz")[1]["step"] == 60 and '"steps": 60' in (run / "result.json").read_text()
+    assert "was started with updates = 60, not 80" in refused([*command, "--steps", "80", "--out", run, "--resume"], capsys)
+    other = [*command, "--steps", "60", "--activation", "tanh", "--out", run, "--resume"]
+    assert "was started with activation = 'relu', not 'tanh'" in refused(other, capsys)
+    assert main([*command, "--steps", "60", "--out", str(run), "--resume"]) == 0
+    for name in ("checkpoint.npz", "metrics.jsonl"):
+        assert (run / name).read_bytes() == (tmp_path / "new" / name).read_bytes(), name
+    assert json.loads((run / "result.json").read_text())["updates"] == 60
+
+
 @compiled
 def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
     assert main(["report", str(own / "run"), "--out", str(tmp_path / "new/pictures")]) == 0
     said = capsys.readouterr().out
-    assert "own, indrnn: layers 2, hidden 6, batch 8, rate 0.01" in said and "150 steps in " in said
+    assert "own, indrnn: layers 2, hidden 6, batch 8, rate 0.01" in said and "150 updates in " in said
     rows = [json.loads(line) for line in (own / "run/metrics.jsonl").read_text().splitlines()]
     best = max(rows, key=lambda row: row["validation_accuracy"])
-    assert f"validation accuracy: best {best['validation_accuracy']:.5g} at step {best['step']}, last " in said
+    assert f"validation accuracy: best {best['validation_accuracy']:.5g} at update {best['update']}, last " in said
     assert f"test accuracy {json.loads((own / 'run/result.json').read_text())['test_accuracy']:.5g}" in said
     assert "memory: recurrent weights, bounded by |u| <= 1.059463; half-life in steps" in said
     assert f"no confusion.png: {own / 'mine.npz'}: no such file" in said
@@ -177,18 +213,18 @@ def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
 def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
     for model in ("residual", "dense", "lstm"):
         run = tmp_path / model
-        made = TASKS["digits-rows"](settings("digits-rows", model, hidden=4, layers=1, steps=4))
+        made = TASKS["digits-rows"](settings("digits-rows", model, hidden=4, layers=1, updates=4))
         made.run(run).start()
         assert main(["report", str(run)]) == 0
         said = capsys.readouterr().out
-        assert "0 steps, and no evaluation yet" in said and "no result yet: the command of the run with --resume goes on" in said
+        assert "0 updates, and no evaluation yet" in said and "no result yet: the command of the run with --resume goes on" in said
         assert pictures(run) == {"confusion.png"} | ({"memory.png"} if model != "lstm" else set())
         assert ("no memory.png: in lstm no neuron has a recurrent weight u of its own" in said) == (model == "lstm")
-        assert main(["train", "digits", "--rows", "--model", model, "--hidden", "4", "--layers", "1", "--steps", "4",
+        assert main(["train", "digits", "--rows", "--model", model, "--hidden", "4", "--layers", "1", "--updates", "4",
                      "--out", str(run), "--resume"]) == 0
         capsys.readouterr()
         assert main(["report", str(run)]) == 0
-        assert "4 steps in " in capsys.readouterr().out and "curve.png" in pictures(run)
+        assert "4 updates in " in capsys.readouterr().out and "curve.png" in pictures(run)
     (run / "result.json").write_text("{")
     assert main(["report", str(run)]) == 0 and "result.json: not a result" in capsys.readouterr().out
 
@@ -196,7 +232,7 @@ def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
 @compiled
 def test_the_network_at_the_start_is_the_one_that_was_trained(tmp_path):
     for task in ("digits-rows", "adding"):
-        made = TASKS[task](settings(task, hidden=4, layers=2, steps=4, length=5, seed=3))
+        made = TASKS[task](settings(task, hidden=4, layers=2, updates=4, length=5, seed=3))
         run = made.run(tmp_path / task)
         run.start()
         before = recurrent_weights(run.network)
@@ -207,7 +243,7 @@ def test_the_network_at_the_start_is_the_one_that_was_trained(tmp_path):
 
 @compiled
 def test_digits_are_given_in_their_own_units(tmp_path, capsys):
-    run = ["--hidden", "32", "--layers", "1", "--steps", "150", "--batch", "32", "--out", str(tmp_path / "run")]
+    run = ["--hidden", "32", "--layers", "1", "--updates", "150", "--batch", "32", "--out", str(tmp_path / "run")]
     assert main(["train", "digits", "--rows", *run]) == 0
     (tmp_path / "run/config.json").unlink()                           # all is in the checkpoint
     x, y = load_digits(rows=True)["test"]
@@ -226,7 +262,7 @@ def test_digits_are_given_in_their_own_units(tmp_path, capsys):
 
 @compiled
 def test_sums_are_predicted_too(tmp_path, capsys):
-    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--steps", "5", "--out", str(tmp_path / "run")]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "5", "--out", str(tmp_path / "run")]) == 0
     X, y = np.random.default_rng(0).random((4, 6, 2)), np.ones(4)
     np.savez(tmp_path / "sums.npz", X=X, y=y)
     capsys.readouterr()
@@ -243,7 +279,7 @@ def test_a_text_is_gone_on_with(tmp_path, capsys):
     run, text = tmp_path / "run", tmp_path / "text.txt"
     text.write_text("abcab\n" * 100)
     assert main(["train", "chars", "--data", str(text), "--length", "5", "--layers", "1", "--hidden", "6", "--batch", "2",
-                 "--steps", "3", "--out", str(run)]) == 0
+                 "--updates", "3", "--out", str(run)]) == 0
     capsys.readouterr()
     assert main(["report", str(run), "--dynamic", "--out", str(tmp_path / "out")]) == 0
     found = json.loads((tmp_path / "out/dynamic.json").read_text())
@@ -343,7 +379,7 @@ def test_a_diverged_network_is_refused_without_a_warning(own, tmp_path, capsys):
 def test_a_result_that_is_not_finite_is_written_and_read(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Adding, "evaluate", lambda *_: {"test_mse": float("nan")})
     run = tmp_path / "run"
-    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--steps", "3", "--batch", "2", "--out", str(run)]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2", "--out", str(run)]) == 0
     for line in [*(run / "metrics.jsonl").read_text().splitlines(), (run / "result.json").read_text()]:
         assert json.loads(line, parse_constant=pytest.fail)["test_mse"] is None
     assert "test mean squared error nan over 1000 sequences" in capsys.readouterr().out
@@ -351,13 +387,13 @@ def test_a_result_that_is_not_finite_is_written_and_read(tmp_path, monkeypatch, 
         warnings.simplefilter("error")
         assert main(["report", str(run)]) == 0
     said = capsys.readouterr().out
-    assert "test mse: best nan at step 3, last nan" in said and "result: test mse nan" in said and "curve.png" in said
+    assert "test mse: best nan at update 3, last nan" in said and "result: test mse nan" in said and "curve.png" in said
 
 
 @compiled
 def test_sums_that_are_not_finite_are_refused(tmp_path, capsys):
     run, path = tmp_path / "run", tmp_path / "sums.npy"
-    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--steps", "2", "--out", str(run)]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "2", "--out", str(run)]) == 0
     capsys.readouterr()
     np.save(path, np.ones((2, 6, 2)))
     arrays, facts = checkpoint.load(run / "checkpoint.npz")

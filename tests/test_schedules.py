@@ -13,7 +13,7 @@ def run(schedule, values, weights):
     for value in values:
         weights += 1
         schedule.observe({"score": value})
-        rates.append(schedule(step=0))
+        rates.append(schedule(update=0))
     return rates
 
 
@@ -48,7 +48,7 @@ def test_language_models_divide_by_five(tmp_path):
     for bits in [2.0] + [3.0] * 10:
         assert not schedule.over
         schedule.observe({"validation_bits": bits})
-        rates.append(schedule(step=0))
+        rates.append(schedule(update=0))
     assert rates == pytest.approx([2e-4] * 3 + [4e-5] * 3 + [8e-6] * 2 + [1.6e-6] * 2 + [3.2e-7]) and schedule.over
 
 
@@ -101,14 +101,14 @@ def test_a_staircase_falls_after_every_so_many_steps():
 
 def test_a_cosine_rises_in_a_line_and_falls_to_nothing():
     """Four steps up; then half a period over eight: 1/2 (1 + cos(pi k / 8))."""
-    at = cosine(3.0, steps=12, warmup=4)
+    at = cosine(3.0, updates=12, warmup=4)
     rising = [0.75, 1.5, 2.25, 3.0]
     falling = [3.0, 2.885819, 2.560660, 2.074025, 1.5, 0.925975, 0.439340, 0.114181, 0.0]
     assert [at(step) for step in range(13)] == pytest.approx(rising + falling, abs=1e-6)
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda: cosine(1.0, steps=10, warmup=0), "warmup: expected a finite number from 1 to 10, got 0"),
+    (lambda: cosine(1.0, updates=10, warmup=0), "warmup: expected a finite number from 1 to 10, got 0"),
     (lambda: staircase(-1.0, every=10), "rate: expected a finite number at least 0, got -1"),
     (lambda: Plateau(1.0, metric="score", patience=0), "patience: expected an integer of at least 1, got 0"),
     (lambda: Plateau(1e-7, metric="score"), "rate, when training begins: expected a finite number at least 1e-06, got 1e-07"),

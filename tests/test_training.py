@@ -24,7 +24,7 @@ from minindrnn.training.checkpoint import CheckpointError
 from minindrnn.training.run import TrainingError, history
 from minindrnn.training.step import train_step
 
-SMALL = Settings(task="digits-rows", layers=2, hidden=6, steps=45, batch=8, rate=3e-3, seed=1, gamma=2.0, penalty=0.0, length=100)
+SMALL = Settings(task="digits-rows", layers=2, hidden=6, updates=45, batch=8, rate=3e-3, seed=1, gamma=2.0, penalty=0.0, length=100)
 
 
 def run(folder, **changes):
@@ -64,17 +64,17 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, changes):
         parts = run(tmp_path / "parts", **changes)
         parts.resume()
         parts.batch = interrupting(parts.batch, at)
-        assert not parts.train() and parts.step == at + 1
+        assert not parts.train() and parts.update == at + 1
     parts = run(tmp_path / "parts", **changes)
     parts.resume()
     assert parts.train()
     assert (tmp_path / "whole/checkpoint.npz").read_bytes() == (tmp_path / "parts/checkpoint.npz").read_bytes()
     first, second = ([row | {"seconds": None} for row in history(made.folder)] for made in (whole, parts))
-    assert first == second and [row["step"] for row in first] == [10, 20, 30, 40, 45]
+    assert first == second and [row["update"] for row in first] == [10, 20, 30, 40, 45]
 
 
 def test_a_run_learns(tmp_path):
-    made = run(tmp_path / "run", steps=100, hidden=16, batch=32, rate=0.02)
+    made = run(tmp_path / "run", updates=100, hidden=16, batch=32, rate=0.02)
     made.start()
     made.train()
     rows = history(made.folder)
@@ -130,7 +130,7 @@ def test_an_unbounded_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path):
     made.start()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     next(leaves(made.network.parameters))[1].value[:] = np.nan
-    with pytest.raises(TrainingError, match="the loss is nan at step 0, before the first evaluation; try a smaller --rate"):
+    with pytest.raises(TrainingError, match="the loss is nan at update 0, before the first evaluation; try a smaller --rate"):
         made.train()
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
 
@@ -138,13 +138,13 @@ def test_an_unbounded_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path):
 def test_a_crash_between_metrics_and_checkpoint_leaves_no_row_behind(tmp_path):
     made = run(tmp_path / "run")
     made.start()
-    made.steps = 20
+    made.updates = 20
     made.train()
     with open(tmp_path / "run/metrics.jsonl", "a") as file:
-        file.write(json.dumps({"step": 30, "loss": 1.0, "seconds": 1.0}) + '\n{"step": 40, "lo')
+        file.write(json.dumps({"update": 30, "loss": 1.0, "seconds": 1.0}) + '\n{"update": 40, "lo')
     again = run(tmp_path / "run")
     again.resume()
-    assert [row["step"] for row in history(again.folder)] == [10, 20] and again.step == 20
+    assert [row["update"] for row in history(again.folder)] == [10, 20] and again.update == 20
 
 
 def test_interruption_asks_once_and_then_insists():
@@ -168,7 +168,7 @@ def test_it_says_so_only_when_it_is_slow():
 
 def test_ctrl_c_counts_after_the_last_step_too(tmp_path, monkeypatch, capsys):
     """In the last evaluation, and in what is counted after it: the same command with --resume makes up for it."""
-    command = ["train", "adding", "--length", "5", "--hidden", "3", "--steps", "4", "--batch", "2", "--out", str(tmp_path / "run")]
+    command = ["train", "adding", "--length", "5", "--hidden", "3", "--updates", "4", "--batch", "2", "--out", str(tmp_path / "run")]
 
     def noted(*_):
         os.kill(os.getpid(), signal.SIGINT)
@@ -180,8 +180,8 @@ def test_ctrl_c_counts_after_the_last_step_too(tmp_path, monkeypatch, capsys):
         with monkeypatch.context() as patched:
             patched.setattr(Adding, name, interrupted)
             assert main(command) == 130
-        assert "stopped after step 4 of 4, all saved; to go on: " in capsys.readouterr().out
-        assert not (tmp_path / "run/result.json").exists() and history(tmp_path / "run")[-1]["step"] == 4
+        assert "stopped after update 4 of 4, all saved; to go on: " in capsys.readouterr().out
+        assert not (tmp_path / "run/result.json").exists() and history(tmp_path / "run")[-1]["update"] == 4
         command += ["--resume"] * (name == "evaluate")
     assert main(command) == 0 and (tmp_path / "run/result.json").exists()
 
@@ -241,7 +241,7 @@ def test_what_fails_before_anything_was_learned_leaves_the_folder_free(tmp_path,
         raise AssertionError("written over")
     again = run(tmp_path / "run")
     with again.opened(resume=True):
-        assert again.step == 13 and again.train()
+        assert again.update == 13 and again.train()
 
 
 @pytest.mark.parametrize("failed", ["config.json", "metrics.jsonl"])
@@ -261,28 +261,28 @@ def test_a_start_that_fails_half_way_leaves_the_folder_free(tmp_path, monkeypatc
 
 
 def test_the_message_names_the_checkpoint_that_is_left(tmp_path):
-    made = run(tmp_path / "run", steps=20)
+    made = run(tmp_path / "run", updates=20)
     made.start()
     made.evaluate = lambda network: next(leaves(made.network.parameters))[1].value.fill(np.nan) or {}
     saved, made.save = made.save, lambda: None
     saved()
     made.saved = 10
-    with pytest.raises(TrainingError, match="the loss is nan at step 10; the checkpoint in .*run is the last good one, of step 10; try"):
+    with pytest.raises(TrainingError, match="the loss is nan at update 10; the checkpoint in .*run is the last good one, of update 10; try"):
         made.train()
 
 
 def test_a_damaged_history_is_named(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    for damaged in (b'{"step": 1, "loss": "a", "seconds": 1}\n', b'{"step": null, "loss": 1, "seconds": 1}\n', b"{3}\n", b'{"step": 3}\n', b"\xff}\n", b'{"step": 1, "loss": 2.0, "seconds": 1}\n[{}\n'):
+    for damaged in (b'{"update": 1, "loss": "a", "seconds": 1}\n', b'{"update": null, "loss": 1, "seconds": 1}\n', b"{3}\n", b'{"update": 3}\n', b"\xff}\n", b'{"update": 1, "loss": 2.0, "seconds": 1}\n[{}\n'):
         path.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match="metrics.jsonl: expected an evaluation on each line, with step, loss and seconds"):
+        with pytest.raises(CheckpointError, match="metrics.jsonl: expected an evaluation on each line, with update, loss and seconds"):
             history(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a child")
 def test_ctrl_c_saves_and_resume_finishes(tmp_path):
     """The real command line in a real process, interrupted by a real signal."""
-    common = [sys.executable, "-m", "minindrnn", "train", "adding", "--length", "5", "--hidden", "3", "--steps", "300", "--batch", "2"]
+    common = [sys.executable, "-m", "minindrnn", "train", "adding", "--length", "5", "--hidden", "3", "--updates", "300", "--batch", "2"]
     whole = subprocess.run([*common, "--out", "whole"], cwd=tmp_path, capture_output=True, text=True)
     assert whole.returncode == 0, whole.stderr
     child = subprocess.Popen([*common, "--out", "stopped"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -311,27 +311,27 @@ def test_adding_draws_fresh_numbers_every_step_and_tests_on_others():
 
 def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
     """A loss may be finite where something that was learned is not: running averages have no part in it."""
-    made = run(tmp_path / "run", steps=20, norm="after")
+    made = run(tmp_path / "run", updates=20, norm="after")
     made.start()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     made.network.buffers[0]["var"][0, 0] = np.inf
-    with pytest.raises(TrainingError, match="the parameters are not finite at step 10, before the first evaluation; try a smaller --rate"):
+    with pytest.raises(TrainingError, match="the parameters are not finite at update 10, before the first evaluation; try a smaller --rate"):
         made.train()
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before and history(made.folder) == []
 
 
 def test_a_plateau_run_keeps_to_its_number_of_steps(tmp_path):
-    made = run(tmp_path / "run", plateau=2, steps=10)
+    made = run(tmp_path / "run", plateau=2, updates=10)
     made.start()
-    with pytest.raises(TrainingError, match="was started with steps = 10, not 20"):
-        run(tmp_path / "run", plateau=2, steps=20).resume()
+    with pytest.raises(TrainingError, match="was started with updates = 10, not 20"):
+        run(tmp_path / "run", plateau=2, updates=20).resume()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads what Linux says about the process")
 def test_neither_memory_nor_files_grow_over_a_thousand_updates(tmp_path, monkeypatch):
     """With other lengths in every update, an evaluation and a checkpoint now and then, and all arrays out of pieces."""
     monkeypatch.setattr(memory_pool, "LARGE", 32)
-    made = run(tmp_path / "run", task="adding", length=8, hidden=3, batch=4, steps=1500, norm="after", dropout=0.1)
+    made = run(tmp_path / "run", task="adding", length=8, hidden=3, batch=4, updates=1500, norm="after", dropout=0.1)
     made.every, made.losses, draw, seen = 250, np.zeros(250), made.batch, {}
 
     def ragged(step):

@@ -151,7 +151,7 @@ assert np.allclose(neuron(np.ones(4), u=-1.0), [1, 0, 1, 0])
 # $$\frac{\partial h_t}{\partial a_s} = u^{t-s}$$
 #
 # the same power again. Training moves each weight against the derivative of the loss, the *gradient*, and this power
-# is a factor of it. Too small, and the early input has no say; too large, and a step of training jumps anywhere. Here
+# is a factor of it. Too small, and the early input has no say; too large, and an update jumps anywhere. Here
 # the derivative is measured by changing `a[0]` and looking at `h[t]`:
 
 # %%
@@ -170,7 +170,7 @@ for u in (0.5, 0.9, 1.0, 1.05):
 #
 # $$\left(\tfrac{1}{2}\right)^{1/T} \le |u| \le 2^{1/T}$$
 #
-# No `|u|` may pass the upper end: after each step of training it is cut back to it. That is what keeps gradients from
+# No `|u|` may pass the upper end: after each update it is cut back to it. That is what keeps gradients from
 # exploding ([tutorial 4](04_why_u_is_bounded.ipynb)). The lower end is only a place to start for neurons that must
 # remember the first step. To forget is allowed.
 

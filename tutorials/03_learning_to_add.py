@@ -71,7 +71,7 @@ plt.show()
 
 # %%
 def new_network():
-    return StackedIndRNN(inputs=2, neurons=16, layers=2, outputs=1, rng=np.random.default_rng(0), steps=T,
+    return StackedIndRNN(inputs=2, neurons=16, layers=2, outputs=1, rng=np.random.default_rng(0), length=T,
                          W=normal(0.1), dtype=np.float64)
 
 
@@ -82,7 +82,7 @@ assert count(network.parameters) == (2 + 2) * 16 + (16 + 2) * 16 + (16 + 1)
 assert np.isclose(network.bound, 2 ** (1 / T))
 
 # %% [markdown]
-# ## What is one step of learning?
+# ## What is one update?
 #
 # Six lines. Forward, loss, backward, limit the gradients, update, and put the recurrent weights back into their
 # bounds. *Limit* cuts every number of a gradient to within 10. *Update* moves every parameter a little against its
@@ -110,21 +110,22 @@ for _, ours, theirs in leaves(network.parameters, twin.parameters):
 # %% [markdown]
 # ## Does it learn?
 #
-# 3000 such steps, each with 32 fresh sequences, while the rate falls in a straight line to 0.
+# 3000 such updates, each with 32 fresh sequences, while the rate falls in a straight line to 0.
 
 # %%
-steps, rate = 3000, 5e-3
+updates, rate = 3000, 5e-3
 rng, network = np.random.default_rng(0), new_network()
 optimiser, losses = Adam(network.parameters), []
-for k in range(steps):
+for k in range(updates):
     x, target = adding_problem(T, 32, rng, np.float64)
-    loss, _ = train_step(network, mean_squared_error, optimiser, x, target, rate * (1 - k / steps), bound=network.bound)
+    loss, _ = train_step(network, mean_squared_error, optimiser, x, target, rate * (1 - k / updates),
+                         bound=network.bound)
     losses.append(loss)
 
 figure, axes = plt.subplots(figsize=(8, 3))
 axes.semilogy(losses, linewidth=1, label="training loss, 32 sequences")
 axes.axhline(1 / 6, color="C3", linestyle=":", label="always answering 1")
-axes.set(xlabel="step of learning", ylabel="mean squared error", title=f"Adding two numbers among {T}")
+axes.set(xlabel="update", ylabel="mean squared error", title=f"Adding two numbers among {T}")
 axes.legend(frameon=False)
 plt.show()
 
@@ -257,7 +258,7 @@ print(f"median half-life in the first layer: {median:.1f} steps")
 #
 # 1. Train with `np.random.default_rng(1)` in `new_network` and look again at the neurons and at the test without
 #    memory. Is it the same solution?
-# 2. Train with `T = 200`. What is the bound on `u` now? How many steps of learning until the loss falls below 1/6 for
+# 2. Train with `T = 200`. What is the bound on `u` now? How many updates until the loss falls below 1/6 for
 #    good?
 # 3. Solve the problem without training. One neuron in each layer is enough: choose `W`, `b` and `u` of both layers, and
 #    the readout, such that the error is 0.
@@ -265,7 +266,7 @@ print(f"median half-life in the first layer: {median:.1f} steps")
 # The answer to 3, checked. What training found is a roundabout form of it:
 
 # %%
-tiny = StackedIndRNN(inputs=2, neurons=1, layers=2, outputs=1, rng=np.random.default_rng(0), steps=T, dtype=np.float64)
+tiny = StackedIndRNN(inputs=2, neurons=1, layers=2, outputs=1, rng=np.random.default_rng(0), length=T, dtype=np.float64)
 values = {"0.W": [[1, 1]], "0.b": [-1], "0.u": [0],              # relu(value + mark - 1): the value if marked, else 0
           "1.W": [[1]], "1.b": [0], "1.u": [1],                  # their sum
           "2.W": [[1]], "2.b": [0]}

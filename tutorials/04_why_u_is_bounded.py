@@ -154,12 +154,12 @@ assert rate * np.abs(du[inside]).max() < 0.5                     # inside the ba
 # the bound. All else is the same: the start, the data, the optimiser, even the clipping of gradients.
 
 # %%
-def train(bounded, steps=600):
+def train(bounded, updates=600):
     rng = np.random.default_rng(1)
-    network = StackedIndRNN(inputs=2, neurons=16, layers=2, outputs=1, rng=rng, steps=T, W=normal(0.1),
+    network = StackedIndRNN(inputs=2, neurons=16, layers=2, outputs=1, rng=rng, length=T, W=normal(0.1),
                             dtype=np.float64)
     optimiser, losses, sizes = Adam(network.parameters), [], []
-    for _ in range(steps):
+    for _ in range(updates):
         x, target = adding_problem(T, 32, rng, np.float64)
         loss, _ = train_step(network, mean_squared_error, optimiser, x, target, rate=1e-2,
                              bound=network.bound if bounded else None)
@@ -174,8 +174,8 @@ for name, (losses, sizes) in runs.items():
     left.semilogy(np.convolve(losses, np.ones(20) / 20, "valid"), label=name)
     right.plot(sizes, label=name)
 left.axhline(1 / 6, color="C3", linestyle=":", label="always answering 1")
-left.set(xlabel="step of learning", ylabel="mean squared error", title="loss, mean of 20 steps")
-right.set(xlabel="step of learning", ylabel="largest |u|", title="the largest recurrent weight")
+left.set(xlabel="update", ylabel="mean squared error", title="loss, mean of 20 updates")
+right.set(xlabel="update", ylabel="largest |u|", title="the largest recurrent weight")
 left.legend(frameon=False, loc="lower left", fontsize=10)
 plt.show()
 

@@ -280,7 +280,7 @@ assert np.allclose(dx.sum(axis=(0, 1)), 0) and np.allclose((dx * x).sum(axis=(0,
 #
 # Because mean and variance are taken over time. Change only the last step, and the output of the first one changes.
 # That is fine where a whole sequence is given and classified. It is not where the next step is to be predicted; for
-# that the package normalises each step by itself (`steps=T` in `BatchNorm`), or uses fixed, running statistics.
+# that the package normalises each step by itself (`length=T` in `BatchNorm`), or uses fixed, running statistics.
 
 # %%
 changed = x.copy()
@@ -300,14 +300,14 @@ assert np.array_equal(first_step(x, statistics="running"), first_step(changed, s
 # ## Trap 2: what is a network worth before its averages have caught up?
 #
 # In training a batch is normalised by its own statistics. In use there may be only one sequence, so running averages of
-# past batches take their place; each step of learning moves them a tenth of the way. Early on they describe a network
+# past batches take their place; each update moves them a tenth of the way. Early on they describe a network
 # that is no more. Train on handwritten digits, read row by row, and evaluate both ways:
 
 # %%
 parts = load_digits(rows=True)
 (x_train, labels), (x_new, labels_new) = parts["train"], parts["validation"]
 rng = np.random.default_rng(0)
-network = StackedIndRNN(8, 64, 3, 10, rng, steps=8, norm="after")
+network = StackedIndRNN(8, 64, 3, 10, rng, length=8, norm="after")
 optimiser, found = Adam(network.parameters), {"running": [], "batch": []}
 for k in range(150):
     for statistics, accuracies in found.items() if k % 3 == 0 else ():
@@ -320,7 +320,7 @@ for k in range(150):
 figure, axes = plt.subplots(figsize=(8, 3))
 axes.plot(range(0, 150, 3), found["batch"], label="statistics of the 300 images themselves")
 axes.plot(range(0, 150, 3), found["running"], linestyle="--", label="running averages")
-axes.set(xlabel="step of learning", ylabel="accuracy", ylim=(0, 1), title="The same network, evaluated in two ways")
+axes.set(xlabel="update", ylabel="accuracy", ylim=(0, 1), title="The same network, evaluated in two ways")
 axes.legend(frameon=False, loc="lower right")
 plt.show()
 gap = np.array(found["batch"]) - np.array(found["running"])

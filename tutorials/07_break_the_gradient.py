@@ -316,7 +316,7 @@ for w, said in (np.ones(5), "ones"), (rng.normal(size=5), "random weights"):
 # be.
 
 # %%
-network = StackedIndRNN(inputs=2, neurons=32, layers=3, outputs=1, rng=rng, steps=100)
+network = StackedIndRNN(inputs=2, neurons=32, layers=3, outputs=1, rng=rng, length=100)
 names = [path for path, _ in leaves(network.parameters)]
 touched = [name for name in names if "last_layer.u" in name]
 assert touched == []                                             # no error, and no effect
@@ -347,12 +347,12 @@ assert inside.any() and not inside.all() and np.array_equal(layer["W"], W)
 assert np.array_equal(layer["u"][inside], before[inside]) and np.abs(layer["u"]).max() <= 1.5
 
 # %% [markdown]
-# ## Exhibit 4: bounded before the step
+# ## Exhibit 4: bounded before the update
 #
-# The bound was applied before each forward pass. The update comes after it, so what is saved after the last step can
+# The bound was applied before each forward pass. The update comes after it, so what is saved after the last one can
 # be outside. With many steps a little outside is a lot: here the gradient is allowed to double over 10 000 steps.
 #
-# Property: after a training step, `|u|` is within the bound, however large the step.
+# Property: after an update, `|u|` is within the bound, however large the update.
 
 # %%
 T, u, update = 10_000, np.array([1.0]), 0.001
@@ -364,7 +364,7 @@ assert np.isclose(saved.max()**T, 2)
 
 x, target = rng.normal(size=(100, 4, 2)).astype(np.float32), rng.normal(size=(4, 1)).astype(np.float32)
 train_step(network, mean_squared_error, SGD(network.parameters), x, target, 10.0, bound=network.bound)
-assert any(np.abs(u).max() == np.float32(network.bound) for u in recurrent)      # the step went over it
+assert any(np.abs(u).max() == np.float32(network.bound) for u in recurrent)      # the update went over it
 assert all(np.abs(u).max() <= np.float32(network.bound) for u in recurrent)
 
 # %% [markdown]
@@ -441,7 +441,7 @@ with np.errstate(invalid="ignore"):
     unbiased = np.sum((x[0] - x[0].mean(axis=0))**2, axis=0) / np.float64(B - 1)
 assert np.isnan(0.9 * running + 0.1 * unbiased).all()
 
-norm = BatchNorm(3, steps=5, dtype=np.float64)
+norm = BatchNorm(3, length=5, dtype=np.float64)
 norm.absorb(norm.forward(x, statistics="batch")[1])
 assert all(np.isfinite(buffer).all() for buffer in norm.buffers.values())
 

@@ -87,7 +87,7 @@ print("\n".join(f"{name:<8} {array.dtype}  {array.shape}" for name, array in np.
 #
 # On a command line, this is all:
 #
-#     python -m minindrnn train lines.npz --layers 3 --hidden 64 --steps 800 --rate 0.005 --dropout 0.1 --out run
+#     python -m minindrnn train lines.npz --layers 3 --hidden 64 --updates 800 --rate 0.005 --dropout 0.1 --out run
 #
 # In a notebook `main` takes the same words. This helper shows what they print, without the progress bar, and without
 # what is different every time: seconds and folders.
@@ -104,7 +104,7 @@ def minindrnn(words):
     return [said for said in out.getvalue().splitlines() if "seconds" not in said and "folder" not in said]
 
 
-said = minindrnn("train lines.npz --layers 3 --hidden 64 --steps 800 --rate 0.005 --dropout 0.1 --out run")
+said = minindrnn("train lines.npz --layers 3 --hidden 64 --updates 800 --rate 0.005 --dropout 0.1 --out run")
 print("\n".join(said))
 
 result = json.loads(Path("run/result.json").read_text())
@@ -118,9 +118,9 @@ assert result["test_accuracy"] > 0.85                           # guessing: 0.1
 # %%
 rows = [json.loads(row) for row in Path("run/metrics.jsonl").read_text().splitlines()]
 figure, axes = plt.subplots(figsize=(8, 3))
-axes.plot([row["step"] for row in rows], [row["validation_accuracy"] for row in rows])
+axes.plot([row["update"] for row in rows], [row["validation_accuracy"] for row in rows])
 axes.axhline(0.1, color="0.4", linestyle=":")
-axes.set(xlabel="step", ylabel="validation accuracy", title="Guessing, the dotted line, is soon left behind")
+axes.set(xlabel="update", ylabel="validation accuracy", title="Guessing, the dotted line, is soon left behind")
 axes.grid(alpha=0.3)
 plt.show()
 
@@ -156,7 +156,7 @@ print("\n".join(refused for words in wrong for refused in minindrnn(words)))
 # A neuron's `u` is its memory: if it is positive, `u^t` of what the neuron holds is left after `t` steps, half of it
 # after the half-life. (Below 0 relu cuts it at once, tutorial 1; that is a few neurons of the first layers.) The
 # second paper draws how many neurons have which `u`, layer by layer (its figure 5). Here it is for this run, beside the
-# network before its first step, which the seed gives back. `python -m minindrnn report run` draws the same into
+# network before its first update, which the seed gives back. `python -m minindrnn report run` draws the same into
 # `memory.png`, beside the learning curves and the confusion.
 
 # %%
@@ -245,8 +245,8 @@ assert counts.sum() == len(labels) == 180 and counts.trace() == round(180 * resu
 # | very long ones, hours of a signal | cut them into windows; `data/motion.py` does it |
 # | several sequences of one person | a split by chance puts one person on both sides: keep some for `predict` |
 # | missing values | fill them in, and add a number that says where: NaN is refused, but after a sequence's end |
-# | few sequences | `--hidden 32`, `--layers 2`, more `--dropout`, and more `--steps` than you think |
-# | many | `--steps`: the default 2000 updates of 32 sequences are a beginning |
+# | few sequences | `--hidden 32`, `--layers 2`, more `--dropout`, and more `--updates` than you think |
+# | many | `--updates`: the default 2000 updates of 32 sequences are a beginning |
 #
 # If the loss does not move, look at the learning rate first (`--rate`), then at depth (exercise 2). If the training
 # loss falls and the validation loss does not, look at `--dropout` and `--decay`.

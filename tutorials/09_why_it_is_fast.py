@@ -186,7 +186,7 @@ assert all(row["median"] > 0 for row in rows)
 # for row in rows: print(timing.line(row))                       # take away the first # to see your numbers
 
 # %% [markdown]
-# ## What is a whole training step made of?
+# ## What is a whole update made of?
 #
 # Forward, loss, backward, clipping, Adam, projection. Here it is beside the time of its matrix products alone, for
 # layers of different width. The products grow with `N^2`, the passes over arrays with `N`.
@@ -197,7 +197,7 @@ over = np.array([measured[f"{name}: over its products"] for name in names])
 figure, axes = plt.subplots(figsize=(8, 2.8))
 axes.barh(names, 100 / over, label="matrix products")
 axes.barh(names, 100 - 100 / over, left=100 / over, hatch="//", edgecolor="white", label="all the rest")
-axes.set(xlabel="% of the step", xlim=(0, 100))
+axes.set(xlabel="% of the update", xlim=(0, 100))
 axes.invert_yaxis()
 figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
 plt.show()

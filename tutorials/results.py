@@ -5,8 +5,8 @@
     python tutorials/results.py unpack FAMILY FOLDER          make the run folders of a family again
 
 A line of FAMILY.jsonl is a run: its name, config, result (null while it is under way), curve (the rows of its
-metrics.jsonl) and, of a text, dynamic (what `report --dynamic` found). A folder of results/networks holds a trained
-network without its optimiser, for `predict`.
+metrics.jsonl) and, of a text, dynamic (what `report --dynamic` found). Older lines say step where newer ones say
+update; `family` reads both. A folder of results/networks holds a trained network without its optimiser, for `predict`.
 """
 import argparse
 import json
@@ -26,7 +26,7 @@ from minindrnn.bench.sections import STEPS
 from minindrnn.cli.plots import draw_adding as draw_figure
 from minindrnn.gpu.bench import COPIED
 from minindrnn.training import checkpoint
-from minindrnn.training.run import history
+from minindrnn.training.run import history, in_words_of_today
 
 RESULTS = Path(__file__).parent / "results"
 READMES = (RESULTS / "README.md", RESULTS.parent.parent / "README.md")
@@ -37,8 +37,12 @@ FACTS = ("config", "result", "dynamic")              # each is a JSON file of a 
 # Run folders in and out.
 
 def family(name):
-    """{name of a run: its line} of results/NAME.jsonl."""
-    return {run["name"]: run for run in read_lines(name)}
+    """{name of a run: its line} of results/NAME.jsonl, in the words of today."""
+    runs = {}
+    for line in read_lines(name):
+        facts = {fact: line[fact] and in_words_of_today(line[fact]) for fact in FACTS if fact in line}
+        runs[line["name"]] = line | facts | {"curve": [in_words_of_today(point) for point in line["curve"]]}
+    return runs
 
 
 def read_lines(name):
@@ -60,9 +64,10 @@ def add(folder, name, network):
     for fact in FACTS:
         path = folder / f"{fact}.json"
         if path.exists() or fact != "dynamic":
-            line[fact] = json.loads(path.read_text()) if path.exists() else None
+            line[fact] = in_words_of_today(json.loads(path.read_text())) if path.exists() else None
     line["curve"] = history(folder)
-    packed = (family(name) if (RESULTS / f"{name}.jsonl").exists() else {}) | {run: line}
+    packed = {each["name"]: each for each in (read_lines(name) if (RESULTS / f"{name}.jsonl").exists() else [])}
+    packed[run] = line                                   # the others stay as they were recorded
     with checkpoint.replacing(RESULTS / f"{name}.jsonl", "w") as file:
         file.writelines(json.dumps(packed[each]) + "\n" for each in sorted(packed))
     kept = network_of(name, run)
@@ -114,7 +119,7 @@ def heading(*cells):
 
 def by_update(run, metric):
     """{update: what was measured after it}."""
-    return {point["step"]: point[metric] for point in run["curve"]}
+    return {point["update"]: point[metric] for point in run["curve"]}
 
 
 def first_below(curve, goal):
@@ -192,7 +197,7 @@ def deepest():
         task, metric, form = (("adding, T = 100, MSE", "test_mse", ".4f") if "adding" in name
                               else ("digits pixel by pixel, accuracy", "test_accuracy", ".1%"))
         values = (format(run["result"][metric + way], form) for way in ("", "_population", "_batch"))
-        yield row(task, networks[name.split("-")[-1]], run["curve"][-1]["step"], *values)
+        yield row(task, networks[name.split("-")[-1]], run["curve"][-1]["update"], *values)
 
 
 def digits():
@@ -200,7 +205,7 @@ def digits():
     for name, options, pattern in (
             ("pixel by pixel, T = 64", "", "seed*"),
             ("the same, batch normalisation", "`--norm after`", "norm-seed*"),
-            ("residual, 7 recurrent layers", "`--model residual --layers 3 --norm after --steps 3000`",
+            ("residual, 7 recurrent layers", "`--model residual --layers 3 --norm after --updates 3000`",
              "residual-seed*"),
             ("row by row, T = 8", "`--rows`", "rows-seed*")):
         found = finished("digits", pattern)
@@ -226,7 +231,7 @@ def pixels():
         task, network = name.split("/")
         for run in finished(task, network):
             errors = (error(run["result"], way) for way in ("", "_population", "_batch"))
-            yield row(task, NAMES[network], run["curve"][-1]["step"], f"{minutes(run):.0f}", *errors, paper)
+            yield row(task, NAMES[network], run["curve"][-1]["update"], f"{minutes(run):.0f}", *errors, paper)
 
 
 # Validation accuracy after so many epochs of 1700 updates in the authors' logs, by running statistics.
@@ -270,7 +275,7 @@ def characters():
     yield heading("characters", "updates", "minutes", "test, bits a character", "dynamic evaluation")
     for model in ("plain", "residual", "dense", "lstm", "long"):
         run = family("chars")[model]
-        yield row(NAMES[model], run["curve"][-1]["step"], f"{minutes(run):.0f}", f"{run['result']['test_bits']:.3f}",
+        yield row(NAMES[model], run["curve"][-1]["update"], f"{minutes(run):.0f}", f"{run['result']['test_bits']:.3f}",
                   f"{run['dynamic']['test_bits']:.3f}")
     orders = json.loads((RESULTS / "chars-statistics.json").read_text())
     yield row(f"n-gram of order {len(orders)}", "", "", f"{orders[-1]:.3f}", "")

@@ -130,7 +130,7 @@ def kernels():
 def training(T, B, M, N, layers, options):
     """A training step as a user runs it: forward, loss, backward, clip, Adam, projection."""
     rng = np.random.default_rng(0)
-    network = StackedIndRNN(M, N, layers, 10, rng, steps=T, **options)
+    network = StackedIndRNN(M, N, layers, 10, rng, length=T, **options)
     optimiser, x = Adam(network.parameters), rng.normal(size=(T, B, M)).astype(np.float32)
     labels, noise = rng.integers(0, 10, B), rng if options.get("dropout") else None
     return lambda: train_step(network, cross_entropy, optimiser, x, labels, 1e-4, rng=noise, bound=network.bound)
@@ -183,7 +183,7 @@ def peers():
                                (784, 32, 1, 128, 6), (50, 128, 512, 512, 1)):
         rng = np.random.default_rng(0)
         x, dy = rng.normal(size=(T, B, M)).astype(np.float32), rng.normal(size=(T, B, N)).astype(np.float32)
-        network = StackedIndRNN(M, N, layers, 1, rng, steps=T)
+        network = StackedIndRNN(M, N, layers, 1, rng, length=T)
         network.layers.pop()                                                  # the map at the last step
         functions = {"ours": forward_and_backward(network, x, dy)}
         if layers == 1:
@@ -202,7 +202,7 @@ def batches():
     """A training batch of the adding problem, its data included: what arXiv 1910.06251 measures in figure 2."""
     for T in (256, 512, 1024):
         rng = np.random.default_rng(0)
-        networks = {f"IndRNN, {layers} layer{'s' if layers > 1 else ''}": StackedIndRNN(2, 128, layers, 1, rng, steps=T)
+        networks = {f"IndRNN, {layers} layer{'s' if layers > 1 else ''}": StackedIndRNN(2, 128, layers, 1, rng, length=T)
                     for layers in (1, 2)}
         networks["LSTM"] = Chain([LSTM(2, 128, rng), AtLastStep(Linear(128, 1, rng))])
 
@@ -222,7 +222,7 @@ def streaming():
     """One step of one sequence, as in use."""
     rng = np.random.default_rng(0)
     for norm in (None, "after"):
-        network = StackedIndRNN(1, 128, 6, 10, rng, steps=784, norm=norm)
+        network = StackedIndRNN(1, 128, 6, 10, rng, length=784, norm=norm)
         x, state = np.ones((1, 1), np.float32), None
         _, state = network.step(x)
         seconds = interleaved({"step": lambda: network.step(x, state)}, rounds=200)["step"]

@@ -188,7 +188,7 @@ def _unit(rng, T):
     """Options of a unit: any activation, normalisation of any kind or none, dropout or none. With a small eps,
     1 / sqrt(var + eps) of two values close together is too curved for differences to resolve."""
     activation, norm = rng.choice(list(KIND)), [None, "before", "after"][rng.integers(3)]
-    kind = [{"norm_options": {"steps": [None, T][rng.integers(2)], "eps": 0.1}},
+    kind = [{"norm_options": {"length": [None, T][rng.integers(2)], "eps": 0.1}},
             {"norm_layer": layernorm.LayerNorm, "norm_options": {"eps": 0.1}}][rng.random() < 0.2]
     return {"activation": activation, "norm": norm, **(kind if norm else {}), "dropout": [0.0, 0.3][rng.integers(2)],
             "dtype": np.float64}
@@ -276,13 +276,13 @@ def of_last_step(module, rng):
 
 def of_stacked_indrnn(module, rng):
     T, B, N = _sizes(rng)
-    network = module.StackedIndRNN(2, N, 3, 4, rng, steps=T, **_unit(rng, T))
+    network = module.StackedIndRNN(2, N, 3, 4, rng, length=T, **_unit(rng, T))
     return _of_layer(network, [rng.normal(size=(B, N)) for _ in range(3)] + [None], rng, 2, T, B)
 
 
 def of_residual_indrnn(module, rng):
     T, B, N = _sizes(rng)
-    network = module.ResidualIndRNN(2, N, 2, 3, rng, post_activation=bool(rng.integers(2)), steps=T, **_unit(rng, T))
+    network = module.ResidualIndRNN(2, N, 2, 3, rng, post_activation=bool(rng.integers(2)), length=T, **_unit(rng, T))
     return _of_layer(network, None, rng, 2, T, B)
 
 
@@ -290,7 +290,7 @@ def of_dense_indrnn(module, rng):
     T, B, _ = _sizes(rng)
     options = _unit(rng, T) | {"differences": bool(rng.random() < 0.3)}
     options["dropout"] = {"bottleneck": options["dropout"], "last": options["dropout"]}
-    return _of_layer(module.DenseIndRNN(2, 2, (2, 1), 3, rng, steps=T, **options), None, rng, 2, T, B)
+    return _of_layer(module.DenseIndRNN(2, 2, (2, 1), 3, rng, length=T, **options), None, rng, 2, T, B)
 
 
 PROBLEMS = {

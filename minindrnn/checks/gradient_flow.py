@@ -37,7 +37,7 @@ def gradient_norms(network, x, rng):
 def deep_networks(T, rng):
     """{name: network} as they are before training: three IndRNNs, of 64 neurons a layer or growing by 8 channels, with
     batch normalisation after the recurrence; and RNN layers of 64 neurons with tanh."""
-    options = dict(steps=T, norm="after")
+    options = dict(length=T, norm="after")
     return {"plain IndRNN, 21 layers": StackedIndRNN(2, 64, 21, 1, rng, **options),
             "residual IndRNN, 21 layers": ResidualIndRNN(2, 64, 10, 1, rng, **options),
             "dense IndRNN, 40 layers": DenseIndRNN(2, 8, (8, 6, 4), 1, rng, **options),

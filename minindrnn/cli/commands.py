@@ -25,7 +25,7 @@ from ..networks.papers import build
 from ..networks.papers import describe as describe_network
 from ..tasks.registry import TASKS, settings
 from ..training.checkpoint import CheckpointError
-from ..training.run import TrainingError, history, strict_json
+from ..training.run import TrainingError, history, in_words_of_today, strict_json
 from .finished_run import load_run, pictures, summary, with_data
 from .parser import UsageError, asked, expect_for, parser
 from .plots import describe_memory, draw, draw_adding, draw_curve, draw_gradients
@@ -42,7 +42,7 @@ def train(arguments):
     with run.opened(resume=arguments.resume):
         result = finished(task, run, words)
         if result is None:
-            print(f"stopped after step {run.step} of {run.steps}, all saved; to go on: "
+            print(f"stopped after update {run.update} of {run.updates}, all saved; to go on: "
                   f"python -m minindrnn {shlex.join([*words, '--resume'])}")
             return 130
         if rows := history(folder):
@@ -64,10 +64,11 @@ def predict(arguments):
 
 
 def report(arguments):
-    task, network, steps = load_run(arguments.run)
+    task, network, updates = load_run(arguments.run)
     expect_for(task, task.name, "report", arguments)
     found = with_data(task).evaluate_dynamically(network) if arguments.dynamic else None
-    for said in (*summary(arguments.run, task, steps), *describe_memory(network, network.bound), *task.samples(network)):
+    for said in (*summary(arguments.run, task, updates), *describe_memory(network, network.bound),
+                 *task.samples(network)):
         print(said)
     out = arguments.out or arguments.run
     out.mkdir(parents=True, exist_ok=True)
@@ -98,18 +99,18 @@ def finished(task, run, words):
         found = say_if_slow("counting over the whole test ...", tell, partial(task.result, run.network))
     except KeyboardInterrupt:
         return None
-    result = found | {"steps": run.step, "seconds": rows[-1]["seconds"] if rows else 0.0,
+    result = found | {"updates": run.update, "seconds": rows[-1]["seconds"] if rows else 0.0,
                       "command": shlex.join(["python", "-m", "minindrnn", *words])}
     with replacing(run.folder / "result.json", "w") as file:
         file.write(strict_json(result, indent=2) + "\n")
     return result
 
 
-def steps_done(folder):
+def updates_done(folder):
     """How far the finished run in the folder went; 0 if there is none, or its result.json cannot be read."""
     try:
-        return json.loads((folder / "result.json").read_text())["steps"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return in_words_of_today(json.loads((folder / "result.json").read_text()))["updates"]
+    except (OSError, ValueError, KeyError, AttributeError):
         return 0
 
 
@@ -117,13 +118,13 @@ def figure(arguments):
     for T in arguments.lengths:
         for model in arguments.models:
             folder = arguments.out / f"adding-{T}-{model}-seed{arguments.seed}"
-            chosen = settings("adding", model, T, steps=arguments.steps, seed=arguments.seed)
-            if steps_done(folder) >= chosen.steps:
+            chosen = settings("adding", model, T, updates=arguments.updates, seed=arguments.seed)
+            if updates_done(folder) >= chosen.updates:
                 continue
-            print(f"T = {T}, {model}: {chosen.steps} steps, in {folder}", flush=True)
+            print(f"T = {T}, {model}: {chosen.updates} updates, in {folder}", flush=True)
             task = TASKS["adding"](chosen)
             run = task.run(folder)
-            words = (f"train adding --length {T} --model {model} --steps {chosen.steps} --seed {chosen.seed}").split()
+            words = f"train adding --length {T} --model {model} --updates {chosen.updates} --seed {chosen.seed}".split()
             with run.opened(resume=(folder / "checkpoint.npz").exists()):
                 if finished(task, run, words) is None:
                     print("stopped, all saved; the same command goes on")

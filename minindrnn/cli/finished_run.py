@@ -1,7 +1,6 @@
 """Run folders, read back: what a run has learned, and how it went, without its data."""
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from .plots import draw_confusion, draw_curve, draw_memory
 
 
 def load_run(folder):
-    """(task, network, steps done) of a run folder, whether the run is over or not. The task has no data, unless the
+    """(task, network, updates done) of a run folder, whether the run is over or not. The task has no data, unless the
     checkpoint does not tell what the run has seen of it, as those of an earlier version.
 
     CheckpointError if it is not the folder of a run, or its checkpoint is damaged or of something else.
@@ -25,7 +24,7 @@ def load_run(folder):
     path = Path(folder) / "checkpoint.npz"
     if not path.exists():
         raise CheckpointError(f"{folder}: expected the folder of a run, with a checkpoint.npz in it")
-    arrays, steps, config, seen = checkpoint_of(folder)
+    arrays, updates, config, seen = checkpoint_of(folder)
     checkpoint.expect_known(path, config, Settings.__dataclass_fields__)
     if config.get("task") not in TASKS:
         raise CheckpointError(f"{path}: expected a run of one of the tasks {', '.join(TASKS)}")
@@ -38,7 +37,7 @@ def load_run(folder):
         raise CheckpointError(f"{path}: not a run of this version of minindrnn") from None
     learned = {name: array for name, array in arrays.items() if name.startswith(("parameter.", "buffer."))}
     checkpoint.restore(path, learned, arrays_of(network))
-    return task, network, steps
+    return task, network, updates
 
 
 def recurrent_weights(network):
@@ -48,19 +47,18 @@ def recurrent_weights(network):
     return {path: parameter.value for path, parameter in leaves(network.parameters) if parameter.role == "recurrent"}
 
 
-def summary(folder, task, steps):
+def summary(folder, task, updates):
     """Lines that tell what the run was, how far it went, its best evaluations, and its results."""
-    chosen = asdict(task.settings)
-    name, model, _ = (chosen.pop(each) for each in ("task", "model", "steps"))
-    said = ", ".join(f"{name} {value}" for name, value in chosen.items() if value not in (0, "", "none"))
-    yield f"{name}, {model}: {said}"
+    chosen = task.settings.worth_saying()
+    name, model, _ = (chosen.pop(each) for each in ("task", "model", "updates"))
+    yield f"{name}, {model}: " + ", ".join(f"{option} {value}" for option, value in chosen.items())
     rows = history(folder)
-    yield f"{steps} steps" + (f" in {rows[-1]['seconds']:.0f} seconds" if rows else ", and no evaluation yet")
+    yield f"{updates} updates" + (f" in {rows[-1]['seconds']:.0f} seconds" if rows else ", and no evaluation yet")
     for name in rows[0] if rows else ():
-        if name not in ("step", "loss", "seconds"):
+        if name not in ("update", "loss", "seconds"):
             finite = [row for row in rows if np.isfinite(row[name])] or rows
             best = (max if "accuracy" in name else min)(finite, key=lambda row: row[name])
-            yield f"  {words(name)}: best {best[name]:.5g} at step {best['step']}, last {rows[-1][name]:.5g}"
+            yield f"  {words(name)}: best {best[name]:.5g} at update {best['update']}, last {rows[-1][name]:.5g}"
     try:
         result = json.loads((Path(folder) / "result.json").read_text())
         found = {name: math.nan if value is None else value for name, value in result.items()}

@@ -1,12 +1,12 @@
 """The words of the command line: which commands there are, what each takes, and what is answered to wrong ones."""
 import argparse
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
 from ..bench.sections import SECTIONS
 from ..exercises.expected import EXERCISES
 from ..networks.papers import ARCHITECTURES
+from ..ops.activations import KIND
 from ..tasks.models import MODELS, OPTIONS
 from ..tasks.registry import TASKS, settings
 from ..tasks.settings import Settings
@@ -68,8 +68,7 @@ def tasks_in_words():
 def usual(task):
     """A line: the options of a task that are not given, for the plain network."""
     options = (f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
-               for name, value in asdict(settings(task.name)).items()
-               if name not in ("task", "model") and value not in (0, "", "none"))
+               for name, value in settings(task.name).worth_saying().items() if name not in ("task", "model"))
     return f"  {task.word:<15}{' '.join(options)}"
 
 
@@ -88,8 +87,8 @@ def expect_for(task, called, command, arguments):
 
 
 def asked(arguments):
-    """The Settings that the words of `train` ask for. UsageError where they do not fit the task, the model or each other.
-    """
+    """The Settings that the words of `train` ask for. UsageError where these do not fit the task, the model or each
+    other."""
     given = {option: value for option, value in vars(arguments).items() if value is not None}
     word, model = given.pop("task"), MODELS[arguments.model]
     task = UserFile if word.endswith(".npz") else TASKS[word]
@@ -118,6 +117,12 @@ def asked(arguments):
     return chosen
 
 
+def add_updates(command, words):
+    """The option --updates; --steps, its name in earlier versions, is taken and not shown."""
+    command.add_argument("--updates", type=number(int, 1), metavar="U", help=words)
+    command.add_argument("--steps", type=number(int, 1), metavar="U", dest="updates", help=argparse.SUPPRESS)
+
+
 def parser():
     top = Parser(prog="python -m minindrnn",
                  description="Independently recurrent networks: train one, check its gradients, time its kernels.")
@@ -131,15 +136,17 @@ def parser():
     add("task", type=task, metavar="TASK", help=tasks_in_words())
     add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
         help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
+    add("--activation", choices=list(KIND), help="of every unit of an IndRNN (default relu)")
     add("--norm", choices=["none", "before", "after"],
         help="batch normalisation, before or after the recurrence; over time, of chars for each step")
     add("--dropout", type=number(float, 0, 0.99), metavar="P", help="after every unit")
     for option, how in (
             ("rows", dict(action="store_true", help="a row a step (T = 8) instead of a pixel a step (T = 64)")),
-            ("length", dict(type=number(int, 2), metavar="T", help="steps of a sequence, of a segment of a text, or of a "
-                            "window of a recording, 50 a second")),
+            ("length", dict(type=number(int, 2), metavar="T", help="steps of a sequence, of a segment of a text, or of "
+                            "a window of a recording, 50 a second")),
             ("whole", dict(action="store_true", help="whole recordings, up to 2618 steps, instead of windows")),
-            ("fold", dict(type=number(int, 0, 4), metavar="F", help="which two of ten people are the test (default 0)")),
+            ("fold", dict(type=number(int, 0, 4), metavar="F",
+                          help="which two of ten people are the test (default 0)")),
             ("data", dict(metavar="PATH", help="folder with the files (default $MININDRNN_DATA/NAME, else the cache, "
                           "which is filled from the network); of chars: a text file, or a folder with "
                           "ptb.char.train.txt, .valid.txt, .test.txt (default Shakespeare)"))):
@@ -149,7 +156,7 @@ def parser():
              "blocks as there are numbers, 8,6,4")
     add("--hidden", type=number(int, 1), metavar="N",
         help="neurons of a layer; dense: growth rate, channels that each layer adds, best far below 128")
-    add("--steps", type=number(int, 1), metavar="S", help="updates of the parameters")
+    add_updates(train, "updates of the parameters")
     add("--batch", type=number(int, 1), metavar="B", help="sequences of an update")
     add("--rate", type=number(float, 0, 1), metavar="R", help="learning rate of Adam")
     add("--gamma", type=number(float, 1, 1000), metavar="G", help="recurrent weights stay within G^(1/T)")
@@ -188,7 +195,7 @@ def parser():
                         help="steps of a sequence (default 100 500 1000)")
     figure.add_argument("--models", nargs="+", choices=MODELS, default=["indrnn", "lstm", "rnn", "irnn"], metavar="M",
                         help="default indrnn lstm rnn irnn")
-    figure.add_argument("--steps", type=number(int, 1), metavar="S", help="updates of each (default 60300)")
+    add_updates(figure, "updates of each (default 60300)")
     figure.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of everything random (default 0)")
     figure.add_argument("--out", type=Path, default=Path("runs/figure"), metavar="DIR",
                         help="folder of the run folders and of adding.png (default runs/figure)")
@@ -207,7 +214,7 @@ def parser():
                                    description="Print every parameter of a network of the papers, its shape and count.")
     describe.add_argument("network", choices=ARCHITECTURES, metavar="NAME", help=", ".join(ARCHITECTURES))
     bench = commands.add_parser("bench", help="time everything beside the limits of this machine", description=(
-        "Time kernels, training steps and other libraries, each beside its limit on this machine, a median with the "
+        "Time kernels, updates and other libraries, each beside its limit on this machine, a median with the "
         "middle half of the rounds. Sections: " + ", ".join(SECTIONS) + "."))
     bench.add_argument("what", nargs="*", metavar="SECTION", help="which sections (default all)")
     bench.add_argument("--device", choices=["cpu", "cuda"], default="cpu",

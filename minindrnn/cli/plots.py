@@ -53,13 +53,13 @@ def describe_memory(network, bound):
 
 
 def draw_curve(rows, path):
-    """Draw every metric in the rows of metrics.jsonl against the step, losses and accuracies apart.
+    """Draw every metric in the rows of metrics.jsonl against the update, losses and accuracies apart.
 
     Needs Matplotlib; ImportError without it.
     """
     from matplotlib.figure import Figure
 
-    names = [name for name in rows[0] if name not in ("step", "seconds")]
+    names = [name for name in rows[0] if name not in ("update", "seconds")]
     groups = {"loss": [name for name in names if "accuracy" not in name],
               "accuracy": [name for name in names if "accuracy" in name]}
     groups = {kind: group for kind, group in groups.items() if group}
@@ -67,9 +67,9 @@ def draw_curve(rows, path):
     for axes, (kind, group) in zip(np.atleast_1d(figure.subplots(1, len(groups))), groups.items()):
         for name in group:
             label = "training loss" if name == "loss" else name.replace("_", " ")
-            axes.plot([row["step"] for row in rows], [row[name] for row in rows], label=label,
+            axes.plot([row["update"] for row in rows], [row[name] for row in rows], label=label,
                       color=BLUE if name == names[0] else ORANGE, marker="." if len(rows) == 1 else None)
-        axes.set_xlabel("step")
+        axes.set_xlabel("update")
         axes.set_ylabel(kind)
         axes.set_yscale("linear" if kind == "accuracy" else "log")
         axes.grid(alpha=0.3)
@@ -136,16 +136,16 @@ def draw_adding(folder, path):
         name = re.fullmatch(r"adding-(\d+)-([a-z]+)-seed\d+", run.name)
         rows = history(run) if name and name[2] in MODELS else []
         if rows:
-            steps, mse = [row["step"] for row in rows], [row["test_mse"] for row in rows]
-            curves.setdefault(int(name[1]), []).append((name[2], steps, mse))
+            done, mse = [row["update"] for row in rows], [row["test_mse"] for row in rows]
+            curves.setdefault(int(name[1]), []).append((name[2], done, mse))
     figure = Figure(figsize=(max(3.2 * len(curves), 7), 3.2), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for axes, (T, found) in zip(panels, sorted(curves.items())):
-        for model, steps, mse in found:
-            axes.plot(steps, mse, color=MODELS[model].colour, linewidth=1)
+        for model, done, mse in found:
+            axes.plot(done, mse, color=MODELS[model].colour, linewidth=1)
         axes.axhline(1 / 6, color="gray", linestyle=":")
         axes.set_title(f"T = {T}")
-        axes.set_xlabel("step")
+        axes.set_xlabel("update")
         axes.set_yscale("log")
         axes.set_ylim(5e-7, 1)
         axes.grid(alpha=0.3)

@@ -61,7 +61,7 @@ class DenseIndRNN(Chain):
 
     growth           k, channels that a dense layer adds
     blocks           number of dense layers in each block
-    steps, gamma     the range of u, as for `StackedIndRNN`
+    length, gamma    the range of u, as for `StackedIndRNN`
     readout          where the W of the last linear map starts, as for `Linear`
     options          dropout: probability after every unit, or one for each kind, {"first", "bottleneck", "dense",
                      "transition", "last"}, where what is not named is 0
@@ -69,9 +69,9 @@ class DenseIndRNN(Chain):
                      of every layer, as for `IndRNN`: activation, W, norm, ...
     """
 
-    def __init__(self, inputs, growth, blocks, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
+    def __init__(self, inputs, growth, blocks, outputs, rng, *, length, gamma=2.0, readout=scaled(), dtype=np.float32,
                  **options):
-        self.bound = bounds.largest(steps, gamma)
+        self.bound = bounds.largest(length, gamma)
         body, channels = dense_layers(inputs, growth, blocks, rng, u=(0.0, self.bound),
-                                      u_last=(bounds.smallest(steps, 1 / gamma), self.bound), dtype=dtype, **options)
+                                      u_last=(bounds.smallest(length, 1 / gamma), self.bound), dtype=dtype, **options)
         super().__init__([*body, AtLastStep(Linear(channels, outputs, rng, W=readout, dtype=dtype))])

@@ -35,7 +35,7 @@ class Unit(Layer):
     activation   "relu", "tanh", "sigmoid" or "identity"
     norm         None, "before" or "after" the recurrence
     norm_layer   the kind of normalisation: `BatchNorm` or `LayerNorm`
-    norm_options of that layer: steps, gain, momentum, eps
+    norm_options of that layer: length, gain, momentum, eps
     dropout      probability that a neuron is left out of a sequence, on the way out
     dtype        float32 or float64
 

@@ -23,8 +23,8 @@ from .residual import ResidualIndRNN, residual_layers
 from .stacked import StackedIndRNN, stacked_layers
 
 STARTS = dict(W=kaiming(8), readout=scaled(2**0.5))
-MNIST = dict(steps=784, gamma=5.0, norm="after", **STARTS)
-NTU = dict(steps=20, gamma=5.0, norm="after", **STARTS)
+MNIST = dict(length=784, gamma=5.0, norm="after", **STARTS)
+NTU = dict(length=20, gamma=5.0, norm="after", **STARTS)
 MNIST_DENSE = dict(first=0.2, bottleneck=0.1, dense=0.2, transition=0.1, last=0.1)
 NTU_DENSE = dict(first=0.5, bottleneck=0.1, dense=0.5, transition=0.3, last=0.3)
 
@@ -36,7 +36,7 @@ DENSE_TEXT_W = kaiming(0)
 
 def per_step(segment):
     """Options of batch normalisation per step, in a text read in segments: the last row serves all of its rest."""
-    return dict(steps=2 * segment + 1)
+    return dict(length=2 * segment + 1)
 
 
 PER_STEP = per_step(SEGMENT)

@@ -45,16 +45,16 @@ class ResidualIndRNN(Chain):
     """x (T, B, inputs)  ->  y (B, outputs).
 
     neurons, blocks   width, and number of residual blocks
-    steps, gamma      the range of u, as for `StackedIndRNN`
+    length, gamma     the range of u, as for `StackedIndRNN`
     readout           where the W of the last linear map starts, as for `Linear`
     options           post_activation: that block instead of the pre-activation one
                       W: where the inner ones start, as for `Linear`
                       of every unit, as for `Unit`: activation, norm, dropout, ...; dropout_last: of the last one
     """
 
-    def __init__(self, inputs, neurons, blocks, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
+    def __init__(self, inputs, neurons, blocks, outputs, rng, *, length, gamma=2.0, readout=scaled(), dtype=np.float32,
                  **options):
-        self.bound = bounds.largest(steps, gamma)
+        self.bound = bounds.largest(length, gamma)
         body = residual_layers(inputs, neurons, blocks, rng, u=(0.0, self.bound),
-                               u_last=(bounds.smallest(steps, 1 / gamma), self.bound), dtype=dtype, **options)
+                               u_last=(bounds.smallest(length, 1 / gamma), self.bound), dtype=dtype, **options)
         super().__init__([*body, AtLastStep(Linear(neurons, outputs, rng, W=readout, dtype=dtype))])

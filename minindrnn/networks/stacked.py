@@ -28,20 +28,20 @@ class StackedIndRNN(Chain):
     """x (T, B, inputs)  ->  y (B, outputs).
 
     neurons, layers   width and number of the IndRNN layers
-    steps             T, the length to remember: with gamma it gives the range of u
+    length            T, the steps to remember: with gamma it gives the range of u
     gamma             |u| <= gamma^(1/T); the last layer starts at |u| >= (1/gamma)^(1/T), the others at 0
     readout           where the W of the last linear map starts, as for `Linear`
     options           of every layer, as for `IndRNN`: activation, W, norm, dropout, ...
 
-    >>> network = StackedIndRNN(1, 128, 2, 10, np.random.default_rng(0), steps=100)
+    >>> network = StackedIndRNN(1, 128, 2, 10, np.random.default_rng(0), length=100)
     >>> from minindrnn.core.layer import count
     >>> count(network.parameters) == (1 + 2) * 128 + (128 + 2) * 128 + (128 + 1) * 10
     True
     """
 
-    def __init__(self, inputs, neurons, layers, outputs, rng, *, steps, gamma=2.0, readout=scaled(), dtype=np.float32,
+    def __init__(self, inputs, neurons, layers, outputs, rng, *, length, gamma=2.0, readout=scaled(), dtype=np.float32,
                  **options):
-        self.bound = bounds.largest(steps, gamma)
+        self.bound = bounds.largest(length, gamma)
         body = stacked_layers(inputs, neurons, layers, rng, u=(0.0, self.bound),
-                              u_last=(bounds.smallest(steps, 1 / gamma), self.bound), dtype=dtype, **options)
+                              u_last=(bounds.smallest(length, 1 / gamma), self.bound), dtype=dtype, **options)
         super().__init__([*body, AtLastStep(Linear(neurons, outputs, rng, W=readout, dtype=dtype))])

@@ -128,24 +128,24 @@ class BatchNorm(Layer):
     """y = gamma * (x - mean) / sqrt(var + eps) + beta, over time or per step.
 
     channels    N
-    steps       None: over time; else per step, with running statistics for so many steps
+    length      None: over time; else per step, with running statistics for so many steps
     gain        where gamma starts (1; 0.1 for the papers' dense language models); beta starts at 0
     momentum    how much of the batch's statistics `absorb` takes into the running ones
 
-    Running statistics are not parameters: `absorb` moves them, after a training step; nothing else does. Their variance
+    Running statistics are not parameters: `absorb` moves them, after an update; nothing else does. Their variance
     is the unbiased one. Per step, all positions from the last row on share that row, and a position never trained
     uses the last trained one before it: the tail of a sequence is nearly stationary.
     """
 
-    def __init__(self, channels, *, steps=None, gain=1.0, momentum=0.1, eps=1e-5, dtype=np.float32):
+    def __init__(self, channels, *, length=None, gain=1.0, momentum=0.1, eps=1e-5, dtype=np.float32):
         expect_count("channels", channels)
-        expect_count("steps", 1 if steps is None else steps)
+        expect_count("length", 1 if length is None else length)
         expect_number("momentum", momentum, 0, 1)
         expect_number("gain", gain, 0)
-        self.per_step, self.momentum, self.eps = steps is not None, momentum, eps
+        self.per_step, self.momentum, self.eps = length is not None, momentum, eps
         self.parameters = {"gamma": Parameter(np.full(channels, gain, dtype), "gain"),
                            "beta": Parameter(np.zeros(channels, dtype), "bias")}
-        rows = steps if self.per_step else 1
+        rows = length if self.per_step else 1
         self.buffers = {"mean": np.zeros((rows, channels), dtype), "var": np.ones((rows, channels), dtype),
                         "updates": np.zeros(rows, np.int64)}
 

@@ -21,9 +21,10 @@ class Adding(Task):
     name = word = "adding"
     help = "add two marked numbers of a long sequence"
     takes = {"train": {"length"}}
-    refuses = {"plateau": f", where only the test is watched: there the rate falls to a tenth after every {EVERY} updates"}
+    refuses = {"plateau": ", where only the test is watched: there the rate falls to a tenth after every "
+                          f"{EVERY} updates"}
     length, loss = 100, staticmethod(mean_squared_error)
-    usual = dict(hidden=128, steps=3 * EVERY, batch=32)
+    usual = dict(hidden=128, updates=3 * EVERY, batch=32)
     of_indrnn = dict(layers=2, rate=2e-4)
     of_baseline = dict(layers=1, rate=2e-3)
     of_model = {"dense": dict(hidden=16)}
@@ -42,7 +43,7 @@ class Adding(Task):
         return f"{self.name}-{self.T}"
 
     def network(self, rng):
-        # The authors' script starts W at 0.001, no more than five of Adam's first steps.
+        # The authors' script starts W at 0.001, no more than five of Adam's first updates.
         return build(self.settings, 2, 1, self.T, rng, W=weights(self.settings, 0.01))
 
     def every(self):
@@ -50,14 +51,14 @@ class Adding(Task):
 
     def config(self):
         config = super().config()
-        config.pop("steps")                         # it may go on to any number
+        config.pop("updates")                       # it may go on to any number
         return config
 
     def schedule(self):
         return staircase(self.settings.rate, every=EVERY)
 
-    def batch(self, step):
-        rng = np.random.default_rng([self.settings.seed, BATCH, step])
+    def batch(self, update):
+        rng = np.random.default_rng([self.settings.seed, BATCH, update])
         return *adding_problem(self.T, self.settings.batch, rng), None
 
     def evaluate(self, network, statistics="running"):
@@ -68,7 +69,7 @@ class Adding(Task):
 
     def result(self, network):
         """{name: number} for result.json."""
-        return by_all_statistics(network, self.evaluate, (self.batch(step)[0] for step in range(20)))
+        return by_all_statistics(network, self.evaluate, (self.batch(update)[0] for update in range(20)))
 
     def report(self, network, result):
         """Lines that tell what was learned; result as for result.json."""

@@ -44,7 +44,7 @@ class Characters(Task):
     refuses = {"gamma": f": there |u| is at most {BOUND}, as the states go on for ever"}
     length, loss = 50, staticmethod(cross_entropy)
     metric, larger, factor = "validation_bits", False, 0.2
-    usual = dict(steps=4000, batch=64, rate=5e-3, gamma=0.0)                 # BOUND stands for gamma
+    usual = dict(updates=4000, batch=64, rate=5e-3, gamma=0.0)                 # BOUND stands for gamma
     of_indrnn = dict(layers=6, hidden=384, norm="before")
     of_baseline = dict(layers=1, hidden=384)
     of_model = {"residual": dict(layers=10, hidden=192), "dense": dict(layers=[8, 6, 4], hidden=24),
@@ -78,19 +78,19 @@ class Characters(Task):
                              width=0.05)
 
     def every(self):
-        return max(1, self.settings.steps // 30)
+        return max(1, self.settings.updates // 30)
 
-    def starts(self, step):
+    def starts(self, update):
         """How many characters before this segment its states have seen: 0 to start from nothing."""
-        epoch, place = divmod(step, self.segments)
+        epoch, place = divmod(update, self.segments)
         anew = np.random.default_rng([self.settings.seed, BATCH, epoch, 1]).random(self.segments) < ANEW
         anew[0] = True
         return int(place - np.flatnonzero(anew[:place + 1])[-1]) * self.T
 
-    def batch(self, step):
+    def batch(self, update):
         """tokens (T, B), those one further on. Each epoch cuts the text into B streams from another place on."""
         s, text = self.settings, self.parts["train"]
-        epoch, place = divmod(step, self.segments)
+        epoch, place = divmod(update, self.segments)
         span = self.segments * self.T
         first = np.random.default_rng([s.seed, BATCH, epoch]).integers(len(text) - span * s.batch)
         at = first + span * np.arange(s.batch) + place * self.T + np.arange(self.T + 1)[:, np.newaxis]

@@ -57,10 +57,10 @@ class Classification(Task):
         """What the network sees of x (T, B, M)."""
         return x
 
-    def batch(self, step):
+    def batch(self, update):
         """Each epoch goes through all training sequences, in an order of its own."""
         s = self.settings
-        epoch, place = divmod(step, self.epoch())
+        epoch, place = divmod(update, self.epoch())
         order = np.random.default_rng([s.seed, BATCH, epoch]).permutation(len(self.parts["train"][1]))
         return self.take("train", order[place * s.batch:][:s.batch])
 
@@ -153,7 +153,7 @@ class Classification(Task):
 class Standardised(Classification):
     """Each number of a step is brought to mean 0 and deviation 1, by what the training sequences hold."""
 
-    usual = dict(hidden=128, steps=2000, batch=32, rate=1e-3)
+    usual = dict(hidden=128, updates=2000, batch=32, rate=1e-3)
     of_indrnn = dict(layers=4, norm="after", dropout=0.1, decay=1e-4)
     of_baseline = dict(layers=1)
     of_model = {"residual": dict(layers=3), "dense": dict(layers=3, hidden=12)}

@@ -12,7 +12,7 @@ class Digits(Classification):
     help = "read an image of 8 x 8 pixels and name the digit"
     takes, stands_for = {"train": {"rows"}}, {"rows": {"task": "digits-rows"}}
     unit, limits, rows = "images", (0, 16), False
-    usual = dict(layers=3, hidden=128, steps=6000, batch=32, rate=3e-3)
+    usual = dict(layers=3, hidden=128, updates=6000, batch=32, rate=3e-3)
     of_model = {"dense": dict(hidden=16)}
 
     def load(self):
@@ -28,4 +28,4 @@ class DigitsByRows(Digits):
 
     name, word = "digits-rows", "digits --rows"
     rows = True
-    usual = Digits.usual | dict(steps=4000, batch=16, rate=5e-3)
+    usual = Digits.usual | dict(updates=4000, batch=16, rate=5e-3)

@@ -1,7 +1,7 @@
 """Images of 28 x 28 pixels, pixel by pixel (T = 784): MNIST, the same in another order, and Fashion-MNIST.
 
-The settings are those of arXiv 1910.06251, section 5, and of the authors' code: an evaluation every 1700 steps, the
-rate divided by 10 at each plateau. What the papers' networks have in common stands in `networks.papers`.
+The settings are those of arXiv 1910.06251, section 5, and of the authors' code: an evaluation every 1700 updates,
+the rate divided by 10 at each plateau. What the papers' networks have in common stands in `networks.papers`.
 """
 import numpy as np
 
@@ -19,7 +19,7 @@ class SequentialMNIST(Classification):
     takes = {"train": {"data"}}
     unit, limits, source = "images", (0, 255), MNIST
     initialisers = papers.STARTS
-    usual = dict(hidden=128, steps=10**6, batch=32, rate=2e-4, plateau=100, gamma=papers.MNIST["gamma"])
+    usual = dict(hidden=128, updates=10**6, batch=32, rate=2e-4, plateau=100, gamma=papers.MNIST["gamma"])
     of_indrnn = dict(layers=6, norm=papers.MNIST["norm"], dropout=0.1, decay=1e-4)
     of_baseline = dict(layers=1, rate=1e-3)
     of_model = {"residual": dict(layers=5), "dense": dict(layers=[8, 6, 4], hidden=16, dropout=papers.MNIST_DENSE),

@@ -16,7 +16,7 @@ from ..ops.linear import Linear, normal, scaled
 from ..ops.lstm import LSTM
 from ..ops.rnn import RNN
 
-OPTIONS = "norm", "dropout", "gamma", "penalty"          # settings that mean something to IndRNN alone
+OPTIONS = "activation", "norm", "dropout", "gamma", "penalty"        # settings that mean something to IndRNN alone
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def layers_of(s, inputs, rng, *, W, **options):
         options |= dict(norm=s.norm)
     else:
         options.pop("norm_options", None)
-    return row.body(s, inputs, rng, W=W, dropout=s.dropout, **options)
+    return row.body(s, inputs, rng, W=W, activation=s.activation, dropout=s.dropout, **options)
 
 
 def layers_for_text(s, rng, **options):

@@ -4,7 +4,7 @@ from .classification import Standardised
 
 
 class Motion(Standardised):
-    """Say which exercise a person does, from windows of 4 seconds (T = 200) or, with length 0, from whole recordings."""
+    """Say which exercise a person does, from windows of 4 seconds (T = 200) or, with length 0, whole recordings."""
 
     name = word = "motion"
     help = "name the exercise of a person with a smartwatch"

@@ -1,8 +1,10 @@
 """What defines a run: its settings, and what each of its random generators is for."""
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 # What a generator is for: it is seeded with [seed, purpose, number]. Zeros at the end of such a list do not count.
 NETWORK, BATCH, EVALUATION, NOISE, SPLIT = range(5)
+
+ADDED = {"activation": "relu"}           # settings that runs of earlier versions do not name, and what theirs were
 
 
 @dataclass(frozen=True)
@@ -11,7 +13,7 @@ class Settings:
     task: str
     layers: int
     hidden: int
-    steps: int
+    updates: int
     batch: int
     rate: float
     seed: int
@@ -25,3 +27,8 @@ class Settings:
     plateau: int = 0
     fold: int = 0
     data: str = ""
+    activation: str = "relu"
+
+    def worth_saying(self):
+        """{name: value} of all that is not 0, off or as it nearly always is."""
+        return {name: value for name, value in asdict(self).items() if value not in (0, "", "none", "relu")}

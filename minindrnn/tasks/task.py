@@ -13,11 +13,12 @@ from ..training.population_statistics import population_statistics
 from ..training.run import Run
 from ..training.schedules import Plateau, cosine
 from .models import MODELS
-from .settings import NETWORK, NOISE
+from .settings import ADDED, NETWORK, NOISE
 
 
 class Task:
-    """A task turns settings into a `Run`: a network, batches by step number, an evaluation that counts each sample once.
+    """A task turns settings into a `Run`: a network, batches by the number of the update, an evaluation that counts each
+    sample once.
 
     What a task says of itself, as attributes of its class:
 
@@ -53,12 +54,12 @@ class Task:
         return self.name
 
     def initial(self):
-        """The network before the first step."""
+        """The network before the first update."""
         return self.network(np.random.default_rng([self.settings.seed, NETWORK]))
 
     def every(self):
-        """Steps from one evaluation to the next."""
-        return max(1, self.settings.steps // 40)
+        """Updates from one evaluation to the next."""
+        return max(1, self.settings.updates // 40)
 
     def config(self):
         """What defines the run, to be asked for again when it goes on."""
@@ -69,7 +70,7 @@ class Task:
         s = self.settings
         if s.plateau:
             return Plateau(s.rate, metric=self.metric, larger=self.larger, factor=self.factor, patience=s.plateau)
-        return cosine(s.rate, steps=s.steps, warmup=max(1, s.steps // 10))
+        return cosine(s.rate, updates=s.updates, warmup=max(1, s.updates // 10))
 
     def run(self, folder):
         """The `Run` in a folder, by the papers' recipe: Adam, gradients clamped to +-10, |u| projected."""
@@ -77,9 +78,9 @@ class Task:
         s, network = self.settings, self.initial()
         return Run(folder, config=self.config(), network=network, loss=self.loss,
                    optimiser=Adam(network.parameters, decay=s.decay), schedule=self.schedule(), batch=self.batch,
-                   evaluate=self.evaluate, noise=lambda step: np.random.default_rng([s.seed, NOISE, step]),
-                   steps=s.steps, every=self.every(), options=dict(bound=network.bound, penalty=s.penalty),
-                   starts=self.starts, seen=self.seen)
+                   evaluate=self.evaluate, noise=lambda update: np.random.default_rng([s.seed, NOISE, update]),
+                   updates=s.updates, every=self.every(), options=dict(bound=network.bound, penalty=s.penalty),
+                   starts=self.starts, seen=self.seen, assumed=ADDED)
 
     def samples(self, network):
         """Lines of what the network says of itself; none, unless it is a language model."""

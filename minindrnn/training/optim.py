@@ -7,7 +7,7 @@ parameters of role "weight": never u, never a bias.
 A part of a tree is a tree. What an optimiser was not made for stays as it is; two optimisers have two rates:
 
 >>> from minindrnn import StackedIndRNN
->>> network = StackedIndRNN(2, 4, 2, 1, np.random.default_rng(0), steps=9)        # three layers: the last one is linear
+>>> network = StackedIndRNN(2, 4, 2, 1, np.random.default_rng(0), length=9)    # three layers: the last one is linear
 >>> y, cache = network.forward(np.ones((9, 1, 2), np.float32))
 >>> _, grads = network.backward(np.ones_like(y), cache)
 >>> first, *rest = network.parameters

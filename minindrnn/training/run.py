@@ -1,7 +1,7 @@
-"""A run of many training steps, with a folder, that can be stopped and continued without a trace.
+"""A run of many updates, with a folder, that can be stopped and continued without a trace.
 
-The data of step k, and whatever else is random in it, comes from a generator seeded with (seed, k): a run that
-continues at step k does exactly what it would have done.
+The data of update k, and whatever else is random in it, comes from a generator seeded with (seed, k): a run that
+continues at update k does exactly what it would have done.
 """
 import json
 import math
@@ -22,7 +22,8 @@ from .schedules import Plateau
 from .step import train_step
 
 FILES = "checkpoint.npz", "config.json", "metrics.jsonl", "result.json"
-FACTS = "step", "config", "seen"                 # what a checkpoint tells beside its arrays
+FACTS = "update", "config", "seen"               # what a checkpoint tells beside its arrays
+EARLIER = {"step": "update", "steps": "updates"}           # words in the files of earlier versions: those of today
 ARRAYS = "parameter.", "buffer.", "optimiser.", "schedule.", "state.", "losses"    # how their names begin
 
 
@@ -38,15 +39,18 @@ class Run:
     the last evaluation and the stop are not counted.
 
     config      what defines the run, as a JSON-able dict; a run only continues with an equal one
-    batch       step -> x, target, lengths or None
+    batch       update -> x, target, lengths or None
     evaluate    network or its twin -> {name: number}, every sample counted once
-    schedule    step -> rate; a `Plateau` also sees every evaluation, and may end the run before its last step
-    noise       step -> a `numpy.random.Generator` for dropout
+    schedule    update -> rate; a `Plateau` also sees every evaluation, and may end the run before its last update
+    noise       update -> a `numpy.random.Generator` for dropout
+    updates     how many there are to be
+    every       how many there are from one evaluation to the next
     options     keyword arguments of `train_step`
-    starts      step -> how many steps before this batch its states have seen, where they go on from batch to batch;
+    starts      update -> how many steps before this batch its states have seen, where they go on from batch to batch;
                 0 to start from nothing. None where every batch stands for itself
     twin        a `minindrnn.gpu.twin.Twin` of network, loss and optimiser, which then learns and is evaluated in
                 their place
+    assumed     settings that the config of an earlier version lacks, with the values that they had then
     seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
                 without the data
     """
@@ -59,14 +63,15 @@ class Run:
     batch: object
     evaluate: object
     noise: object
-    steps: int
+    updates: int
     every: int
     options: dict = field(default_factory=dict)
     starts: object = None
     twin: object = None
     seen: dict = field(default_factory=dict)
-    step: int = 0
-    saved: int = 0               # step of the last checkpoint
+    assumed: dict = field(default_factory=dict)
+    update: int = 0              # how many are done
+    saved: int = 0               # and at the last checkpoint
 
     def __post_init__(self):
         self.folder = Path(self.folder)
@@ -90,7 +95,7 @@ class Run:
 
     @property
     def over(self):
-        return self.step >= self.steps or bool(self.plateau and self.plateau.over)
+        return self.update >= self.updates or bool(self.plateau and self.plateau.over)
 
     @contextmanager
     def opened(self, *, resume=False):
@@ -132,53 +137,54 @@ class Run:
 
     def resume(self):
         """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""
-        arrays, step, config, seen = checkpoint_of(self.folder)
+        arrays, update, config, seen = checkpoint_of(self.folder)
+        config = self.assumed | config
         for name in sorted(config.keys() | self.config.keys(), key=lambda name: (name != "task", name)):
             if config.get(name) != self.config.get(name):
                 raise TrainingError(f"{self.folder}: was started with {name} = {config.get(name)!r}, "
                                     f"not {self.config.get(name)!r}")
         if seen not in (None, self.seen):
             raise TrainingError(f"{self.folder}: the data is not that which the run was started with")
-        rows = [row for row in history(self.folder) if row["step"] <= step]
+        rows = [row for row in history(self.folder) if row["update"] <= update]
         checkpoint.restore(self.folder / "checkpoint.npz", arrays, self.arrays())
-        self.step = self.saved = step
+        self.update = self.saved = update
         with checkpoint.replacing(self.folder / "metrics.jsonl", "w") as file:
             file.writelines(strict_json(row) + "\n" for row in rows)
 
     def save(self):
-        """Write the checkpoint: parameters, optimiser, step; equal runs write equal bytes."""
+        """Write the checkpoint: parameters, optimiser, update; equal runs write equal bytes."""
         checkpoint.save(self.folder / "checkpoint.npz", self.arrays(),
-                        {"step": self.step, "config": self.config, "seen": self.seen})
-        self.saved = self.step
+                        {"update": self.update, "config": self.config, "seen": self.seen})
+        self.saved = self.update
 
     def train(self):
-        """Do the steps that remain, and save. Returns True when all are done, False when Ctrl-C asked to stop."""
+        """Do the updates that remain, and save. Returns True when all are done, False when Ctrl-C asked to stop."""
         rows = history(self.folder)
         before = rows[-1]["seconds"] if rows else 0.0
         began, unread = time.perf_counter(), []
-        step = self.twin.train_step if self.twin else partial(train_step, self.network, self.loss, self.optimiser)
+        learn = self.twin.train_step if self.twin else partial(train_step, self.network, self.loss, self.optimiser)
         if self.twin:
             self.twin.send()
         stderr = Tolerant(sys.stderr)
-        with Interruption() as interrupted, tqdm(total=self.steps, initial=self.step, unit="step", dynamic_ncols=True,
-                                                 smoothing=0.1, file=stderr) as bar:
+        with Interruption() as interrupted, tqdm(total=self.updates, initial=self.update, unit="update",
+                                                 dynamic_ncols=True, smoothing=0.1, file=stderr) as bar:
             say_if_slow(f"compiling the kernels{'' if self.twin else ', once on this machine'} ...",
                         partial(bar.write, file=stderr), self._compile)
             while not self.over and not interrupted():
-                x, target, lengths = self.batch(self.step)
-                value, state = step(x, target, self.schedule(self.step), lengths=lengths, rng=self.noise(self.step),
-                                    **self._before(), **self.options)
+                x, target, lengths = self.batch(self.update)
+                value, state = learn(x, target, self.schedule(self.update), lengths=lengths,
+                                     rng=self.noise(self.update), **self._before(), **self.options)
                 self.state = state if self.starts else None
                 unread.append(value)
-                self.step += 1
-                evaluating = self.step % self.every == 0 or self.step == self.steps
+                self.update += 1
+                evaluating = self.update % self.every == 0 or self.update == self.updates
                 if bar.update() or evaluating or not self.twin:      # reading a loss makes a GPU finish all its work
                     self._read(unread)
-                    bar.set_postfix(loss=f"{self.losses[(self.step - 1) % self.every]:.4g}", refresh=False)
+                    bar.set_postfix(loss=f"{self.losses[(self.update - 1) % self.every]:.4g}", refresh=False)
                 if evaluating:
                     self._fetch()
-                    n = (self.step - 1) % self.every + 1
-                    row = {"step": self.step, "loss": float(self.losses[:n].mean())}
+                    n = (self.update - 1) % self.every + 1
+                    row = {"update": self.update, "loss": float(self.losses[:n].mean())}
                     row |= self.evaluate(self.twin or self.network)
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
                     with open(self.folder / "metrics.jsonl", "a") as file:
@@ -200,15 +206,15 @@ class Run:
 
     def _before(self):
         """What went before the batch, if anything can."""
-        start = self.starts(self.step) if self.starts else 0
+        start = self.starts(self.update) if self.starts else 0
         return {"state": self.state, "start": start} if start else {}
 
     def _read(self, losses):
-        """Keep the losses of the last steps. Raises TrainingError for one that is not finite."""
-        for step, value in enumerate(map(float, losses), self.step - len(losses)):
+        """Keep the losses of the last updates. Raises TrainingError for one that is not finite."""
+        for update, value in enumerate(map(float, losses), self.update - len(losses)):
             if not np.isfinite(value):
-                raise TrainingError(f"the loss is {value} at step {step}{self._kept()}; try a smaller --rate")
-            self.losses[step % self.every] = value
+                raise TrainingError(f"the loss is {value} at update {update}{self._kept()}; try a smaller --rate")
+            self.losses[update % self.every] = value
         losses.clear()
 
     def _fetch(self):
@@ -216,17 +222,17 @@ class Run:
         if self.twin:
             self.twin.fetch()
         if not all(np.isfinite(array).all() for array in self.learned().values()):
-            raise TrainingError(f"the parameters are not finite at step {self.step}{self._kept()}; "
+            raise TrainingError(f"the parameters are not finite at update {self.update}{self._kept()}; "
                                 "try a smaller --rate")
 
     def _kept(self):
         if self.saved:
-            return f"; the checkpoint in {self.folder} is the last good one, of step {self.saved}"
+            return f"; the checkpoint in {self.folder} is the last good one, of update {self.saved}"
         return ", before the first evaluation"
 
     def _compile(self):
-        x, _, _ = self.batch(self.step)
-        x, rng = np.ascontiguousarray(x[:2, :1]), self.noise(self.step)
+        x, _, _ = self.batch(self.update)
+        x, rng = np.ascontiguousarray(x[:2, :1]), self.noise(self.update)
         if self.twin:
             self.twin.compile(x, rng)
         else:
@@ -241,17 +247,24 @@ def arrays_of(network):
 
 
 def checkpoint_of(folder):
-    """{name: array}, step, config and seen (None in a run of an earlier version) of the checkpoint in a run folder.
+    """{name: array}, update, config and seen (None in a run of an earlier version) of the checkpoint in a run folder.
     Raises CheckpointError if it is no run's, or holds what nobody reads."""
     path = Path(folder) / "checkpoint.npz"
     arrays, facts = checkpoint.load(path)
+    facts = in_words_of_today(facts)
     checkpoint.expect_known(path, facts, FACTS)
     unknown = [name for name in arrays if not name.startswith(ARRAYS)]
     checkpoint.expect_known(path, unknown, [f"{beginning}*" for beginning in ARRAYS])
-    step, config, seen = map(facts.get, FACTS)
-    if type(step) is not int or step < 0 or not isinstance(config, dict) or not isinstance(seen, (dict, type(None))):
-        raise checkpoint.CheckpointError(f"{path}: expected the checkpoint of a run, with its step, config and seen")
-    return arrays, step, config, seen
+    update, config, seen = map(facts.get, FACTS)
+    if (type(update) is not int or update < 0 or not isinstance(config, dict)
+            or not isinstance(seen, (dict, type(None)))):
+        raise checkpoint.CheckpointError(f"{path}: expected the checkpoint of a run, with its update, config and seen")
+    return arrays, update, in_words_of_today(config), seen
+
+
+def in_words_of_today(facts):
+    """{name: value} of a file of any version, in the same order."""
+    return {EARLIER.get(name, name): value for name, value in facts.items()}
 
 
 def strict_json(numbers, **how):
@@ -271,16 +284,16 @@ def history(folder):
         return []
     except OSError as error:
         raise checkpoint.CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with step, loss and "
+    except (ValueError, AttributeError):
+        raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with update, loss and "
                                          "seconds") from None
     blank = {name: math.nan for row in rows for name in row}
     return [blank | row for row in rows]
 
 
 def _row(line):
-    row = json.loads(line)
-    if not (isinstance(row, dict) and row.keys() >= {"step", "loss", "seconds"} and type(row["step"]) is int
+    row = in_words_of_today(json.loads(line))
+    if not (row.keys() >= {"update", "loss", "seconds"} and type(row["update"]) is int
             and all(isinstance(number, (int, float, type(None))) for number in row.values())):
         raise ValueError
     return {name: math.nan if number is None else number for name, number in row.items()}

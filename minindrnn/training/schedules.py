@@ -1,6 +1,6 @@
-"""The learning rate over time.
+"""The learning rate over the updates.
 
-`staircase` and `cosine` depend on the step alone; `Plateau` on how the validation goes.
+`staircase` and `cosine` depend on the number of the update alone; `Plateau` on how the validation goes.
 """
 import math
 
@@ -10,36 +10,36 @@ from ..core.expect import expect_count, expect_number
 
 
 def staircase(rate, *, every, factor=0.1):
-    """step -> rate, multiplied by factor after every so many steps (the adding problem: every 20 100, by 1/10).
+    """update -> rate, multiplied by factor after every so many updates (the adding problem: every 20 100, by 1/10).
 
     >>> at = staircase(1.0, every=100)
     >>> at(0), at(99), at(100)
     (1.0, 1.0, 0.1)
     """
     expect_number("rate", rate, 0)
-    return lambda step: rate * factor ** (step // every)
+    return lambda update: rate * factor ** (update // every)
 
 
-def cosine(rate, *, steps, warmup):
-    """step -> rate: up in a straight line over the warm-up, then down to 0 along half a cosine.
+def cosine(rate, *, updates, warmup):
+    """update -> rate: up in a straight line over the warm-up, then down to 0 along half a cosine.
 
-    >>> at = cosine(1.0, steps=100, warmup=10)
+    >>> at = cosine(1.0, updates=100, warmup=10)
     >>> at(0), at(9), round(at(55), 9), round(at(100), 9)
     (0.1, 1.0, 0.5, 0.0)
     """
     expect_number("rate", rate, 0)
-    expect_number("warmup", warmup, 1, steps)
+    expect_number("warmup", warmup, 1, updates)
 
-    def at(step):
-        if step < warmup:
-            return rate * (step + 1) / warmup
-        return rate * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1))) / 2
+    def at(update):
+        if update < warmup:
+            return rate * (update + 1) / warmup
+        return rate * (1 + math.cos(math.pi * (update - warmup) / max(updates - warmup, 1))) / 2
 
     return at
 
 
 class Plateau:
-    """The papers' schedule: once the validation has stopped improving, go back to the best and take smaller steps.
+    """The papers' schedule: once the validation has stopped improving, go back to the best and go on at a lower rate.
 
     rate, factor    the rate is multiplied by factor at each plateau
     patience        P: in phase r = 1, 2, 4, ... a plateau is an evaluation that is not the best so far, after more than
@@ -57,7 +57,7 @@ class Plateau:
     >>> for accuracy in (0.5, 0.6, 0.6, 0.6, 0.6):
     ...     weights += 1
     ...     schedule.observe({"accuracy": accuracy})
-    >>> schedule(step=5), weights
+    >>> schedule(update=5), weights
     (0.1, array([2.]))
     """
 
@@ -71,7 +71,7 @@ class Plateau:
         self.rate, self.best, self.waited, self.phase = (np.array(number) for number in (float(rate), -np.inf, 0, 1))
         self.watched, self.kept = {}, {}
 
-    def __call__(self, step):
+    def __call__(self, update):
         return float(self.rate)
 
     def watch(self, arrays):

@@ -1,4 +1,4 @@
-"""One step of training, with the papers' recipe: gradients clamped to +-10, |u| projected after every update.
+"""One update, with the papers' recipe: gradients clamped to +-10, |u| projected after every update.
 
 Source: arXiv 1910.06251, section 5, and the authors' code.
 """
@@ -9,7 +9,7 @@ from .optim import clip_values, matched
 
 def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0, lengths=None, rng=None, bound=None,
                penalty=0.0, clip=10.0):
-    """Forward, loss, backward, clip, update, project: one step of learning. Returns the loss and the last state.
+    """Forward, loss, backward, clip, update, project: one update. Returns the loss and the last state.
 
     loss      a function y, target -> loss, dy  (see `losses`)
     state     where the segment before this one ended, `start` steps after the beginning of its sequences; no gradient

@@ -100,11 +100,11 @@ def bounds(dtype):
 
 def steps(dtype):
     """Stacked, residual and dense networks, every option that has a kernel of its own."""
-    deep = dict(steps=4, norm="after", dropout=0.2)
+    deep = dict(length=4, norm="after", dropout=0.2)
     for build, options, how in [
-            (lambda rng: minindrnn.StackedIndRNN(2, 5, 2, 3, rng, steps=4, norm="before", dropout=0.3, dtype=dtype),
+            (lambda rng: minindrnn.StackedIndRNN(2, 5, 2, 3, rng, length=4, norm="before", dropout=0.3, dtype=dtype),
              dict(decay=0.01), dict(lengths=[4, 1, 3], clip=0.05)),
-            (lambda rng: minindrnn.StackedIndRNN(2, 5, 1, 3, rng, steps=4, dtype=dtype), {}, dict(penalty=0.1)),
+            (lambda rng: minindrnn.StackedIndRNN(2, 5, 1, 3, rng, length=4, dtype=dtype), {}, dict(penalty=0.1)),
             (lambda rng: minindrnn.ResidualIndRNN(2, 5, 2, 3, rng, dtype=dtype, **deep), {}, {}),
             (lambda rng: minindrnn.DenseIndRNN(2, 3, [2, 1], 3, rng, dtype=dtype, **deep), {},
              dict(lengths=[4, 1, 3]))]:

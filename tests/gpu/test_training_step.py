@@ -261,7 +261,7 @@ def check_penalty(gpu, dtype):
 
 
 def network(kind, dtype, **options):
-    rng, how = np.random.default_rng(0), dict(dtype=dtype, steps=5, **options)
+    rng, how = np.random.default_rng(0), dict(dtype=dtype, length=5, **options)
     return {"stacked": lambda: minindrnn.StackedIndRNN(2, 3, 2, 3, rng, **how),
             "residual": lambda: minindrnn.ResidualIndRNN(2, 3, 1, 3, rng, **how),
             "dense": lambda: minindrnn.DenseIndRNN(2, 1, (1,), 3, rng, **how)}[kind]()
@@ -399,7 +399,7 @@ def test_a_step_makes_no_new_arrays_after_the_first(gpu, monkeypatch):
 @pytest.mark.parametrize("layer, message", [
     (minindrnn.LSTM(2, 3, np.random.default_rng(0)), "LSTM is there for the CPU only"),
     (minindrnn.Differences(), "Differences is there for the CPU only"),
-    (BatchNorm(2, steps=4), "BatchNorm per step is there for the CPU only"),
+    (BatchNorm(2, length=4), "BatchNorm per step is there for the CPU only"),
     (Unit(2, np.random.default_rng(0), norm="after", norm_layer=minindrnn.LayerNorm), "LayerNorm is there for the CPU only"),
 ])
 def test_a_part_without_a_twin_is_named(gpu, layer, message):
@@ -549,11 +549,11 @@ def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, few, 
     more = [str(tmp_path / "classes.npz") if word == "FILE" else word for word in more]
     for name, parts in {"cpu": ["cpu"], "cuda": ["cuda"], "both": ["cuda", "cpu", "cuda"]}.items():
         if name == "both" and "--plateau" in more:
-            continue                                           # its number of steps is fixed
+            continue                                           # its number of updates is fixed
         for k, device in enumerate(parts, 1):
             again = ["--resume"] if k > 1 else []
             steps = 6 * k // len(parts)
-            assert main(["train", *more, *COMMON, "--steps", str(steps), "--device", device, "--out", str(tmp_path / name), *again]) == 0
+            assert main(["train", *more, *COMMON, "--updates", str(steps), "--device", device, "--out", str(tmp_path / name), *again]) == 0
         got, wanted = arrays(tmp_path / name), arrays(tmp_path / "cpu")
         assert got.keys() == wanted.keys() and str(got["facts"]) == str(wanted["facts"])
         for key in wanted.keys() - {"facts"}:
@@ -568,7 +568,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
     from minindrnn.tasks.registry import settings
 
     def run(folder):
-        made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=4, norm="after", dropout=0.2)).run(tmp_path / folder)
+        made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, updates=4, norm="after", dropout=0.2)).run(tmp_path / folder)
         made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
         return made
 
@@ -578,7 +578,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
     part.start()
     batch = part.batch
     part.batch = lambda step: (os.kill(os.getpid(), signal.SIGINT) if step == 2 else None, batch(step))[1]
-    assert not part.train() and part.step == 3
+    assert not part.train() and part.update == 3
     again = run("part")
     again.resume()
     assert again.train()
@@ -589,7 +589,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
 def test_a_run_is_evaluated_where_it_learns(gpu, tmp_path):
     from minindrnn.tasks.adding import Adding
     from minindrnn.tasks.registry import settings
-    made, evaluated = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=2)).run(tmp_path / "run"), []
+    made, evaluated = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, updates=2)).run(tmp_path / "run"), []
     made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
     made.evaluate = lambda network: evaluated.append(network) or {}
     made.start()
@@ -601,12 +601,12 @@ def test_what_is_not_finite_stops_the_run_and_keeps_the_checkpoint(gpu, tmp_path
     from minindrnn.tasks.adding import Adding
     from minindrnn.tasks.registry import settings
     from minindrnn.training.run import TrainingError
-    made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, steps=4)).run(tmp_path / "run")
+    made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, updates=4)).run(tmp_path / "run")
     made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
     made.start()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     made.network.parameters[0]["u"].value[0] = np.nan
-    with pytest.raises(TrainingError, match="the loss is nan at step 0, before the first evaluation; try a smaller --rate"):
+    with pytest.raises(TrainingError, match="the loss is nan at update 0, before the first evaluation; try a smaller --rate"):
         made.train()
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
 
