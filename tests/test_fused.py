@@ -129,7 +129,7 @@ def test_the_fused_path_is_the_plain_composition(seed, norm, dropping, ragged, i
     T, B, N = rng.integers(1, 12), rng.integers(2, 5), rng.integers(1, 6)
     options = dict(activation=rng.choice(list(KIND)), dropout=0.4 * dropping, dtype=np.float64)
     if norm:
-        options |= dict(norm="after", norm_options={"steps": T if norm == "per step" else None, "eps": 0.1})
+        options |= dict(norm="after", norm_options={"length": T if norm == "per step" else None, "eps": 0.1})
     layer = IndRNN(inputs, N, rng, u=(-1.1, 1.1), **options)
     layer["b"][:] = rng.normal(size=N)
     lengths = rng.integers(1, T + 1, B) if ragged else None
@@ -155,7 +155,7 @@ def test_the_fused_path_is_the_plain_composition(seed, norm, dropping, ragged, i
 
 
 @pytest.mark.parametrize("norm, fusible", [
-    ({}, True), ({"norm": "after"}, True), ({"norm": "after", "norm_options": {"steps": 3}}, True),
+    ({}, True), ({"norm": "after"}, True), ({"norm": "after", "norm_options": {"length": 3}}, True),
     ({"norm": "before"}, False), ({"norm": "after", "norm_layer": LayerNorm}, False)])
 def test_what_is_fused(norm, fusible, rng):
     assert Unit(3, rng, **norm).fusible == fusible
