@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds
 
+from minindrnn import Unit
 from minindrnn.ops.batchnorm import BatchNorm, batchnorm_backward, batchnorm_forward
 
 
@@ -294,3 +295,25 @@ def test_what_a_new_layer_holds():
     assert (norm.momentum, norm.eps) == (0.1, 1e-5) and norm["gamma"].tolist() == [np.float32(0.1)] * 2 and not norm["beta"].any()
     assert norm.buffers["mean"].tolist() == [[0, 0]] * 3 and norm.buffers["var"].tolist() == [[1, 1]] * 3
     assert [parameter.role for parameter in norm.parameters.values()] == ["gain", "bias"]
+
+
+@pytest.mark.parametrize("start", [0, 2, 9])
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_unit_in_use_is_normalised_with_the_row_of_its_step(order, start, rng):
+    unit, a, state = Unit(3, rng, u=(0.5, 0.5), norm=order, norm_options=dict(length=4), dtype=np.float64), *rng.normal(size=(2, 2, 3))
+    mean, var = (unit.buffers[name] for name in ("mean", "var"))
+    mean[:], var[:], unit.buffers["updates"][:] = rng.normal(size=(4, 3)), rng.uniform(0.5, 3, (4, 3)), 1
+
+    def normalised(x):
+        return (x - mean[min(start, 3)]) / np.sqrt(var[min(start, 3)] + 1e-5)
+    h = np.maximum((normalised(a) if order == "before" else a) + 0.5 * state, 0)
+    y, after = unit.step(a, state, start=start)
+    assert_allclose(y, normalised(h) if order == "after" else h, rtol=1e-12, atol=1e-14)
+    assert_allclose(after, h, rtol=1e-12, atol=1e-14)
+
+
+def test_a_variance_that_is_too_large_is_not_a_number():
+    """Squares of 1.2e154, twice: their sum is beyond float64; what is normalised by it is not beta either."""
+    x = np.array([0, 1.2e154, 1.2e154, 0]).reshape(4, 1, 1)
+    y, _ = batchnorm_forward(x, np.ones(1), np.zeros(1), np.zeros((1, 1)), np.ones((1, 1)))
+    assert np.isnan(y).all()

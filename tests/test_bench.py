@@ -20,6 +20,10 @@ SMALL = dict(ACTIVATIONS=(3, 2, 4), NARROW=(3, 2, 4), SIZES=[(5, 2, 3, "float32"
 
 @pytest.fixture
 def small(monkeypatch):
+    shrink(monkeypatch)
+
+
+def shrink(monkeypatch):
     for name, value in SMALL.items():
         monkeypatch.setattr(sections, name, value)
     monkeypatch.setattr(sections, "interleaved", lambda functions, rounds=2, untimed=0: interleaved(functions, 2, 0))
@@ -163,3 +167,26 @@ def test_the_step_that_is_timed_learns():
     step = training(5, 4, 2, 8, 1, {})
     losses = [step()[0] for _ in range(60)]
     assert losses[-1] < losses[0]
+
+
+SECONDS = {"two": 2.0, "three": 4.0, "product": 3.0, "two streams": 3.0, "three streams": 1.0, "forward": 4.0, "backward": 5.0, "ours": 6.0,
+           "layer": 18.0, "obvious": 12.0, "one step": 4.0, "four": 2.0, "step": 0.5, "products": 0.125, "IndRNN, 1 layer": 0.25,
+           "IndRNN, 2 layers": 0.5, "LSTM": 1.5}
+
+
+@pytest.mark.parametrize("section, wanted", [
+    ("limits", [(2 * 0.128 / 2, "GB/s"), (3 * 0.128 / 4, "GB/s"), (2 * 3.375 / 3, "GFLOP/s")]),
+    ("kernels", [(75, "% of limit"), (20, "% of limit")] + 2 * [(3, "x"), (2, "x")] + 8 * [(4 / 24 * 1e9, "ns an element"), (5 / 24 * 1e9, "ns an element")]
+     + 2 * [(2, "x"), (2, "x")] + [(2, "s"), (1, "s")]),
+    ("steps", 2 * [(500, "ms"), (4, "x")]),
+    ("growth", [(0.5e6 / 4, "us")]),
+    ("batches", 3 * [(250, "ms"), (6, "x"), (500, "ms"), (3, "x"), (1500, "ms")]),
+    ("streaming", 2 * [(0.5e6, "us")])])
+def test_every_number_is_what_its_unit_says(section, wanted, small, monkeypatch):
+    """From seconds that are given: bytes, multiplications and additions, elements of 3, 2, 4, steps of T = 4."""
+    monkeypatch.setattr(sections, "interleaved", lambda functions, **how: {name: np.array([SECONDS[name]]) for name in functions})
+    if section == "limits":                                    # 400 MB that nothing touches here
+        monkeypatch.setattr(np, "ones", lambda shape, dtype: np.broadcast_to(np.zeros((), dtype), shape))
+    rows = list(sections.SECTIONS[section]())
+    assert [row["unit"] for row in rows] == [unit for _, unit in wanted]
+    assert [row["median"] for row in rows] == pytest.approx([number for number, _ in wanted], rel=1e-12)

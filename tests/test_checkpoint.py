@@ -104,9 +104,10 @@ def test_foreign_files_are_refused_by_name(tmp_path):
         checkpoint.load(path / "no.npz")
     with pytest.raises(CheckpointError, match="cannot be read: Is a directory$"):
         checkpoint.load(tmp_path)
-    np.savez(path, facts=np.array('{"minindrnn": 99}'))
-    with pytest.raises(CheckpointError, match="foreign.npz: expected checkpoint format 1, got 99"):
-        checkpoint.load(path)
+    for version in (0, 99):
+        np.savez(path, facts=np.array(f'{{"minindrnn": {version}}}'))
+        with pytest.raises(CheckpointError, match=f"foreign.npz: expected checkpoint format 1, got {version}"):
+            checkpoint.load(path)
 
 
 def test_what_does_not_fit_into_memory_is_not_called_damaged(path):

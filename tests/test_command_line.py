@@ -80,6 +80,7 @@ def refused(arguments, capsys):
     (["predict", "runs"], "the following arguments are required: INPUT"),
     (["report"], "the following arguments are required: RUN"),
     (["train", "digits", "--length", "9"], "--length is for adding, chars, motion, not for digits"),
+    (["predict", "run", "a text", "--temperature", "0"], "argument --temperature: expected a number of at least 0.001, got '0'"),
     (["gradcheck", "--draws", "0"], "argument --draws: expected a whole number of at least 1, got '0'"),
 ])
 def test_wrong_words(arguments, message, capsys):
@@ -417,3 +418,24 @@ def test_ctrl_c_is_left_to_another_program_that_imports_us(tmp_path):
     (tmp_path / "mine/__main__.py").write_text("import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)")
     done = subprocess.run([sys.executable, "-m", "mine", "minindrnn"], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize("words, wanted", [
+    (["digits"], "digits"), (["digits", "--rows"], "digits-rows"), (["adding", "--length", "30"], "adding-30"),
+    (["adding"], "adding-100"), (["here/mine.npz"], "mine")])
+def test_where_a_run_goes_if_nobody_says(words, wanted, tmp_path, monkeypatch):
+    """Into runs/TASK, of the problem with its length, so that two of them do not meet."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    np.savez(tmp_path / "here/mine.npz", X=np.arange(40.0).reshape(10, 4), y=np.arange(10) % 2)
+    monkeypatch.setattr("minindrnn.cli.commands.finished", lambda *_: None)                 # as after Ctrl-C
+    assert main(["train", *words, "--layers", "1", "--hidden", "2", "--batch", "2"]) == 130
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [wanted]
+
+
+def test_the_help_names_what_is_usual_and_nothing_that_is_off(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "adding --layers 2 --hidden 128 --updates 60300 --batch 32 --rate 0.0002 --gamma 2 --length 100".split() in said
+    assert "chars --layers 6 --hidden 384 --updates 4000 --batch 64 --rate 0.005 --length 50 --norm before".split() in said

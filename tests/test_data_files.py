@@ -294,3 +294,17 @@ def test_python_in_a_command_is_this_one(tmp_path):
     fetched = bringing("import sys", "open('one', 'wb').write(b'first file' * 20)",
                        "open('two', 'wb').write(b'second') if sys.executable == " + repr(sys.executable) + " else 0")
     assert fetch(fetched, tmp_path / "kept") == CONTENTS
+
+
+def test_each_way_is_tried_twice_and_none_is_waited_for_for_ever(tmp_path, monkeypatch):
+    asked, came = [], gzip.compress(CONTENTS["one"])
+
+    def urlopen(address, timeout):
+        asked.append((address, timeout))
+        if len(asked) < 3:
+            raise TimeoutError("timed out")
+        return io.BytesIO(came)
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    one = Source("fake", {"one": HASHES["one"]}, ("no-such-command",), ("http://a/", "http://b/"))
+    assert fetch(one, tmp_path / "kept") == {"one": CONTENTS["one"]}
+    assert asked == [("http://a/one.gz", 60), ("http://b/one.gz", 60), ("http://a/one.gz", 60)]

@@ -187,6 +187,9 @@ def test_layer_normalisation(lengths, rng):
             v = sum((value - m)**2 for value in x[t, j]) / N
             wanted[t, j] = gamma * (x[t, j] - m) / math.sqrt(v + 0.25) + beta
     close(layernorm_forward(x, gamma, beta, lengths=lengths, eps=0.25)[0], wanted)
+    layer = LayerNorm(N, eps=0.25, dtype=np.float64)
+    layer["gamma"][:], layer["beta"][:] = gamma, beta
+    close(layer.forward(x, lengths=lengths)[0], wanted)
     layer = LayerNorm(N, gain=0.5, dtype=np.float64)
     assert layer.eps == 1e-5 and layer["gamma"].tolist() == [0.5] * N and layer["beta"].tolist() == [0] * N
 

@@ -556,3 +556,23 @@ def test_where_something_must_be_drawn_none_is_refused_too():
         adding_problem(4, 2, None)
     with pytest.raises(TypeError, match="^rng: expected a numpy.random.Generator, got NoneType"):
         check(None, None)
+
+
+@pytest.mark.parametrize("kind", [Residual, Concatenate])
+@pytest.mark.parametrize("start", [0, 2, 9])
+def test_a_block_in_use_tells_its_layer_which_step_it_is(kind, start, rng):
+    norm, x = BatchNorm(3, length=4, dtype=np.float64), rng.normal(size=(2, 3))
+    norm.buffers["mean"][:], norm.buffers["updates"][:] = rng.normal(size=(4, 3)), 1
+    F = (x - norm.buffers["mean"][min(start, 3)]) / np.sqrt(1 + 1e-5)
+    y, _ = kind(norm).step(x, start=start)
+    assert_allclose(y, x + F if kind is Residual else np.concatenate([x, F], axis=1), rtol=1e-13)
+
+
+def test_a_chain_writes_over_no_gradient_that_is_not_its_own(rng):
+    """The last layer, dropout of nothing, hands on the very array that the caller gave."""
+    chain, x = Chain([IndRNN(2, 3, rng), Dropout(0.0)]), f32(4, 5, 2, rng=rng)
+    dy = f32(4, 5, 3, rng=rng)
+    before, (_, cache) = dy.copy(), chain.forward(x)
+    first, second = (chain.backward(dy, cache)[0] for _ in range(2))
+    assert_array_equal(dy, before)
+    assert_array_equal(first, second)

@@ -22,9 +22,12 @@ import pytest
 import test_architectures
 import test_baselines
 import test_batchnorm
+import test_bench
 import test_characters
 import test_checkpoint
+import test_command_line
 import test_data
+import test_data_files
 import test_data_own
 import test_dropout
 import test_dynamic
@@ -89,7 +92,7 @@ KILLERS = {
     "tasks.mnist": [
         PUBLISHED.test_settings, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start,
         test_runs.test_names_scales_and_the_order_of_pixels],
-    "tasks.motion": [PUBLISHED.test_settings],
+    "tasks.motion": [PUBLISHED.test_settings, TASK.test_what_is_counted_is_called_by_its_name],
     "tasks.user_file": [TASK],
     "tasks.task": [
         PUBLISHED.test_settings, TASK, PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_a_plateau_that_is_asked_for,
@@ -100,6 +103,9 @@ KILLERS = {
     "tasks.registry": [PUBLISHED.test_settings, PUBLISHED.test_what_is_given_comes_before_what_is_usual],
     "tasks.adding": [
         PUBLISHED.test_settings, TASK.test_adding_is_tested_on_numbers_of_its_own, NUMBERS.test_sums_are_answered_beside_what_they_are,
+        NUMBERS.test_sums_of_any_length_are_read_to_their_end,
+        TASK.test_statistics_of_the_adding_problem_are_those_of_twenty_batches,
+        test_command_line.test_where_a_run_goes_if_nobody_says,
         PUBLISHED.test_what_a_run_is_made_of, PUBLISHED.test_where_the_weights_of_a_task_start],
     "tasks.characters": [
         PUBLISHED.test_settings, TASK.test_bits_are_nats_over_the_logarithm_of_two,
@@ -141,6 +147,7 @@ KILLERS = {
     "networks.indrnn": [
         test_layers.test_every_parameter_has_the_role_of_its_name,
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_an_indrnn_layer,
+        test_batchnorm.test_a_unit_in_use_is_normalised_with_the_row_of_its_step,
         test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory,
         PUBLISHED.test_where_the_weights_of_a_task_start],
     "networks.fused": [
@@ -149,6 +156,8 @@ KILLERS = {
     "networks.combinators": [
         test_layers.test_every_normalisation_absorbs_what_it_has_seen, VALUES.test_a_residual_and_a_concatenated_unit,
         VALUES.test_a_language_model, VALUES.test_the_last_step_of_each_sequence,
+        test_layers.test_a_block_in_use_tells_its_layer_which_step_it_is,
+        test_layers.test_a_chain_writes_over_no_gradient_that_is_not_its_own,
         test_layers.test_step_by_step_equals_one_pass_and_needs_no_more_memory,
         RUN.test_twelve_updates_are_those_of_the_loop, RUN.test_states_go_on_from_batch_to_batch_and_start_anew],
     "networks.bidirectional": [
@@ -174,7 +183,8 @@ KILLERS = {
     "data.digits": [
         TASK.test_the_digits_are_always_divided_alike, test_data.test_digits_are_all_there_once,
         test_data.test_digits_are_split_by_class_and_always_the_same],
-    "data.download": [TASK.test_a_file_is_known_by_its_whole_hash, TASK.test_where_data_is_looked_for],
+    "data.download": [TASK.test_a_file_is_known_by_its_whole_hash, TASK.test_where_data_is_looked_for,
+                      test_data_files.test_each_way_is_tried_twice_and_none_is_waited_for_for_ever],
     "data.mnist": [TASK.test_images_are_held_out_by_the_seed, test_data_own.test_idx_is_what_it_says],
     "data.motion": [
         TASK.test_recordings_are_those_of_the_file, TASK.test_people_are_divided_by_the_fold,
@@ -185,6 +195,7 @@ KILLERS = {
     "data.text": [TASK.test_a_text_is_divided_ninety_to_five_to_five],
     "cli.finished_run": [
         TASK.test_the_best_is_the_highest_accuracy_and_the_lowest_loss,
+        TASK.test_fewer_bits_are_better_and_the_last_is_the_last, TASK.test_memory_is_drawn_beside_where_it_began,
         TASK.test_recurrent_weights_are_those_of_the_network,
         test_runs.test_the_network_at_the_start_is_the_one_that_was_trained],
     "cli.plots": [NUMBERS],
@@ -192,7 +203,12 @@ KILLERS = {
     "cli.parser": [PUBLISHED.test_every_word_of_the_command_reaches_the_run],
     "cli.commands": [
         TASK.test_the_result_is_that_of_the_network_in_the_checkpoint,
-        PUBLISHED.test_every_word_of_the_command_reaches_the_run],
+        PUBLISHED.test_every_word_of_the_command_reaches_the_run,
+        NUMBERS.test_gradients_are_those_of_the_seed_at_the_last_and_the_first,
+        NUMBERS.test_gradients_are_checked_on_so_many_problems_of_the_seed,
+        test_command_line.test_where_a_run_goes_if_nobody_says,
+        TASK.test_a_figure_asks_for_every_model_at_every_length],
+    "bench.sections": [test_bench.test_every_number_is_what_its_unit_says],
 }
 
 
@@ -201,6 +217,7 @@ KILLERS = {
 
 FIXTURES = {"drawn": lambda stack: test_numbers_shown.caught(FIXTURES["monkeypatch"](stack)),
             "rng": lambda stack: np.random.default_rng(0),
+            "small": lambda stack: test_bench.shrink(FIXTURES["monkeypatch"](stack)),
             "tmp_path": lambda stack: Path(stack.enter_context(tempfile.TemporaryDirectory())),
             "monkeypatch": lambda stack: stack.enter_context(pytest.MonkeyPatch.context()),
             "path": lambda stack: test_checkpoint.written(FIXTURES["tmp_path"](stack))}

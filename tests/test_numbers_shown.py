@@ -1,6 +1,8 @@
 """What is printed and drawn is what was counted: every curve, bar, cell and line, read back from the picture."""
+import io
 import json
 import math
+from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minindrnn import Chain, Linear, StackedIndRNN
 from minindrnn.checks.gradient_flow import gradient_norms
 from minindrnn.cli import plots
+from minindrnn.cli.commands import main
+from minindrnn.data.adding import adding_problem
 from minindrnn.tasks.classification import Classification
 from minindrnn.tasks.registry import TASKS, settings
 
@@ -37,6 +41,7 @@ def test_a_curve_has_a_point_for_each_evaluation(drawn):
                      "validation accuracy": [[10, 0.25], [20, 0.75]]}
     assert (losses.get_yscale(), accuracies.get_yscale()) == ("log", "linear") and len(losses.lines) == 2
     assert [axes.get_ylabel() for axes in (losses, accuracies)] == ["loss", "accuracy"]
+    assert [line.get_color() for line in losses.lines] == ["#006BA4", "#C85200"]
 
 
 def test_memory_is_drawn_by_the_number_of_neurons(drawn):
@@ -137,3 +142,45 @@ def test_sums_are_answered_beside_what_they_are(tmp_path):
         sums, total = terms.split(" = ")
         marked = [float(term.split()[0]) for term in sums.split(" + ")]
         assert said == answer and len(marked) == 2 and sum(marked) == pytest.approx(float(total), abs=2e-3)
+
+
+class FirstStep:
+    """Answers with the first number of each sequence's last step; a step after its end is not read."""
+    bound = None
+
+    def forward(self, x, lengths=None, statistics="running"):
+        return x[lengths - 1, np.arange(x.shape[1]), :1], None
+
+
+def test_sums_of_any_length_are_read_to_their_end(tmp_path):
+    """In two pieces, as 40 000 steps make one of two sequences."""
+    X, lengths = np.zeros((3, 40_000, 2), np.float32), np.array([2, 40_000, 5])
+    X[np.arange(3), lengths - 1, 0] = [0.25, 0.5, 0.75]
+    np.savez(tmp_path / "in.npz", X=X, lengths=lengths)
+    lines = TASKS["adding"](settings("adding", length=6)).predict(FirstStep(), tmp_path / "in.npz")
+    assert [line.split() for line in lines] == [["0", "0.2500"], ["1", "0.5000"], ["2", "0.7500"]]
+
+
+def test_gradients_are_those_of_the_seed_at_the_last_and_the_first(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("minindrnn.cli.commands.deep_networks", lambda T, rng: {"mine": StackedIndRNN(2, 3, 2, 1, rng, length=T)})
+    monkeypatch.setattr("minindrnn.cli.commands.draw", lambda picture, norms, path: drawn.append(norms["mine"]))
+    with redirect_stdout(io.StringIO()) as said:
+        assert main(["gradients", "--length", "5", "--seed", "3", "--out", str(tmp_path / "g.png")]) == 0
+    rng = np.random.default_rng(3)
+    x, _ = adding_problem(5, 32, rng)
+    norms = gradient_norms(StackedIndRNN(2, 3, 2, 1, rng, length=5), x, rng)
+    assert_array_equal(drawn, [norms[:2]])
+    wanted = f"mine at the last layer and step {norms[1, 4]:.1e}, at the first of both {norms[0, 0]:.1e}"
+    assert said.getvalue().split() == wanted.split() and norms[1, 0] != norms[0, 0]
+
+
+@pytest.mark.parametrize("words, draws", [([], 100), (["--draws", "2"], 2)])
+def test_gradients_are_checked_on_so_many_problems_of_the_seed(words, draws, monkeypatch):
+    asked = []
+    monkeypatch.setattr("minindrnn.cli.commands.PROBLEMS", {"mine": (None, lambda module, rng: rng.random())})
+    monkeypatch.setattr("minindrnn.cli.commands.check", lambda problem, rng: asked.append(problem) or {"x": 1e-9 * (len(asked) == 2)})
+    with redirect_stdout(io.StringIO()) as said:
+        assert main(["gradcheck", "--seed", "5", *words]) == 0
+    assert asked == [np.random.default_rng([5, draw]).random() for draw in range(draws)]
+    assert said.getvalue().splitlines()[1].split() == ["mine", "1.0e-09", "dx,", "draw", "1"]

@@ -332,6 +332,18 @@ def test_another_run_does_not_go_on(tmp_path, changes, message):
     assert run.update == 0 and (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_fails_before_anything_was_learned_leaves_what_was_there(tmp_path, resume):
+    """A run that starts takes its files with it; one that goes on found them, and leaves them."""
+    folder = tmp_path / "run"
+    if resume:
+        a_run(folder).start()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()} if resume else {}
+    with pytest.raises(MemoryError), a_run(folder).opened(resume=resume):
+        raise MemoryError
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_loss_that_is_not_finite_is_said_with_its_step(tmp_path):
     calls = []
 

@@ -13,7 +13,8 @@ from scipy.special import softmax
 
 from minindrnn import ResidualIndRNN, StackedIndRNN, cross_entropy
 from minindrnn.cli.commands import main
-from minindrnn.cli.finished_run import load_run, recurrent_weights, summary
+from minindrnn.cli.finished_run import load_run, pictures, recurrent_weights, summary
+from minindrnn.cli.plots import draw_memory
 from minindrnn.core.layer import leaves
 from minindrnn.data import download, mnist, motion
 from minindrnn.data.adding import adding_problem
@@ -26,7 +27,7 @@ from minindrnn.tasks.classification import Classification
 from minindrnn.tasks.registry import TASKS, settings
 from minindrnn.tasks.task import by_all_statistics, fingerprint, parts, predict
 from minindrnn.tasks.user_file import UserFile
-from minindrnn.training.run import arrays_of
+from minindrnn.training.run import arrays_of, strict_json
 
 
 def adam(network, grads, rate, decay, memory):
@@ -123,6 +124,33 @@ def test_confusion_counts_the_true_class_in_its_row():
     lines = list(task.report(Scripted(np.eye(3)[SAID]), {"test_accuracy": 0.5}))
     assert [line.split()[1:] for line in lines[-3:]] == [["1", "2", "."], [".", "1", "."], ["1", ".", "1"]]
     assert lines[0].startswith("test accuracy 50.00% (3 of 6 ")
+
+
+def test_so_many_of_n_are_rounded_not_cut():
+    """0.58 x 50 is 28.999999999999996."""
+    task = Classification(settings("own"), {"T": 3, "M": 1, "K": 21})
+    task.parts["test"] = np.zeros((50, 3, 1)), np.zeros(50, int), None
+    assert list(task.report(None, {"test_accuracy": 0.58})) == ["test accuracy 58.00% (29 of 50 sequences)"]
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_class_counts_in_whatever_part_it_is(part):
+    task = Classification(settings("own"), {"T": 3, "M": 2, "K": 1})
+    task.parts = {name: (np.zeros((2, 3, 2)), np.array([0, 4 if name == part else 1]), None) for name in ("train", "validation", "test")}
+    assert task.look() == {"T": 3, "M": 2, "K": 5}
+
+
+def test_what_is_counted_is_called_by_its_name():
+    units = {length: TASKS["motion"](settings("motion", length=length), {"T": 9, "M": 6, "K": 7}).unit for length in (0, 200)}
+    assert units == {0: "recordings", 200: "windows"}
+
+
+def test_statistics_of_the_adding_problem_are_those_of_twenty_batches():
+    task, asked = TASKS["adding"](settings("adding", length=4, hidden=3, batch=2, norm="after")), []
+    batch = task.batch
+    task.batch = lambda step: asked.append(step) or batch(step)
+    assert {"test_mse", "test_mse_population", "test_mse_batch"} == task.result(task.network(np.random.default_rng(0))).keys()
+    assert asked == list(range(20))
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
@@ -448,6 +476,20 @@ def test_the_result_is_that_of_the_network_in_the_checkpoint(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert result["updates"] == steps == 90 and result["seconds"] == rows[-1]["seconds"] and len(rows) == 45
     assert result["command"].split()[:4] == ["python", "-m", "minindrnn", "train"] and result["command"].split()[3:] == words
+    assert main([*words, "--resume"]) == 0                       # there is nothing left to do
+    assert json.loads((tmp_path / "run/result.json").read_text()) == result
+
+
+def test_a_figure_asks_for_every_model_at_every_length(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("minindrnn.cli.commands.finished", lambda experiment, run, words: asked.append((experiment.settings, run.folder, words)) or {})
+    monkeypatch.setattr("minindrnn.cli.commands.draw", lambda *_: None)
+    assert main(["figure", "--models", "lstm", "gru", "--updates", "2", "--seed", "4", "--out", str(tmp_path)]) == 0
+    runs = [(length, model) for length in (100, 500, 1000) for model in ("lstm", "gru")]
+    assert [chosen for chosen, _, _ in asked] == [settings("adding", model, length, updates=2, seed=4) for length, model in runs]
+    assert [folder.name for _, folder, _ in asked] == [f"adding-{length}-{model}-seed4" for length, model in runs]
+    assert [" ".join(words) for _, _, words in asked] == [f"train adding --length {length} --model {model} --updates 2 --seed 4"
+                                                          for length, model in runs]
 
 
 def test_the_best_is_the_highest_accuracy_and_the_lowest_loss(tmp_path):
@@ -460,6 +502,27 @@ def test_the_best_is_the_highest_accuracy_and_the_lowest_loss(tmp_path):
     assert said[0] == "digits, indrnn: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
     assert said[1:] == ["30 updates in 61 seconds", "  validation loss: best 0.5 at update 20, last 1.5",
                         "  validation accuracy: best 0.75 at update 20, last 0.5", "result: test accuracy 0.625"]
+
+
+@pytest.mark.parametrize("bits, said", [([2.0, 1.5, 1.75], "best 1.5 at update 20, last 1.75"),
+                                        ([2.0, 1.5, math.nan], "best 1.5 at update 20, last nan")])
+def test_fewer_bits_are_better_and_the_last_is_the_last(tmp_path, bits, said):
+    rows = [dict(step=10 * k, loss=3.0, validation_bits=value, seconds=1.0) for k, value in enumerate(bits, 1)]
+    (tmp_path / "metrics.jsonl").write_text("".join(strict_json(row) + "\n" for row in rows))
+    lines = list(summary(tmp_path, SimpleNamespace(settings=settings("chars")), 30))
+    assert lines[1:] == ["30 updates in 1 seconds", f"  validation bits: {said}", "no result yet: the command of the run with --resume goes on"]
+
+
+def test_memory_is_drawn_beside_where_it_began(tmp_path):
+    """The last of two units starts at 0.5^(1/4) to 2^(1/4); what became of it is another number."""
+    task = TASKS["adding"](settings("adding", length=4, hidden=3, seed=2))
+    began, network = (task.network(np.random.default_rng([2, 0])) for _ in range(2))
+    for layer in network.layers[:2]:
+        layer["u"][:] = 0.125
+    (name, picture, before, after, bound), = pictures(tmp_path, task, network)
+    assert name == "memory.png" and picture is draw_memory and bound == pytest.approx(2 ** (1 / 4))
+    assert {path: u.tolist() for path, u in after.items()} == {"0.u": [0.125] * 3, "1.u": [0.125] * 3}
+    assert {path: u.tolist() for path, u in before.items()} == {f"{k}.u": began.layers[k]["u"].tolist() for k in range(2)}
 
 
 def test_recurrent_weights_are_those_of_the_network(rng):

@@ -120,7 +120,8 @@ def test_what_is_no_run_is_refused(command, own, tmp_path, capsys):
         path.write_bytes(data)
         assert f"{path}: not a whole minindrnn checkpoint" in refused([command, run, *more], capsys)
     for changed, message in [(facts | {"config": None}, "expected the checkpoint of a run, with its update, config and seen"),
-                             (facts | {"update": -1}, "expected the checkpoint of a run, with its update, config and seen"),
+                             *((facts | {"update": update}, "expected the checkpoint of a run, with its update, config and seen")
+                               for update in (-1, 2.5, True)),
                              (facts | {"colour": 1, "size": 2}, "not read: colour, size; known are update, config, seen"),
                              (facts | {"config": {"task": "chess"}}, "expected a run of one of the tasks digits, digits-rows, adding, "),
                              (facts | {"config": facts["config"] | {"colour": 1}}, "not read: colour; known are task, layers, hidden, "),

@@ -117,3 +117,9 @@ def test_a_cosine_rises_in_a_line_and_falls_to_nothing():
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_patience_is_halved_not_divided_by_the_number_of_the_phase():
+    """P = 20: a count of more than 20, 10, 5 and, rounded, 3 ends a phase. 21, 11, 6 and 4 add to it, and one more ends."""
+    rates = run(watching(np.zeros(1), patience=20), [0.5] + [0.4] * (22 + 12 + 7 + 5), np.zeros(1))
+    assert rates == pytest.approx([1] * 22 + [0.1] * 12 + [0.01] * 7 + [1e-3] * 5 + [1e-4])
