@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -314,10 +315,16 @@ def test_without_a_stream_there_is_no_bar_and_all_the_rest(tmp_path, monkeypatch
     assert caught.value.code == 2
 
 
+def interruptible():
+    """For a child: Ctrl-C reaches it, even if the tests run in the background, where it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def shell(words, folder, **environment):
     """The command line in a shell of its own: (exit code, stdout, stderr)."""
     done = subprocess.run(["bash", "-c", words.replace("minindrnn", f"'{sys.executable}' -m minindrnn", 1)], cwd=folder,
-                          env=os.environ | {"PYTHONUNBUFFERED": ""} | environment, capture_output=True, text=True)
+                          env=os.environ | {"PYTHONUNBUFFERED": ""} | environment, capture_output=True, text=True,
+                          preexec_fn=interruptible)
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr, done.stderr
     return done.returncode, done.stdout, done.stderr
 
@@ -416,7 +423,8 @@ def test_ctrl_c_is_left_to_another_program_that_imports_us(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/__init__.py").write_text("import minindrnn")
     (tmp_path / "mine/__main__.py").write_text("import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)")
-    done = subprocess.run([sys.executable, "-m", "mine", "minindrnn"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "mine", "minindrnn"], cwd=tmp_path, capture_output=True, text=True,
+                          preexec_fn=interruptible)
     assert done.stdout == "True\n", done.stderr
 
 
