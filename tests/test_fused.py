@@ -157,7 +157,7 @@ def test_the_fused_path_is_the_plain_composition(seed, norm, dropping, ragged, i
 
 @pytest.mark.parametrize("size", [0, 1e3, 1e5])
 def test_the_map_of_the_normalisation_keeps_its_digits_far_from_zero(size, rng):
-    """h = size + noise of deviation 1. dh in float32, against float64 of the same h: u = 0 lets nothing else be seen."""
+    """h = size + noise of deviation 1. da in float32 against float64, of the same h; as u = 0, da is dh."""
     h, dy = (size + rng.normal(size=(200, 16, 8))).astype(np.float32), rng.normal(size=(200, 16, 8)).astype(np.float32)
     results = []
     for dtype in (np.float32, np.float64):
