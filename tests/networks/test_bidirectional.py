@@ -69,7 +69,7 @@ def test_the_state_is_that_of_the_first_direction(rng):
     layer = both(rng)
     _, cache = layer.forward(f32(5, 6, 2, rng=rng), statistics="batch")
     onward, back = layer.last_state(cache)
-    assert_array_equal(onward, layer.onward.last_state(cache[0]))
+    assert_array_equal(onward, layer.onward.last_state(cache.of_onward))
     assert back is None
 
 

@@ -9,7 +9,7 @@ from minindrnn.ops.dropout import Dropout, draw, dropout_backward, dropout_forwa
 
 def test_the_mask_is_shared_by_all_steps(rng):
     x, p = rng.normal(size=(T, 40, N)), 0.25
-    y, mask = dropout_forward(x, p, np.random.default_rng(5))
+    y, (mask, _) = dropout_forward(x, p, np.random.default_rng(5))
     again = draw((40, N), p, np.random.default_rng(5), np.dtype(float))
     assert_array_equal(mask, again)
     assert set(np.unique(mask)) == {0, 1 / 0.75} and 20 < (mask == 0).sum() < 80
@@ -20,7 +20,7 @@ def test_the_mask_is_shared_by_all_steps(rng):
 def test_without_a_generator_or_with_p_0_nothing_is_left_out(rng):
     x = rng.normal(size=(T, 40, N))
     assert dropout_forward(x, 0.25, None)[0] is x
-    assert dropout_forward(x, 0.0, rng)[1] is None
+    assert dropout_forward(x, 0.0, rng)[1].mask is None
     assert Dropout(0.3).forward(x)[0] is x
 
 
@@ -70,6 +70,6 @@ def test_neither_neighbours_nor_sequences_nor_layers_agree_more_than_by_chance()
 
 
 def test_a_gradient_of_another_shape_is_refused(rng):
-    _, mask = dropout_forward(np.ones((3, 2, 4)), 0.5, rng)
+    _, cache = dropout_forward(np.ones((3, 2, 4)), 0.5, rng)
     with pytest.raises(ValueError, match=r"dy: expected \(T, B, N\) = \(3, 2, 4\), got \(3, 1, 4\)"):
-        dropout_backward(np.ones((3, 1, 4)), mask)
+        dropout_backward(np.ones((3, 1, 4)), cache)
