@@ -12,8 +12,9 @@ import pytest
 
 from minindrnn.cli.commands import main
 from minindrnn.core import memory_pool
-from minindrnn.core.interrupt import Interruption, say_if_slow
+from minindrnn.core.interrupt import Interruption
 from minindrnn.core.layer import leaves
+from minindrnn.core.terminal import say_if_slow
 from minindrnn.ops.bounds import penalty
 from minindrnn.tasks.adding import Adding
 from minindrnn.tasks.digits import Digits
