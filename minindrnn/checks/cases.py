@@ -217,6 +217,11 @@ def of_indrnn_layer(module, rng):
     return _of_layer(layer, rng.normal(size=(B, N)), rng, M, T, B)
 
 
+def of_dropout_layer(module, rng):
+    T, B, N = _sizes(rng)
+    return _of_layer(module.Dropout(rng.uniform(0, 0.9)), None, rng, N, T, B)
+
+
 def of_rnn_layer(module, rng):
     T, B, N = _sizes(rng)
     layer = module.RNN(2, N, rng, activation=rng.choice(list(KIND)), dtype=np.float64)
@@ -310,6 +315,7 @@ PROBLEMS = {
     "cross-entropy": (losses, of_cross_entropy),
     "penalty on u": (bounds, of_penalty),
     "Linear": (linear, of_linear_layer),
+    "Dropout": (dropout, of_dropout_layer),
     "IndRNN": (indrnn, of_indrnn_layer),
     "RNN": (rnn, of_rnn_layer),
     "LSTM": (lstm, of_lstm_layer),

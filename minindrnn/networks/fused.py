@@ -61,19 +61,19 @@ def unit_forward(unit, a, state, *, b=None, overwrite=False, lengths=None, rng=N
     h, of_recurrence = fused_forward(a, unit["u"], state, b=b, activation=unit.activation, lengths=lengths,
                                      out=a if overwrite else None)
     if unit.order is None:
-        y, mask = dropout_forward(h, unit.dropout, rng)
-        return y, (None, of_recurrence, mask)
+        y, of_dropout = dropout_forward(h, unit.dropout, rng)
+        return y, unit.Cache(None, of_recurrence, of_dropout)
     mask = draw(h.shape[1:], unit.dropout, rng, h.dtype)
     y, of_norm = unit.norm.forward(h, lengths=lengths, mask=mask, **how)
-    return y, (of_norm, of_recurrence, None)                                       # the mask is of the normalisation
+    return y, unit.Cache(of_norm, of_recurrence, None)                             # the mask is of the normalisation
 
 
 def unit_backward(unit, dy, cache, *, biased=False, overwrite=False):
     """`Unit.backward`, if it is `fusible`; biased: there was a b, and db (N,) is among the gradients."""
-    of_norm, of_recurrence, mask = cache
+    of_norm, of_recurrence, of_dropout = cache
     given, grads, pqmr = dy, {}, None
     if unit.order is None:
-        dy = dropout_backward(dy, mask)
+        dy = dropout_backward(dy, of_dropout)
     elif unit.norm.per_step:                                                       # at each step others
         dy, grads = unit.norm.backward(dy, of_norm, overwrite=overwrite)
     else:
@@ -89,7 +89,7 @@ def layer_forward(layer, x, state, *, lengths=None, **how):
     of_affine, of_recurrence = (b, None) if narrow(layer) else (None, b)
     a, of_linear = linear_forward(x, W, of_affine, lengths=lengths)
     y, of_unit = unit_forward(layer.unit, a, state, b=of_recurrence, overwrite=True, lengths=lengths, **how)
-    return y, (of_linear, of_unit)
+    return y, layer.Cache(of_linear, of_unit)
 
 
 def layer_backward(layer, dy, cache, *, overwrite=False):
