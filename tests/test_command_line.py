@@ -40,7 +40,7 @@ def refused(arguments, capsys):
     (["train", "mnist"], "argument TASK: expected one of digits, adding, smnist, pmnist, fashion, chars, motion, or FILE.npz, got 'mnist'"),
     (["train", "digits", "--layers", "0"], "argument --layers: expected a whole number of at least 1, got '0'"),
     (["train", "digits", "--model", "dense", "--layers", "2,0"], "argument --layers: expected a whole number of at least 1, got '0'"),
-    (["train", "digits", "--layers", "8,6"], "--layers: expected one number for indrnn, got [8, 6]"),
+    (["train", "digits", "--layers", "8,6"], "--layers: expected one number for residual, got [8, 6]"),
     (["train", "digits", "--hidden", "many"], "argument --hidden: expected a whole number of at least 1, got 'many'"),
     (["train", "digits", "--updates", "1.5"], "argument --updates: expected a whole number of at least 1, got '1.5'"),
     (["train", "digits", "--updates", "9" * 25], f"argument --updates: expected a whole number from 1 to 1000000000000, got '{'9' * 25}'"),

@@ -30,7 +30,7 @@ from numba.core.caching import FunctionCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-OPTIONS = dict(nogil=True, error_model="numpy")
+OPTIONS = dict(nogil=True, error_model="numpy", no_cfunc_wrapper=True)      # no kernel is called from C
 
 
 def compiler(*fastmath):
@@ -46,6 +46,8 @@ def compiler(*fastmath):
 kernel = compiler("contract", "nsz")
 reordered = compiler("contract", "nsz", "reassoc")      # a sum along n by several lanes at once
 unfused = compiler("nsz")                               # every product is rounded before it is added
+inlined = numba.njit(**OPTIONS, inline="always")        # part of the kernels that call it: its branches on their
+                                                        # constants are gone before anything is compiled
 
 
 # ---------------------------------------------------------------------------------------------------------
