@@ -66,9 +66,9 @@ def tasks_in_words():
 
 
 def usual(task):
-    """A line: the options of a task that are not given."""
+    """A line: the options of a task that are not given; of the plain network, unless the task has another one."""
     options = (f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
-               for name, value in settings(task.name).worth_saying().items() if name != "task")
+               for name, value in settings(task.name).worth_saying().items() if name != "task" and value != "indrnn")
     return f"  {task.word:<15}{' '.join(options)}"
 
 
@@ -131,7 +131,7 @@ def parser():
     train = commands.add_parser(
         "train", help="train a network on a task", formatter_class=argparse.RawDescriptionHelpFormatter, description=(
             "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never stopped."),
-        epilog="what is not given is (for another model than that, see config.json of its run):\n"
+        epilog="what is not given is, for the plain network or the one named here (for any other, see config.json of its run):\n"
                + "\n".join(map(usual, TASKS.values())))
     add = train.add_argument
     add("task", type=task, metavar="TASK", help=tasks_in_words())
