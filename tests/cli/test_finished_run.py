@@ -377,8 +377,8 @@ def test_the_best_is_the_highest_accuracy_and_the_lowest_loss(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "result.json").write_text(json.dumps({"test_accuracy": 0.625, "updates": 30, "seconds": 61.2,
                                                       "command": "python"}))
-    said = list(summary(tmp_path, SimpleNamespace(settings=settings("digits", hidden=5, norm="after")), 30))
-    assert said[0] == "digits, indrnn: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
+    said = list(summary(tmp_path, SimpleNamespace(settings=settings("digits", hidden=5)), 30))
+    assert said[0] == "digits, residual: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
     assert said[1:] == ["30 updates in 61 seconds", "  validation loss: best 0.5 at update 20, last 1.5",
                         "  validation accuracy: best 0.75 at update 20, last 0.5", "result: test accuracy 0.625"]
 
