@@ -15,6 +15,8 @@ from strategies import recurrences
 import minindrnn
 from minindrnn.ops.activations import KIND
 
+pytestmark = pytest.mark.tutorial2
+
 BACKENDS = [pytest.param(minindrnn, id="numba"), pytest.param(minindrnn.gpu, id="gpu", marks=pytest.mark.gpu)]
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
     BACKENDS.append(pytest.param(minindrnn.gpu, id="cuda simulator"))

@@ -303,6 +303,7 @@ def in_earlier_words(path):
     return facts
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
     command = ["figure", "--lengths", "6", "8", "--models", "indrnn", "lstm", "--updates", "3", "--out", str(tmp_path)]
@@ -383,6 +384,7 @@ def shell(words, folder, **environment):
 POSIX = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.compiled
 @pytest.mark.parametrize("streams, code",
@@ -401,6 +403,7 @@ def test_training_ends_whatever_becomes_of_the_streams(tmp_path, streams, code):
         assert shell(f"minindrnn {words} {streams}", tmp_path)[0] == code
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("words", ["--help", "train --help", "exercise", "describe mnist-plain-6"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])

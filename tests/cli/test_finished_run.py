@@ -219,6 +219,7 @@ def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
     assert pictures(tmp_path / "new/pictures") == {"curve.png", "memory.png"} and pictures(own / "run") == {"curve.png"}
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
     for model in ("residual", "dense", "lstm"):

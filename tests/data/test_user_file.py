@@ -9,6 +9,8 @@ from strategies import ragged_file
 from minindrnn.data.download import DataError
 from minindrnn.data.user_file import load_input, load_own, padded
 
+pytestmark = pytest.mark.tutorial8
+
 NAN = float("nan")
 
 

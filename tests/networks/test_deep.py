@@ -7,6 +7,8 @@ from minindrnn.core.layer import leaves
 from minindrnn.data.adding import adding_problem
 from minindrnn.training.step import train_step
 
+pytestmark = pytest.mark.tutorial5
+
 
 @pytest.mark.parametrize("network, recurrent", [
     (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, length=100), 21),

@@ -8,6 +8,8 @@ from minindrnn.tasks.adding import Adding
 from minindrnn.tasks.registry import TASKS, settings
 from minindrnn.tasks.settings import Settings
 
+pytestmark = pytest.mark.tutorial3
+
 
 def test_adding_is_tested_on_numbers_of_its_own():
     task = TASKS["adding"](settings("adding", length=9, batch=5, seed=4))

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from reference import values
+from reference import assert_sums_keep_their_digits, long_or_many, values
 from strategies import small_network
 
 from minindrnn import SGD, Adam, StackedIndRNN, mean_squared_error
 from minindrnn.core.layer import Parameter, leaves
 from minindrnn.training.optim import clip_norm, clip_values
 from minindrnn.training.step import train_step
+
+pytestmark = pytest.mark.tutorial3
 
 
 def tree(dtype=np.float64):
@@ -154,6 +156,14 @@ def test_clipping_leaves_the_state_gradient_alone():
     assert_allclose(grads[1]["u"], 4 / (norm + 1e-6), rtol=1e-15)
     assert clip_norm(tree(), grads, 2.0) == pytest.approx(1.0) and grads[1]["h0"].item() == 1e9
     assert_allclose(grads[1]["u"], 4 / (norm + 1e-6), rtol=1e-15)           # below the limit nothing is stretched
+
+
+@long_or_many
+def test_the_norm_keeps_its_digits(T, B):
+    def norm(x, dy):
+        flat = x.ravel()
+        return clip_norm([Parameter(flat, "weight")], [flat.copy()], 1e9),
+    assert_sums_keep_their_digits(norm, T, B)
 
 
 @pytest.mark.parametrize("spoilt", [np.nan, np.inf, -np.inf, 1e200])

@@ -548,7 +548,7 @@ def test_what_fails_before_anything_was_learned_leaves_the_folder_free(tmp_path,
     again.batch = failing(error)
     with pytest.raises(type(error)), again.opened(resume=True):
         again.train()
-    with pytest.raises(TrainingError, match="holds a small_run already"), small_run(tmp_path / "run").opened():
+    with pytest.raises(TrainingError, match="holds a run already"), small_run(tmp_path / "run").opened():
         raise AssertionError("written over")
     again = small_run(tmp_path / "run")
     with again.opened(resume=True):
