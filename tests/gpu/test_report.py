@@ -104,8 +104,8 @@ def test_the_report():
     done = subprocess.run([sys.executable, "-m", "minindrnn.gpu", "report"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert said[0] == ("ESTIMATES from the compiled code and published figures, not measured: that is python -m minindrnn "
-                       "bench --device cuda.")
+    assert said[0] == ("ESTIMATES from the compiled code and published figures, not measured: that is python -m "
+                       "minindrnn bench --device cuda.")
     names = [name for name, _, _ in tuned()]
     assert len(names) == 16
     for name in names:
