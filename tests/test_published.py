@@ -73,6 +73,8 @@ def task_of(task, folder, model="indrnn", **given):
 
 
 def test_the_tables_are_complete():
+    for task in TASKS:
+        assert task in SETTINGS and task in RUNS, f"tests/test_published.py: expected {task} in SETTINGS and in RUNS"
     assert set(SETTINGS) == set(RUNS) == set(TASKS)
     assert all(len(models) == 7 for _, models in SETTINGS.values())
 

@@ -95,7 +95,7 @@ def test_what_a_task_says_of_itself_is_what_the_command_line_knows(capsys):
     commands = parser()._subparsers._group_actions[0].choices
     known = {name: {action.dest for action in command._actions} for name, command in commands.items()}
     for name, task in TASKS.items():
-        assert task.name == name and task.help
+        assert task.name == name and task.word and task.help, f"{task.__name__}: expected name, word and help"
         assert all(options <= known[command] for command, options in task.takes.items()), name
         assert task.refuses.keys() | task.stands_for.keys() <= known["train"], name
         assert task.stands_for.keys() <= task.takes.get("train", set()), name

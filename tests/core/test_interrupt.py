@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from minindrnn.core.interrupt import Interruption, say_if_slow
+from minindrnn.core.interrupt import Interruption
+from minindrnn.core.terminal import say_if_slow
 
 
 def test_interruption_asks_once_and_then_insists():

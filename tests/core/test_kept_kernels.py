@@ -9,10 +9,10 @@ import numba
 import numpy as np
 import pytest
 
-from minindrnn.core import jit
+from minindrnn.core import kept_kernels
 from minindrnn.core.jit import kernel, reordered, unfused
 
-SOURCE = jit.PACKAGE
+SOURCE = kept_kernels.PACKAGE
 compiles = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 
 
@@ -20,7 +20,7 @@ compiles = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compi
 def own_folder(tmp_path, monkeypatch):
     """A folder that is empty, and a process that has said nothing yet."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kept"))
-    jit.say_once.cache_clear()
+    kept_kernels.say_once.cache_clear()
 
 
 def of_the_package(function):
@@ -213,27 +213,27 @@ def test_a_run_without_a_writable_folder_trains_and_says_so_in_one_line(package)
 # The mechanism, in this process.
 
 def test_the_stamp_covers_every_source(package, monkeypatch):
-    monkeypatch.setattr(jit, "PACKAGE", package)
-    assert jit.stamp() == jit.STAMP            # a copy is as good
-    seen = {jit.stamp()}
+    monkeypatch.setattr(kept_kernels, "PACKAGE", package)
+    assert kept_kernels.stamp() == kept_kernels.STAMP            # a copy is as good
+    seen = {kept_kernels.stamp()}
     paths = sorted(package.rglob("*.py"))
     for path in paths:
         path.write_text(path.read_text() + "\n")
-        seen.add(jit.stamp())
+        seen.add(kept_kernels.stamp())
     paths[-1].rename(paths[-1].with_name("zzz.py"))
-    seen.add(jit.stamp())
+    seen.add(kept_kernels.stamp())
     paths[0].write_text(paths[0].read_text()[:-1] + " ")         # as long as before
-    seen.add(jit.stamp())
+    seen.add(kept_kernels.stamp())
     assert len(seen) == len(paths) + 3 > 50
     (package / ".#open.py").symlink_to("nobody@nowhere")  # as an editor leaves it beside a file that it has open
-    assert jit.stamp() in seen
+    assert kept_kernels.stamp() in seen
     shutil.rmtree(package)
-    assert jit.stamp() is None
+    assert kept_kernels.stamp() is None
 
 
 @compiles
 def test_sources_edited_since_the_import_neither_use_nor_keep_anything(package, monkeypatch, tmp_path):
-    monkeypatch.setattr(jit, "PACKAGE", package)
+    monkeypatch.setattr(kept_kernels, "PACKAGE", package)
     doubled()
     assert doubled()
     path = package / "core/expect.py"
@@ -256,8 +256,8 @@ def test_another_version_does_not_read_what_was_kept(where, monkeypatch):
 @compiles
 def test_what_was_kept_of_other_sources_goes_with_the_first_file(monkeypatch, tmp_path):
     for stamp in "123":
-        monkeypatch.setattr(jit, "STAMP", stamp)
-        monkeypatch.setattr(jit, "stamp", lambda: stamp)
+        monkeypatch.setattr(kept_kernels, "STAMP", stamp)
+        monkeypatch.setattr(kept_kernels, "stamp", lambda: stamp)
         assert not doubled() and doubled()
         path, = kept(tmp_path)
         assert path.parent.name == stamp
@@ -296,7 +296,7 @@ def test_no_stderr_is_no_hindrance(monkeypatch, capsys):
     monkeypatch.setattr(numba.config, "CACHE_DIR", "/proc/kept")
     for stderr in (None, open("/dev/full", "w", buffering=1)):
         monkeypatch.setattr(sys, "stderr", stderr)
-        jit.say_once.cache_clear()
+        kept_kernels.say_once.cache_clear()
         assert not doubled()
     monkeypatch.undo()
     assert capsys.readouterr().out == ""
@@ -308,8 +308,8 @@ def test_what_lies_in_a_folder_that_cannot_be_written_is_used(monkeypatch, tmp_p
     doubled()
     built, = (tmp_path / "kept").iterdir()
     for folders in ([built, tmp_path / "empty"], [tmp_path / "empty", built]):
-        monkeypatch.setattr(jit, "folders", lambda: folders)
-        monkeypatch.setattr(jit, "write", None)
+        monkeypatch.setattr(kept_kernels, "folders", lambda: folders)
+        monkeypatch.setattr(kept_kernels, "write", None)
         assert doubled()
 
 
@@ -365,4 +365,4 @@ def test_the_users_cache(home, caches, expected, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     if caches:
         monkeypatch.setenv("XDG_CACHE_HOME", caches)
-    assert jit.user_cache() == (expected and Path(expected))
+    assert kept_kernels.user_cache() == (expected and Path(expected))
