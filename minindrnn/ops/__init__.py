@@ -2,7 +2,8 @@
 
     recurrence      h[t] = act(a[t] + u h[t-1]): the operation that all of this is about; fast, and for later:
                     `recurrence_kernels`
-    activations     relu, tanh, sigmoid, identity, and their derivatives from the output; `tanh_sigmoid`: their arithmetic
+    activations     relu, tanh, sigmoid, identity, and their derivatives from the output
+    tanh_sigmoid    the arithmetic of two of them
     linear          W x + b, all steps in one matrix product
     bounds          the range of u: what is remembered, what explodes
     batchnorm       batch normalisation over time and per step

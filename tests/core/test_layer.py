@@ -158,8 +158,12 @@ def test_what_is_unused_but_known_passes():
 
 def normalised(rng):
     """(layer, number of its batch normalisations), each around units that normalise."""
-    unit = lambda: Unit(4, rng, norm="after", dtype=np.float64)
-    layer = lambda: IndRNN(4, 4, rng, norm="before", dtype=np.float64)
+    def unit():
+        return Unit(4, rng, norm="after", dtype=np.float64)
+
+    def layer():
+        return IndRNN(4, 4, rng, norm="before", dtype=np.float64)
+
     return {"unit": (unit(), 1), "layer": (layer(), 1),
             "chain": (Chain([unit(), Linear(4, 4, rng, dtype=np.float64), layer()]), 2),
             "residual": (Residual(Chain([unit(), unit()])), 2), "concatenate": (Concatenate(layer()), 1),
