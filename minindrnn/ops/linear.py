@@ -164,8 +164,8 @@ def narrow_forward(x, W, b, y):
 
 @reordered
 def narrow_backward(dy, x, W, dx, part, sums):
-    """dy (R, N), x (R, M), W (M, N) -> dx (R, M), and in sums (M + 1, N) float64 dW and db, for small M, in one pass over
-    dy. db is the dW of one more input that is always 1. part (M + 1, N) is 0, and is 0 again."""
+    """dy (R, N), x (R, M), W (M, N) -> dx (R, M), and dW and db in sums (M + 1, N) in float64, for small M, in one pass
+    over dy. db is the dW of one more input that is always 1. part (M + 1, N) is 0, and is 0 again."""
     R, M = x.shape
     N = dy.shape[1]
     for low in range(0, R, TERMS):
