@@ -46,25 +46,25 @@ def of_recurrence(module, rng):
 
 
 def of_fused_recurrence(module, rng):
-    """With a bias or none, and h as it is, or seen through  p * h  and through the sum of  q h^2 / 2 + r h: then
-    dh = p * dy + c (q h + r), c that of the sum."""
+    """With a bias or none, and h as it is, or seen through  p * h  and through the sum of  q (h - m)^2 / 2 + r h: then
+    dh = p * dy + c (q (h - m) + r), c that of the sum."""
     _, B, N = _sizes(rng)
     T = rng.integers(1, 14)
     arrays = {"a": rng.normal(size=(T, B, N)), "u": rng.uniform(-1, 1, N), "h0": rng.normal(size=(B, N))}
     options = {"activation": rng.choice(list(KIND)), "lengths": _lengths(rng, T, B)}
     b = {"b": rng.normal(size=N)} if rng.random() < 0.5 else {}
     mapped = rng.random() < 0.5
-    p, q, r = pqr = rng.normal(size=(3, B, N))
+    p, q, m, r = pqmr = rng.normal(size=(4, B, N))
     there = np.arange(T)[:, None, None] < (T if options["lengths"] is None else options["lengths"][:, None])
 
     def forward():
         h, cache = module.fused_forward(*arrays.values(), **b, **options)
-        return np.append(p * h, np.sum(there * (q * h**2 / 2 + r * h))) if mapped else h, cache
+        return np.append(p * h, np.sum(there * (q * (h - m)**2 / 2 + r * h))) if mapped else h, cache
 
     def backward(dy, cache):
         if mapped:
-            changed = pqr * np.array([1, dy[-1], dy[-1]])[:, None, None]
-            grads = module.fused_backward(dy[:-1].reshape(T, B, N), cache, biased=bool(b), pqr=changed)
+            changed = pqmr * np.array([1, dy[-1], 1, dy[-1]])[:, None, None]
+            grads = module.fused_backward(dy[:-1].reshape(T, B, N), cache, biased=bool(b), pqmr=changed)
         else:
             grads = module.fused_backward(dy, cache, biased=bool(b))
         return dict(zip(arrays | b, grads))

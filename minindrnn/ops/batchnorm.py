@@ -187,14 +187,14 @@ class BatchNorm(Layer):
         return dx, {"gamma": dgamma, "beta": dbeta}
 
     def backward_map(self, dy, cache):
-        """Over time, dx = p * dy + q * x + r: B4 as an affine map of each channel of each sequence, for a pass that
-        reads dy and x anyway. Returns (3, B, N) and the gradients. q * x + r is rounded as x itself is."""
+        """Over time, dx = p * dy + q * (x - m) + r: B4 as an affine map of each channel of each sequence, for a pass
+        that reads dy and x anyway. Returns p, q, m, r (4, B, N) and the gradients."""
         x, mean, _, s, gamma, mask, *_ = cache.of_norm
         total, slope, dgamma, dbeta = backward_sums(dy, cache.of_norm)
         scale = gamma * s
-        pqr = np.empty((3, *x.shape[1:]), x.dtype)
-        pqr[0], pqr[1], pqr[2] = scale * mask, -scale * slope, scale * (mean * slope - total)
-        return pqr, {"gamma": dgamma, "beta": dbeta}
+        pqmr = np.empty((4, *x.shape[1:]), x.dtype)
+        pqmr[0], pqmr[1], pqmr[2], pqmr[3] = scale * mask, -scale * slope, mean, -scale * total
+        return pqmr, {"gamma": dgamma, "beta": dbeta}
 
     def step(self, x, state=None, *, start=0):
         expect("x", x, "BN", like=("gamma", self["gamma"], "N"))

@@ -24,3 +24,8 @@ def test_all_forms_of_an_activation_are_the_same(name):
         got = np.array([[forward(z), backward(dh, y)] for z, dh, y in zip(Z, np.full_like(Z, 2), h)])
         np.testing.assert_allclose(got[:, 0], h, rtol, err_msg=f"{where}: the values of {name}")
         np.testing.assert_allclose(got[:, 1], 2 * slope, rtol, err_msg=f"{where}: the slope of {name}")
+
+
+@pytest.mark.parametrize("kind", KIND.values(), ids=KIND.keys())
+def test_the_type_stays(kind):
+    assert np.result_type(activate(kind, np.float64(0.5))) == np.float64
