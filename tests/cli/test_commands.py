@@ -303,6 +303,7 @@ def in_earlier_words(path):
     return facts
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
     command = ["figure", "--lengths", "6", "8", "--models", "indrnn", "lstm", "--updates", "3", "--out", str(tmp_path)]
@@ -351,18 +352,29 @@ class Full:
     flush = isatty = fileno = lambda self: self.write("")
 
 
+every_lack = pytest.mark.parametrize("stderr", [None, Full()], ids=["none", "full"])
+
+
 @pytest.mark.compiled
-@pytest.mark.parametrize("stderr", [None, Full()], ids=["none", "full"])
-def test_without_a_stream_there_is_no_bar_and_all_the_rest(tmp_path, monkeypatch, capsys, stderr):
+@every_lack
+def test_without_stderr_there_is_no_bar_but_all_the_rest(tmp_path, monkeypatch, capsys, stderr):
     monkeypatch.setattr(sys, "stderr", stderr)
     assert main([*TINY, "--out", str(tmp_path / "run")]) == 0
-    assert "run folder: " in capsys.readouterr().out and sys.stderr is stderr
+    assert "run folder: " in capsys.readouterr().out
+    assert sys.stderr is stderr
     there = {path.name for path in (tmp_path / "run").iterdir()}
     assert there >= {"checkpoint.npz", "curve.png", "metrics.jsonl", "result.json"}
+
+
+@pytest.mark.compiled
+@every_lack
+def test_without_any_stream_a_run_ends_in_silence(tmp_path, monkeypatch, stderr):
+    monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setattr(sys, "stdout", None)
-    assert main([*TINY, "--out", str(tmp_path / "silent")]) == 0 and (tmp_path / "silent/result.json").exists()
-    with pytest.raises(SystemExit) as caught:
-        main([*TINY, "--out", str(tmp_path / "run")])
+    assert main([*TINY, "--out", str(tmp_path / "silent")]) == 0
+    assert (tmp_path / "silent/result.json").exists()
+    with pytest.raises(SystemExit) as caught:                          # there is a run already
+        main([*TINY, "--out", str(tmp_path / "silent")])
     assert caught.value.code == 2
 
 
@@ -383,6 +395,7 @@ def shell(words, folder, **environment):
 POSIX = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.compiled
 @pytest.mark.parametrize("streams, code",
@@ -401,6 +414,7 @@ def test_training_ends_whatever_becomes_of_the_streams(tmp_path, streams, code):
         assert shell(f"minindrnn {words} {streams}", tmp_path)[0] == code
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("words", ["--help", "train --help", "exercise", "describe mnist-plain-6"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.tutorial6
+
 TESTS = Path(__file__).parent.parent
 TEXTS = TESTS.parent / "tutorials/ptx"
 sys.path[:0] = [str(TESTS / "gpu"), str(TEXTS)]

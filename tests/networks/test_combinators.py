@@ -9,6 +9,8 @@ from strategies import f32
 from minindrnn import AtLastStep, BatchNorm, Chain, Concatenate, Dropout, IndRNN, Linear, Residual, Unit
 from minindrnn.core.layer import leaves
 
+pytestmark = pytest.mark.tutorial5
+
 
 @ragged
 def test_are_their_formulas(lengths, rng):

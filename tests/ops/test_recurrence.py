@@ -11,6 +11,8 @@ from minindrnn import indrnn_backward, indrnn_forward
 from minindrnn.ops.activations import KIND
 from minindrnn.ops.recurrence import obvious_forward
 
+pytestmark = pytest.mark.tutorial2
+
 
 @ragged
 @pytest.mark.parametrize("activation", KIND)
