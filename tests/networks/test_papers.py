@@ -13,6 +13,7 @@ from minindrnn.networks.dense import DenseIndRNN, dense_layers
 from minindrnn.networks.indrnn import Unit
 from minindrnn.networks.papers import ARCHITECTURES, build
 from minindrnn.networks.residual import ResidualIndRNN, residual_layers
+from minindrnn.networks.stacked import StackedIndRNN
 from minindrnn.ops.dropout import Dropout
 from minindrnn.ops.linear import Linear, kaiming
 from minindrnn.training.step import train_step
@@ -140,6 +141,10 @@ def test_buffers_follow_training_only(rng):
 @pytest.mark.parametrize("call, message", [
     (lambda rng: DenseIndRNN(2, 3, (), 1, rng, length=9), r"blocks: expected the number of dense layers .* got \(\)"),
     (lambda rng: DenseIndRNN(2, 3, (2, 0), 1, rng, length=9), r"blocks: .* at least 1, got \(2, 0\)"),
+    (lambda rng: DenseIndRNN(2, 3, (2, 1.5), 1, rng, length=9), r"blocks: .* at least 1, got \(2, 1.5\)"),
+    (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, length=0), "length: expected an integer of at least 1, got 0"),
+    (lambda rng: ResidualIndRNN(2, 3, 1, 1, rng, length=0), "length: expected an integer of at least 1, got 0"),
+    (lambda rng: StackedIndRNN(2, 3, 1, 1, rng, length=0), "length: expected an integer of at least 1, got 0"),
     (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, length=9, dropout={"firts": 0.1}), "dropout: expected some of first, .* got firts"),
     (lambda rng: ResidualIndRNN(2, 3, 0, 1, rng, length=9), "blocks: expected an integer of at least 1, got 0"),
     (lambda rng: Unit(3, rng, norm="befor"), "norm: expected one of .* got 'befor'"),
