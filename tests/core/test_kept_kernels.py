@@ -131,7 +131,8 @@ def test_an_edit_of_relu_is_seen_at_once_and_the_old_code_goes(package):
 
 @compiles
 def test_of_an_old_pyc_nothing_is_kept(package):
-    """An edit that changes neither size nor time, as `cp -p` and rsync may bring it: Python goes on with its old .pyc."""
+    """An edit that changes neither size nor time, as `cp -p` and rsync may bring it: Python goes on with its old
+    .pyc."""
     path, writing = package / "ops/activations.py", {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": ""}
     os.utime(path, (0, 1e9))
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
