@@ -1,9 +1,11 @@
 """The words of the command line: which commands there are, what each takes, and what is answered to wrong ones."""
 import argparse
+import sys
 from itertools import groupby
 from pathlib import Path
 
 from ..bench.sections import SECTIONS
+from ..core.terminal import tell
 from ..exercises.expected import EXERCISES
 from ..networks.papers import ARCHITECTURES
 from ..ops.activations import KIND
@@ -13,6 +15,7 @@ from ..tasks.settings import Settings
 from ..tasks.user_file import UserFile
 
 NAMED = [task for task in TASKS.values() if task.word == task.name]        # those that one asks for by their name
+PROGRAM = "python -m minindrnn"
 SMALLEST = 1e-6          # the rate at which --plateau ends
 
 
@@ -24,7 +27,14 @@ class Parser(argparse.ArgumentParser):
     """Answers wrong input with one line and exit code 2."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message}\n")
+        leave(2, f"{self.prog}: {message}")
+
+
+def leave(code, *lines):
+    """End the process with these lines on stderr."""
+    for line in lines:
+        tell(line)
+    sys.exit(code)
 
 
 def number(convert, low, high=float("inf"), most=10**12):
@@ -125,7 +135,7 @@ def add_updates(command, words):
 
 
 def parser():
-    top = Parser(prog="python -m minindrnn",
+    top = Parser(prog=PROGRAM,
                  description="Independently recurrent networks: train one, check its gradients, time its kernels.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser(

@@ -93,7 +93,7 @@ STAMP, TRUSTED = stamp(), trusted()     # before any module with kernels is impo
 class Kept(FunctionCache):
     """The compiled forms of one kernel."""
 
-    def __init__(self, function, fastmath):              # not Numba's, which fails at once where no folder is writable
+    def __init__(self, function, fastmath):              # not Numba's, which fails where no folder is writable
         self._py_func, self._fastmath, self._cache_path = function, fastmath, None
         self.enable()
 

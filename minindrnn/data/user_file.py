@@ -29,7 +29,7 @@ def load_own(path, seed):
     if y.ndim != 1 or y.dtype.kind not in "iu" or not len(y):
         raise DataError(f"{path}: y: expected whole numbers (n,), got {y.dtype} of shape {y.shape}")
     X, lengths = sequences(path, found["X"], found.get("lengths"), len(y))
-    y, n = y.astype(np.int64), len(y)
+    n = len(y)
     if n < 10:
         raise DataError(f"{path}: expected at least 10 sequences, got {n}")
     classes, counts = np.unique(y, return_counts=True)
@@ -38,6 +38,7 @@ def load_own(path, seed):
                         f"from {classes[0]} to {classes[-1]}")
     if counts.min() < 2:
         raise DataError(f"{path}: y: expected each class at least twice, got class {counts.argmin()} once")
+    y = y.astype(np.int64)                                           # where a larger number would become negative
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
     order = order[np.argsort(y[order], kind="stable")]               # sorted by class, at random within it

@@ -21,7 +21,7 @@ from ..core.layer import Layer, Parameter, drawn, expect_known
 from ..core.memory_pool import empty
 from ..core.padding import without_padding
 
-NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
+NARROW = 3       # up to here a row of x is broadcast, faster than BLAS on a product so thin: see `bench kernels`
 ROWS = 8192      # dW: rows per float32 product; the products are added up in float64
 TERMS = 256      # db, and dW if M or N x M is small: rows added up in their own type, before float64
 SMALL = 4096     # N x M from which BLAS adds up some hundred rows at a time; below, perhaps all of them one by one

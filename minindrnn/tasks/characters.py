@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..core.terminal import Tolerant
 from ..data.download import DataError
-from ..data.text import load_text
+from ..data.text import load_text, plain
 from ..networks.combinators import Chain
 from ..networks.language_model import LanguageModel
 from ..networks.papers import BOUND, DENSE_TEXT_W, per_step
@@ -158,7 +158,8 @@ class Characters(Task):
         yield from (f"  | {line}" for line in said.split("\n"))
 
     def predict(self, network, text, sample=400, temperature=0.7, seed=0):
-        """Lines of the text and what the network has to add to it: see `sample`."""
+        """Lines of the text, read as in training, and what the network has to add to it: see `sample`."""
+        text = plain(text)
         yield from (text + self.sample(network, text, sample, temperature, np.random.default_rng(seed))).split("\n")
 
     def sample(self, network, text, count, temperature, rng):
