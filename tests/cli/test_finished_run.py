@@ -39,8 +39,8 @@ def own(tmp_path_factory):
     """A run on a file of one's own, which is gone."""
     folder = tmp_path_factory.mktemp("own")
     ragged(folder / "mine.npz")
-    assert main(["train", str(folder / "mine.npz"), *TINY, "--updates", "150", "--dropout", "0", "--out",
-                 str(folder / "run")]) == 0
+    assert main(["train", str(folder / "mine.npz"), *TINY, "--updates", "150", "--dropout", "0",
+                 "--out", str(folder / "run")]) == 0
     (folder / "mine.npz").rename(folder / "moved.npz")
     return folder
 
@@ -201,8 +201,8 @@ def test_a_checkpoint_with_an_array_more_or_less_is_refused(command, own, tmp_pa
 @pytest.mark.compiled
 def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys, refused):
     shutil.copytree(own / "run", tmp_path / "run")
-    train = ["train", own / "mine.npz", *TINY, "--updates", "150", "--dropout", "0", "--out",
-             tmp_path / "run", "--resume"]
+    train = ["train", own / "mine.npz", *TINY, "--updates", "150", "--dropout", "0",
+             "--out", tmp_path / "run", "--resume"]
     assert "mine.npz: no such file" in refused(train)
     X, y, lengths = ragged(own / "mine.npz")
     tested = UserFile(settings("own", data=str(own / "mine.npz"))).parts["test"][0]
@@ -329,8 +329,8 @@ def test_digits_are_given_in_their_own_units(tmp_path, capsys, refused):
 
 @pytest.mark.compiled
 def test_sums_are_predicted_too(tmp_path, capsys):
-    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "5", "--out",
-                 str(tmp_path / "run")]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "5",
+                 "--out", str(tmp_path / "run")]) == 0
     X, y = np.random.default_rng(0).random((4, 6, 2)), np.ones(4)
     np.savez(tmp_path / "sums.npz", X=X, y=y)
     capsys.readouterr()
@@ -402,8 +402,8 @@ def test_a_diverged_network_is_refused_without_a_warning(own, tmp_path, capsys, 
 def test_a_result_that_is_not_finite_is_written_and_read(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Adding, "evaluate", lambda *_: {"test_mse": float("nan")})
     run = tmp_path / "run"
-    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2", "--out",
-                 str(run)]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2",
+                 "--out", str(run)]) == 0
     for line in [*(run / "metrics.jsonl").read_text().splitlines(), (run / "result.json").read_text()]:
         assert json.loads(line, parse_constant=pytest.fail)["test_mse"] is None
     assert "test mean squared error nan over 1000 sequences" in capsys.readouterr().out

@@ -349,14 +349,6 @@ def test_code_with_addresses_of_this_process_is_not_kept(tmp_path):
     assert look(7) == 7 and kept(tmp_path) == []
 
 
-def test_without_compilation_a_kernel_is_the_function(monkeypatch):
-    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
-
-    def double(x):
-        return x + x
-    assert kernel(double) is double
-
-
 @pytest.mark.parametrize("home, caches, expected", [
     ("/home/one", None, "/home/one/.cache/minindrnn"), ("/home/one", "/scratch", "/scratch/minindrnn"),
     ("~", None, None), ("~", "/scratch", "/scratch/minindrnn"), ("/home/one", "~/.cache", None)])

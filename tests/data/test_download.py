@@ -94,9 +94,9 @@ def test_files_may_lie_there_in_many_forms(form, tmp_path):
     assert not cache(tmp_path).exists()
 
 
-@pytest.mark.parametrize("form, what",
-                         [("gz", "one.gz: not a whole gzip file"), ("tgz", "fake-1.0.tgz: not a whole archive"),
-                          ("zip", "fake-1.0.zip: not a whole archive"), ("deb", "fake.deb: not a whole archive")])
+@pytest.mark.parametrize("form, what", [
+    ("gz", "one.gz: not a whole gzip file"), ("tgz", "fake-1.0.tgz: not a whole archive"),
+    ("zip", "fake-1.0.zip: not a whole archive"), ("deb", "fake.deb: not a whole archive")])
 def test_a_damaged_file_is_named(form, what, tmp_path):
     FORMS[form](tmp_path / "here")
     path = tmp_path / "here" / what.split(":")[0]

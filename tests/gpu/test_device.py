@@ -138,8 +138,8 @@ def test_arrays_of_the_host_are_only_read():
 
 
 @simulator
-@pytest.mark.parametrize("see, kernels",
-                         [(np.asarray, OBVIOUS["relu"]), (np.ravel, TUNED["relu", np.dtype(np.float32)])])
+@pytest.mark.parametrize("see, kernels", [
+    (np.asarray, OBVIOUS["relu"]), (np.ravel, TUNED["relu", np.dtype(np.float32)])])
 def test_du_keeps_its_digits_over_many_steps(see, kernels):
     T, u, steps = 20_000, np.array([0.5], np.float32), np.array([20_000])
     a, dh, da = np.full((T, 1, 1), 0.3, np.float32), np.ones((T, 1, 1), np.float32), np.zeros((T, 1, 1), np.float32)

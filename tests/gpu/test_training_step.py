@@ -600,8 +600,8 @@ def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, few, 
         for k, device in enumerate(parts, 1):
             again = ["--resume"] if k > 1 else []
             steps = 6 * k // len(parts)
-            assert main(["train", *more, *COMMON, "--updates", str(steps), "--device", device, "--out",
-                         str(tmp_path / name), *again]) == 0
+            assert main(["train", *more, *COMMON, "--updates", str(steps), "--device", device,
+                         "--out", str(tmp_path / name), *again]) == 0
         got, wanted = arrays(tmp_path / name), arrays(tmp_path / "cpu")
         assert got.keys() == wanted.keys() and str(got["facts"]) == str(wanted["facts"])
         for key in wanted.keys() - {"facts"}:
