@@ -1,0 +1,12 @@
+"""Faults of minindrnn/ops/activations.py; `mutation` says what a row is."""
+
+TESTS = [
+    "test_indrnn",
+]
+
+OTHER = [
+    ("activate", None, "leaky",            "ZERO if z <= ZERO else z", "z / 100 if z <= ZERO else z"),
+    ("activate", None, "|z|",              "ZERO if z <= ZERO else z", "-z if z <= ZERO else z"),
+    ("activate", None, "sigmoid for tanh", "return tanh(z)", "return sigmoid(z)"),
+    ("activate", None, "2 sigmoid - 1",    "return sigmoid(z)", "return 2 * sigmoid(z) - 1"),
+]
