@@ -1,5 +1,5 @@
-"""Mutants: the package with one fault in it, put in on purpose. `test_mutants` and `test_mutants_without_gradient` make
-them here, from tables: tests/mutants/ROOM/MODULE.py holds the faults of minindrnn/ROOM/MODULE.py.
+"""Mutants: the package with one fault in it, put in on purpose. `test_mutants` and `test_mutants_without_gradient`
+make them here, from tables: tests/mutants/ROOM/MODULE.py holds the faults of minindrnn/ROOM/MODULE.py.
 
     BACKWARD   {problem: [row, ...]}   the gradient check of that problem of `checks.cases` must notice each of them
     OTHER      [row, ...]              faults in what has no gradient
@@ -11,8 +11,8 @@ A row is (name, tag, fault, old, new):
     name   a function, Class.method or a constant of the module; function.kernel where the one makes the other
     tag    the equation of the line, "B2"; None to look at all lines of the name
     fault  in words
-    old    a piece of code that stands once in those lines; comments and the blanks before them are no part of it. Further
-           lines of a piece are indented from the line in which it begins
+    old    a piece of code that stands once in those lines; comments and the blanks before them are no part of it.
+           Further lines of a piece are indented from the line in which it begins
     new    what stands there in the mutant
 """
 import ast
@@ -151,17 +151,16 @@ def changed(mutant):
 
 
 def definition(mutant):
-    """The definition in the module, or in a class of it, that holds the fault, as a tree; and the names of the classes."""
+    """The definition that holds the fault, of the module or of a class, as a tree; and the class's name, or None."""
     outer, *inner = nodes(mutant)
-    path = [outer.name] if isinstance(outer, ast.ClassDef) else []
-    node = inner[0] if path and inner else outer
+    node, owner = (inner[0], outer.name) if isinstance(outer, ast.ClassDef) else (outer, None)
     before, after = source(mutant.module).lines, changed(mutant)
     end = node.end_lineno + len(after) - len(before)
     try:
         made, = ast.parse(textwrap.dedent("\n".join(after[node.lineno - 1:end]))).body
     except SyntaxError as error:
         raise MutantError(f"{mutant}: {mutant.new!r} is no code there: {error.msg}") from None
-    return made, path
+    return made, owner
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -176,10 +175,9 @@ MADE = ("ops.rnn", "KERNELS"),                                    # kernels that
 @contextlib.contextmanager
 def mutated(mutant):
     """Within, the package has the fault, wherever it uses what the mutant names."""
-    made, path = definition(mutant)
+    made, kind = definition(mutant)
     module = importlib.import_module(f"minindrnn.{mutant.module}")
-    owner = getattr(module, path[0]) if path else module
-    fresh = executed(made, module, path)
+    owner, fresh = getattr(module, kind) if kind else module, executed(made, module, kind)
     with pytest.MonkeyPatch.context() as patched:
         if isinstance(made, ast.FunctionDef):
             target = vars(owner)[made.name]
@@ -193,15 +191,13 @@ def mutated(mutant):
         yield
 
 
-def executed(made, module, path=()):
-    """{name: what it is} of a definition that belongs into these classes of the module, whose names it sees."""
-    for name in path:
-        made = ast.ClassDef(name, [], [], [made], [], **({"type_params": []} if sys.version_info >= (3, 12) else {}))
+def executed(made, module, kind=None):
+    """{name: what it is} of a definition that belongs into the module, or into this class of it, and sees its names."""
+    if kind:
+        made = ast.ClassDef(kind, [], [], [made], [], **({"type_params": []} if sys.version_info >= (3, 12) else {}))
     found = {}
     exec(compile(ast.fix_missing_locations(ast.Module([made], [])), module.__file__, "exec"), vars(module), found)
-    for name in path:
-        found = dict(vars(found[name]))
-    return found
+    return dict(vars(found[kind])) if kind else found
 
 
 def compiled(mutant):

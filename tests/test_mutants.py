@@ -1,6 +1,6 @@
 """Break every backward pass on purpose; the gradient check must notice each time.
 
-The faults are those of BACKWARD in the tables of tests/mutants, see `mutation`. Kernels run without compilation, and with
+The faults are those of BACKWARD in the tables of tests/mutants, see `mutation`. Kernels run without compilation, with
 blocks and sums so short that their borders lie inside the drawn problems. The score is printed by `pytest -s`; one
 survivor fails.
 """
@@ -12,6 +12,7 @@ from mutation import mutated, tables, uncompiled
 
 from minindrnn.checks.cases import PROBLEMS
 from minindrnn.checks.gradcheck import GradientError, check
+from minindrnn.networks.combinators import Chain
 
 DRAWS = 40
 MUTANTS = [(problem, mutant) for table in tables().values() for problem, mutants in table.backward.items()
@@ -40,6 +41,16 @@ def test_what_is_taken_out_and_put_in_again_unchanged_passes(problem):
             stack.enter_context(mutated(mutant._replace(old="", new="")))
         stack.enter_context(uncompiled())
         assert noticed(problem) is None
+
+
+def test_every_case_has_mutants():
+    """But for a network that is nothing but a chain, which has no backward pass of its own."""
+    for problem in PROBLEMS.keys() - {problem for problem, _ in MUTANTS}:
+        module, _ = PROBLEMS[problem]
+        own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+        kinds = [kind for kind in own if isinstance(kind, type)]
+        chains = kinds and all(issubclass(kind, Chain) and "backward" not in vars(kind) for kind in kinds)
+        assert chains, f"tests/mutants: no faults of {problem}: add three that its case must catch to a BACKWARD there"
 
 
 @pytest.mark.once

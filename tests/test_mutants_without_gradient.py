@@ -1,8 +1,8 @@
 """Break on purpose what has no gradient; the ordinary tests must notice each time.
 
-The faults are those of OTHER in the tables of tests/mutants, see `mutation`. The tests of TESTS are called one after the
-other until one fails. Where a kernel is broken, all kernels run without compilation, with blocks and sums so short that
-their borders lie inside the problems. The score is printed by `pytest -s`; one survivor fails.
+The faults are those of OTHER in the tables of tests/mutants, see `mutation`. The tests of TESTS are called one after
+the other until one fails. Where a kernel is broken, all kernels run without compilation, with blocks and sums so short
+that their borders lie inside the problems. The score is printed by `pytest -s`; one survivor fails.
 """
 import ast
 import contextlib
@@ -47,11 +47,11 @@ def found(name, module):
 
 @cache
 def killers(module):
-    """[(number, name, call)] for a module. Where a file stands, of each test the first set of parameters comes first, then
-    of each the second, ..."""
+    """[(number, name, call)] for a module. Where a file stands, of each test the first set of parameters comes first,
+    then of each the second, ..."""
     calls = []
     for entry in tables()[module].tests:
-        calls += sorted((call for file, test in found(entry, module) for call in sets(file, test)), key=lambda call: call[0])
+        calls += sorted((each for place in found(entry, module) for each in sets(*place)), key=lambda each: each[0])
     if not calls:
         raise MutantError(f"{module}, TESTS: expected at least one test that can be called")
     return calls
@@ -71,7 +71,7 @@ def sets(file, name):
             names = [name.strip() for name in mark.args[0].split(",")]
             rows = [row.values if isinstance(row, type(pytest.param())) else row if len(names) > 1 else (row,)
                     for row in mark.args[1]]
-            columns.append([dict(zip(names, row)) for row in rows])
+            columns.append([dict(zip(names, row, strict=True)) for row in rows])
     for number, chosen in enumerate(itertools.product(*columns)):
         given = {name: value for part in chosen for name, value in part.items()}
         missing = [name for name in inspect.signature(test).parameters if name not in given]

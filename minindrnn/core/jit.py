@@ -11,17 +11,23 @@ Here every compiled form is a file of its own, FOLDER/STAMP/NAME:
     STAMP   a hash of all sources of the package, so that edited sources never meet old code
     NAME    the kernel and a hash of what else its code depends on: types of arguments, processor, versions
 
+Python itself takes a source for unchanged where its size and time are, and runs the .pyc of before. What is compiled
+then is not what the sources say, so it is not kept, and one line says so.
+
 The file begins with a hash of its contents; a damaged file is compiled again and replaced. The first file under a new
 STAMP removes the files of old sources. Where no folder can be written, kernels are compiled in every process, and one
 line says so.
 """
 import functools
 import hashlib
+import marshal
 import os
 import pickle
 import shutil
+import struct
 import sys
 from contextlib import suppress
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from uuid import uuid4
 
@@ -64,6 +70,29 @@ def stamp():
     return _hash("\n".join(listed)) if listed else None
 
 
+def trusted():
+    """{source: contents of its .pyc}, for every .pyc that Python runs without a look into the source: its header says
+    never to look, or holds the time and size of the source."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        with suppress(OSError, NotImplementedError):
+            stat, data = path.stat(), Path(cache_from_source(path)).read_bytes()
+            never = MAGIC_NUMBER + struct.pack("<I", 1)
+            unchanged = MAGIC_NUMBER + struct.pack("<3I", 0, int(stat.st_mtime) % 2**32, stat.st_size % 2**32)
+            if data.startswith((never, unchanged)):
+                found[path] = data
+    return found
+
+
+@functools.cache
+def stale():
+    """The first of these sources that says something else than its .pyc, or None."""
+    for path, data in TRUSTED.items():
+        if marshal.loads(data[16:]) != compile(path.read_bytes(), path, "exec", dont_inherit=True):
+            return path
+    return None
+
+
 def user_cache():
     """The folder of this package among the user's caches, or None for a user without a home folder."""
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
@@ -83,7 +112,7 @@ def _hash(text):
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-STAMP = stamp()          # before any module with kernels is imported: each of them imports this one first
+STAMP, TRUSTED = stamp(), trusted()     # before any module with kernels is imported: each imports this one first
 
 
 class Kept(FunctionCache):
@@ -111,6 +140,9 @@ class Kept(FunctionCache):
         """Keep the compiled form, if that is possible. The code of dynamic globals holds addresses of this process."""
         if not self._current() or compiled.library.has_dynamic_globals:
             return
+        if stale():
+            return say_once(f"minindrnn: Python runs an old form of {stale()}, as its size and time are those of before; "
+                            "to run the new one: touch that file")
         contents = dumps(compiled._reduce())
         data = hashlib.sha256(contents).digest() + contents
         reasons = []

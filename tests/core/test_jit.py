@@ -130,6 +130,27 @@ def test_an_edit_of_relu_is_seen_at_once_and_the_old_code_goes(package):
 
 
 @compiles
+def test_of_an_old_pyc_nothing_is_kept(package):
+    """An edit that changes neither size nor time, as `cp -p` and rsync may bring it: Python goes on with its old .pyc."""
+    path, writing = package / "ops/activations.py", {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": ""}
+    os.utime(path, (0, 1e9))
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    assert run(package, "-c", CHECK, **writing) == (0, "right\n", "")
+    before = {file.name for file in package.glob("__pycache__/kernels/*/*")}
+    path.write_text(path.read_text().replace("ZERO if h <= ZERO else dh", "ZERO if h >= ZERO else dh"))
+    os.utime(path, ns=times)
+    code, out, err = run(package, "-c", CHECK, **writing)
+    assert (code, out) == (0, "right\n")                 # this is Python's doing, and said
+    assert err == (f"minindrnn: Python runs an old form of {path}, as its size and time are those of before; "
+                   "to run the new one: touch that file\n")
+    assert {file.name for file in package.glob("__pycache__/kernels/*/*")} == before
+    path.touch()
+    for _ in range(2):
+        assert run(package, "-c", CHECK, **writing) == (0, "wrong\n", "")
+    assert len(list(package.glob("__pycache__/kernels/*"))) == 1
+
+
+@compiles
 @pytest.mark.parametrize("place", ["beside the sources", "NUMBA_CACHE_DIR", "the user's cache"])
 def test_a_second_process_compiles_nothing(place, package, tmp_path):
     folder, environment = package / "__pycache__/kernels", {}

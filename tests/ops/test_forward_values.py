@@ -222,13 +222,13 @@ def test_differences(lengths, rng):
 
 def test_dropout(rng):
     x, p = rng.normal(size=(T, 40, N)), 0.25
-    y, mask = dropout_forward(x, p, np.random.default_rng(5))
+    y, (mask, _) = dropout_forward(x, p, np.random.default_rng(5))
     again = draw((40, N), p, np.random.default_rng(5), np.dtype(float))
     assert_array_equal(mask, again)
     assert set(np.unique(mask)) == {0, 1 / 0.75} and 20 < (mask == 0).sum() < 80
     for t in range(T):
         close(y[t], x[t] * mask)
-    assert dropout_forward(x, p, None)[0] is x and dropout_forward(x, 0.0, rng)[1] is None
+    assert dropout_forward(x, p, None)[0] is x and dropout_forward(x, 0.0, rng)[1].mask is None
 
 
 def test_mean_squared_error(rng):

@@ -18,7 +18,7 @@ def batchnorm(x, dy):
     one, zero = np.ones(2, x.dtype), np.zeros(2, x.dtype)
     x = x + (np.arange(x.size).reshape(x.shape) % 7 == 0).astype(x.dtype)
     y, cache = m.batchnorm_forward(x, one, zero, zero[np.newaxis], one[np.newaxis])
-    return *cache[-1], *m.batchnorm_backward(x * dy, cache)[1:]
+    return cache.batch_mean, cache.batch_var, *m.batchnorm_backward(x * dy, cache)[1:]
 
 
 def layernorm(x, dy):

@@ -23,5 +23,6 @@ OTHER = [
     ("Bidirectional.forward", None, "read once more from the front",
      "self.back.forward(reverse(x, lengths),", "self.back.forward(x,"),
     ("Bidirectional.forward", "F1", "not turned back", "[y, reverse(z, lengths)]", "[y, z]"),
-    ("Bidirectional.absorb", None, "the first direction only", "self.back.absorb(cache[1], average=average)", "pass"),
+    ("Bidirectional.absorb", None, "the first direction only",
+     "self.back.absorb(cache.of_back, average=average)", "pass"),
 ]

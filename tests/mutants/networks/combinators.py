@@ -19,8 +19,10 @@ BACKWARD = {
          "zip(reversed(self.layers), reversed(caches))", "zip(reversed(self.layers), caches)"),
     ],
     "AtLastStep": [
-        ("AtLastStep.backward", None, "the last step of the array", "dx[last] = dlast[0]", "dx[-1] = dlast[0]"),
-        ("AtLastStep.backward", None, "every step",                 "dx[last] = dlast[0]", "dx[:] = dlast[0]"),
+        ("AtLastStep.backward", None, "the last step of the array",
+         "dx[steps - 1, np.arange(len(steps))] = dlast[0]", "dx[-1] = dlast[0]"),
+        ("AtLastStep.backward", None, "every step",
+         "dx[steps - 1, np.arange(len(steps))] = dlast[0]", "dx[:] = dlast[0]"),
     ],
 }
 
@@ -47,7 +49,7 @@ OTHER = [
     ("Chain.absorb", None, "the first layer only",    "zip(self.layers, caches)", "zip(self.layers[1:], caches[1:])"),
     ("Chain.absorb", None, "a plain average is none", "layer.absorb(cache, average=average)", "layer.absorb(cache)"),
     ("Around.buffers", None, "statistics are not in the tree", "self.layer.buffers", "{}"),
-    ("Around.absorb", None, "nothing is absorbed", "self.layer.absorb(cache[0], average=average)", "pass"),
+    ("Around.absorb", None, "nothing is absorbed", "self.layer.absorb(cache.of_layer, average=average)", "pass"),
     ("Residual.forward", None, "no skip", "np.add(x, y, out=empty_like(x))", "y"),
     ("Residual.forward", None, "padding stays",
      "without_padding(np.add(x, y, out=empty_like(x)), lengths, overwrite=True)", "np.add(x, y, out=empty_like(x))"),
@@ -56,7 +58,6 @@ OTHER = [
     ("Concatenate.step", None, "the other order",         "[x, y], axis=1", "[y, x], axis=1"),
     ("Concatenate.step", None, "every step is the first", "state, start=start)", "state)"),
     ("AtLastStep.forward", None, "the last step of the array",
-     "expect_lengths(lengths, T, B) - 1", "expect_lengths(None, T, B) - 1"),
-    ("AtLastStep.forward", None, "the step before",
-     "expect_lengths(lengths, T, B) - 1", "expect_lengths(lengths, T, B) - 2"),
+     "expect_lengths(lengths, T, B)", "expect_lengths(None, T, B)"),
+    ("AtLastStep.forward", None, "the step before", "steps - 1", "steps - 2"),
 ]

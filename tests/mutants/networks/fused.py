@@ -2,15 +2,15 @@
 
 BACKWARD = {
     "fused recurrence": [
-        ("fused_backward", "B0", "no db",  "biased=biased, pqr=pqr)", "pqr=pqr)"),
-        ("fused_backward", "B0", "no map", "biased=biased, pqr=pqr)", "biased=biased)"),
+        ("fused_backward", "B0", "no db",  "biased=biased, pqmr=pqmr)", "pqmr=pqmr)"),
+        ("fused_backward", "B0", "no map", "biased=biased, pqmr=pqmr)", "biased=biased)"),
     ],
     "IndRNN": [
         ("unit_backward", None, "dh0 lost",
          'grads | {"u": du, "h0": dh0}', 'grads | {"u": du, "h0": 0 * dh0}'),
-        ("unit_backward", None, "dropout passed over",                 "dy = dropout_backward(dy, mask)", "pass"),
+        ("unit_backward", None, "dropout passed over",                 "dy = dropout_backward(dy, of_dropout)", "pass"),
         ("unit_backward", None, "no map of the normalisation",
-         "pqr, grads = unit.norm.backward_map(dy, of_norm)", "_, grads = unit.norm.backward_map(dy, of_norm)"),
+         "pqmr, grads = unit.norm.backward_map(dy, of_norm)", "_, grads = unit.norm.backward_map(dy, of_norm)"),
         ("unit_backward", None, "normalisation per step passed over",
          "dy, grads = unit.norm.backward(dy, of_norm,", "_, grads = unit.norm.backward(dy.copy(), of_norm,"),
         ("unit_backward", None, "db lost where the recurrence adds b", '({"b": db} if', '({"b": 0 * db} if'),
@@ -32,7 +32,7 @@ TESTS = [
 OTHER = [
     ("fused_forward", "F1", "b forgotten", "forward_in_place(*cache, b=b)", "forward_in_place(*cache)"),
     ("unit_forward", None, "dropout within the recurrence",
-     "return y, (None, of_recurrence, mask)", "h[:] = y\nreturn y, (None, of_recurrence, mask)"),
+     "        return y, unit.Cache", "        h[:] = y\nreturn y, unit.Cache"),
     ("unit_forward", None, "no dropout after normalisation", "draw(h.shape[1:], unit.dropout, rng, h.dtype)", "None"),
     ("unit_forward", None, "no dropout without normalisation",
      "dropout_forward(h, unit.dropout, rng)", "dropout_forward(h, 0.0, rng)"),

@@ -23,6 +23,6 @@ OTHER = [
      'self["E"], self["b"], lengths=lengths)', 'self["E"], 0 * self["b"], lengths=lengths)'),
     ("LanguageModel.forward", "F2", "the body's state is not read",
      'self.body.forward(x, state["body"],', "self.body.forward(x, None,"),
-    ("LanguageModel.last_state", None, "nothing is carried", "self.body.last_state(cache[1])", "None"),
-    ("LanguageModel.absorb", None, "nothing is absorbed", "self.body.absorb(cache[1], average=average)", "pass"),
+    ("LanguageModel.last_state", None, "nothing is carried", "self.body.last_state(cache.of_body)", "None"),
+    ("LanguageModel.absorb", None, "nothing is absorbed", "self.body.absorb(cache.of_body, average=average)", "pass"),
 ]

@@ -22,5 +22,6 @@ OTHER = [
     ("differences_forward", "F1", "the next step for the one before", "x - before]", "before - x]"),
     ("differences_forward", None, "x0 forgotten",
      "x0[np.newaxis], x[:-1]", "0 * x0[np.newaxis], x[:-1]"),
-    ("Differences.last_state", None, "the last step of the array", "last_step(*cache)", "last_step(cache[0], None)"),
+    ("Differences.last_state", None, "the last step of the array",
+     "last_step(cache.x, cache.lengths)", "last_step(cache.x, None)"),
 ]

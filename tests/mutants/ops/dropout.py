@@ -5,6 +5,9 @@ BACKWARD = {
         ("dropout_backward", "B1", "no mask",                 "else dy * mask", "else dy"),
         ("dropout_backward", "B1", "mask without its factor", "else dy * mask", "else dy * (mask > 0)"),
     ],
+    "Dropout": [
+        ("dropout_backward", None, "gradient of the padding", "dy = without_padding(dy, lengths)", "pass"),
+    ],
 }
 
 TESTS = [

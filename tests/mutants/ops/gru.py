@@ -17,8 +17,8 @@ BACKWARD = {
     ],
     "GRU": [
         ("GRU.backward", None, "db_hn lost", '"b_hn": db_hn', '"b_hn": 0 * db_hn'),
-        ("GRU.backward", None, "dU of the last neuron's candidate lost",
-         '"U": dU', '"U": np.append(dU[:-1], 0 * dU[-1:], axis=0)'),
+        ("GRU.backward", None, "dU of the last gate lost",
+         '{"U": dU, "h0"', '{"U": np.append(dU[:-1], 0 * dU[-1:], axis=0), "h0"'),
     ],
 }
 

@@ -19,7 +19,7 @@ BACKWARD = {
     ],
     "recurrence": [
         ("indrnn_backward", "B1", "lengths of another pass",
-         "backward_in_place(da, *cache)", "backward_in_place(da, *cache[:4], None)"),
+         "backward_in_place(da, *cache)", "backward_in_place(da, *cache._replace(lengths=None))"),
     ],
 }
 

@@ -37,6 +37,6 @@ OTHER = [
     ("RNN.__init__", None, "U twice as large",   "neurons**-0.5", "2 * neurons**-0.5"),
     ("RNN.__init__", None, "IRNN starts as RNN", 'if U == "identity"', 'if U == "identical"'),
     ("RNN.__init__", None, "U does not decay",   '"weight")', '"recurrent")'),
-    ("RNN.last_state", None, "the last step of the array", "last_step(h, lengths)", "last_step(h, None)"),
+    ("RNN.last_state", None, "the last step of the array", "cache.of_recurrence.lengths)", "None)"),
     ("_compile.advance", "F1", "U h forgotten", "a[b, n] + product[b, n])", "a[b, n])"),
 ]
