@@ -1,4 +1,5 @@
-"""Every operation and layer is public, has a case, and gives a cache that is a named tuple."""
+"""Every operation and layer is public and has a case; the case checks its gradient by finite differences, on sizes and
+values that Hypothesis picks the seed of, and its cache is a named tuple."""
 import importlib
 import inspect
 import sys
@@ -7,16 +8,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from strategies import seeds
 
 import minindrnn
 from minindrnn.checks.cases import PROBLEMS
+from minindrnn.checks.gradcheck import TOLERANCE, check
 from minindrnn.core.layer import Layer
+
+pytestmark = pytest.mark.tutorial7
 
 ROOT = Path(minindrnn.__file__).parent
 FORWARDS = [name for name in minindrnn.__all__ if name.endswith("_forward")]
 LAYERS = {name: kind for name, kind in vars(minindrnn).items()
           if inspect.isclass(kind) and issubclass(kind, Layer) and kind is not Layer}
 FILES = [path for room in ("ops", "networks") for path in sorted((ROOT / room).glob("[a-z]*.py"))]
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@given(seed=seeds)
+def test_gradients(name, seed):
+    module, problem = PROBLEMS[name]
+    rng = np.random.default_rng(seed)
+    errors = check(problem(module, rng), rng)
+    assert errors and max(errors.values()) <= TOLERANCE
 
 
 def is_named(cache):
