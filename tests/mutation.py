@@ -2,9 +2,9 @@
 make them here, from tables: tests/mutants/ROOM/MODULE.py holds the faults of minindrnn/ROOM/MODULE.py.
 
     BACKWARD   {problem: [row, ...]}   the gradient check of that problem of `checks.cases` must notice each of them
-    OTHER      [row, ...]              faults in what has no gradient
-    TESTS      [name, ...]             the tests that must notice those of OTHER, narrow ones first: a test, or a file,
-                                       which stands for all of its tests
+    OTHER      [row, ...]              faults in what has no gradient: the tests of the module, tests/ROOM/test_MODULE.py,
+                                       must notice them
+    TESTS      [name, ...]             or these besides: a test, or a file, which stands for all of its tests
 
 A row is (name, tag, fault, old, new):
 
@@ -166,7 +166,7 @@ def definition(mutant):
 # ---------------------------------------------------------------------------------------------------------
 # Putting it in, and taking it out
 
-KERNELS = {"kernel", "reordered", "unfused"}
+KERNELS = {"kernel", "inlined", "reordered", "unfused"}
 SMALL = {"BLOCK": 4, "TERMS": 6, "ROWS": 4, "SMALL": 9}           # so that borders lie inside small problems
 MAKERS = "forward_kernel", "backward_kernel"                      # of kernels that are made when they are asked for
 MADE = ("ops.rnn", "KERNELS"),                                    # kernels that are made on import

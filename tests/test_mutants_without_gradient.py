@@ -1,8 +1,9 @@
 """Break on purpose what has no gradient; the ordinary tests must notice each time.
 
-The faults are those of OTHER in the tables of tests/mutants, see `mutation`. The tests of TESTS are called one after
-the other until one fails. Where a kernel is broken, all kernels run without compilation, with blocks and sums so short
-that their borders lie inside the problems. The score is printed by `pytest -s`; one survivor fails.
+The faults are those of OTHER in the tables of tests/mutants, see `mutation`. The tests of the module, and then those of
+TESTS, are called one after the other until one fails. Where a kernel is broken, all kernels run without compilation,
+with blocks and sums so short that their borders lie inside the problems. The score is printed by `pytest -s`; one
+survivor fails.
 """
 import ast
 import contextlib
@@ -49,8 +50,8 @@ def found(name, module):
 def killers(module):
     """[(number, name, call)] for a module. Where a file stands, of each test the first set of parameters comes first,
     then of each the second, ..."""
-    calls = []
-    for entry in tables()[module].tests:
+    calls, own = [], f"{module.replace('.', '/test_')}.py"
+    for entry in [own] * (own in files()) + tables()[module].tests:
         calls += sorted((each for place in found(entry, module) for each in sets(*place)), key=lambda each: each[0])
     if not calls:
         raise MutantError(f"{module}, TESTS: expected at least one test that can be called")
@@ -75,7 +76,7 @@ def sets(file, name):
     for number, chosen in enumerate(itertools.product(*columns)):
         given = {name: value for part in chosen for name, value in part.items()}
         missing = [name for name in inspect.signature(test).parameters if name not in given]
-        if not all(name in FIXTURES or hasattr(module, name) for name in missing):
+        if not all(can_be_made(name, module) for name in missing):
             return
 
         def call(given=given, missing=missing):
@@ -87,6 +88,13 @@ def sets(file, name):
 FIXTURES = {"rng": lambda stack: np.random.default_rng(0),
             "tmp_path": lambda stack: Path(stack.enter_context(tempfile.TemporaryDirectory())),
             "monkeypatch": lambda stack: stack.enter_context(pytest.MonkeyPatch.context())}
+
+
+def can_be_made(name, module):
+    """Whether a fixture is one of FIXTURES, or a function of the file that asks for nothing else."""
+    function = inspect.unwrap(getattr(module, name, None))
+    return name in FIXTURES or inspect.isfunction(function) and not inspect.isgeneratorfunction(function) and all(
+        can_be_made(argument, module) for argument in inspect.signature(function).parameters)
 
 
 def fixture(name, module, stack):

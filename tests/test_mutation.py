@@ -42,7 +42,7 @@ def test_no_two_rows_are_alike(module):
 
 @pytest.mark.parametrize("other, error", [
     ({"old": "part[m, n] -="}, "expected 'part[m, n] -=' once in the lines B2 of narrow_backward, found it 0 times"),
-    ({"tag": None, "old": "n] +="}, "expected 'n] +=' once in narrow_backward, found it 4 times"),
+    ({"tag": None, "old": "n] +="}, "expected 'n] +=' once in narrow_backward, found it 3 times"),
     ({"old": "dx[r, m] ="}, "expected 'dx[r, m] =' once in the lines B2 of narrow_backward, found it 0 times"),
     ({"tag": "B9"}, "expected 'part[m, n] +=' once in the lines B9 of narrow_backward, found it 0 times"),
     ({"old": "# B2"}, "expected '# B2' once in the lines B2 of narrow_backward, found it 0 times"),

@@ -66,9 +66,9 @@ def tasks_in_words():
 
 
 def usual(task):
-    """A line: the options of a task that are not given, for the plain network."""
+    """A line: the options of a task that are not given; of the plain network, unless the task has another one."""
     options = (f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
-               for name, value in settings(task.name).worth_saying().items() if name not in ("task", "model"))
+               for name, value in settings(task.name).worth_saying().items() if name != "task" and value != "indrnn")
     return f"  {task.word:<15}{' '.join(options)}"
 
 
@@ -90,18 +90,12 @@ def asked(arguments):
     """The Settings that the words of `train` ask for. UsageError where these do not fit the task, the model or each
     other."""
     given = {option: value for option, value in vars(arguments).items() if value is not None}
-    word, model = given.pop("task"), MODELS[arguments.model]
+    word = given.pop("task")
     task = UserFile if word.endswith(".npz") else TASKS[word]
     expect_for(task, word, "train", arguments)
     for option, why in task.refuses.items():
         if given.get(option):
             raise UsageError(f"--{option} is not for {word}{why}")
-    for option in OPTIONS:
-        if model.baseline and option in given:
-            deep = [name for name, each in MODELS.items() if not each.baseline]
-            raise UsageError(f"--{option} is for {', '.join(deep[:-1])} and {deep[-1]}, not for {arguments.model}")
-    if isinstance(arguments.layers, list) and not model.blocks:
-        raise UsageError(f"--layers: expected one number for {arguments.model}, got {arguments.layers}")
     stands_for = {}
     for option, meant in task.stands_for.items():
         if given[option]:
@@ -110,8 +104,15 @@ def asked(arguments):
             stands_for |= meant
     if task is UserFile:
         stands_for |= {"data": word}
-    given = {option: value for option, value in given.items() if option in Settings.__dataclass_fields__}
-    chosen = settings(**{"task": task.name} | given | stands_for)
+    known = {option: value for option, value in given.items() if option in Settings.__dataclass_fields__}
+    chosen = settings(**{"task": task.name} | known | stands_for)
+    model = MODELS[chosen.model]
+    for option in OPTIONS:
+        if model.baseline and option in given:
+            deep = [name for name, each in MODELS.items() if not each.baseline]
+            raise UsageError(f"--{option} is for {', '.join(deep[:-1])} and {deep[-1]}, not for {chosen.model}")
+    if isinstance(chosen.layers, list) and not model.blocks:
+        raise UsageError(f"--layers: expected one number for {chosen.model}, got {chosen.layers}")
     if chosen.plateau and chosen.rate < SMALLEST:
         raise UsageError(f"--rate: expected at least {SMALLEST:g}, where --plateau ends, got {chosen.rate:g}")
     return chosen
@@ -130,12 +131,12 @@ def parser():
     train = commands.add_parser(
         "train", help="train a network on a task", formatter_class=argparse.RawDescriptionHelpFormatter, description=(
             "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never stopped."),
-        epilog="what is not given is, for the plain network (for any other, see config.json of its run):\n"
+        epilog="what is not given is, for the plain network or the one named here (for any other, see config.json of its run):\n"
                + "\n".join(map(usual, TASKS.values())))
     add = train.add_argument
     add("task", type=task, metavar="TASK", help=tasks_in_words())
-    add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
-        help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
+    add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS,
+        help="three deep IndRNNs (the first one, stacked layers, is also called plain) and four baselines")
     add("--activation", choices=list(KIND), help="of every unit of an IndRNN (default relu)")
     add("--norm", choices=["none", "before", "after"],
         help="batch normalisation, before or after the recurrence; over time, of chars for each step")

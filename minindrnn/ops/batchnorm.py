@@ -261,7 +261,8 @@ def normalise(x, mean, scale, beta, mask, steps, per_step, y):
                 for n in range(N):
                     y[t, b, n] = mask[row, n] * ((x[t, b, n] - mean[g, n]) * scale[g, n] + beta[g, n])   # F3, F4
             else:
-                y[t, b, :] = 0
+                for n in range(N):
+                    y[t, b, n] = 0
 
 
 @kernel
@@ -291,7 +292,8 @@ def spread(dx, x, mean, scale, total, slope, mask, steps, per_step):
                     d = mask[row, n] * dx[t, b, n]
                     dx[t, b, n] = scale[g, n] * (d - total[g, n] - (x[t, b, n] - mean[g, n]) * slope[g, n])   # B4
             else:
-                dx[t, b, :] = 0
+                for n in range(N):
+                    dx[t, b, n] = 0
 
 
 @kernel

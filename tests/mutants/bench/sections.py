@@ -1,9 +1,5 @@
 """Faults of minindrnn/bench/sections.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_every_number_is_what_its_unit_says",
-]
-
 OTHER = [
     ("limits", None, "multiplications without additions", "2 * 1500**3", "1500**3"),
     ("limits", None, "two streams of three",              "3 * x.nbytes", "2 * x.nbytes"),

@@ -1,9 +1,5 @@
 """Faults of minindrnn/checks/gradient_flow.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_norms_of_gradients_are_those_of_the_chain_rule",
-]
-
 OTHER = [
     ("gradient_norms", None, "squares for norms",            "norms.append(np.sqrt(", "norms.append(("),
     ("gradient_norms", None, "the last layer first",         "norms[::-1]", "norms"),

@@ -1,13 +1,5 @@
 """Faults of minindrnn/cli/finished_run.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_the_best_is_the_highest_accuracy_and_the_lowest_loss",
-    "test_fewer_bits_are_better_and_the_last_is_the_last",
-    "test_memory_is_drawn_beside_where_it_began",
-    "test_recurrent_weights_are_those_of_the_network",
-    "test_the_network_at_the_start_is_the_one_that_was_trained",
-]
-
 OTHER = [
     ("recurrent_weights", None, "W too",
      'if parameter.role == "recurrent"', 'if parameter.role in ("recurrent", "weight")'),

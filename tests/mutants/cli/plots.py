@@ -1,9 +1,5 @@
 """Faults of minindrnn/cli/plots.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_numbers_shown.py",
-]
-
 OTHER = [
     ("draw_gradients", None, "upside down", 'origin="lower"', 'origin="upper"'),
     ("describe_memory", None, "smallest and largest for quartiles", "[25, 50, 75]", "[0, 50, 100]"),

@@ -2,7 +2,6 @@
 
 TESTS = [
     "training/test_optim.py",
-    "test_reset_starts_some_sequences_anew",
 ]
 
 OTHER = [

@@ -1,7 +1,6 @@
 """Faults of minindrnn/core/padding.py; `mutation` says what a row is."""
 
 TESTS = [
-    "test_padding_is_taken_out",
     "test_the_last_step_of_each_sequence",
 ]
 

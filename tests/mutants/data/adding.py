@@ -1,9 +1,5 @@
 """Faults of minindrnn/data/adding.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_adding_has_one_mark_in_each_half",
-]
-
 OTHER = [
     ("adding_problem", None, "both marks anywhere", "rng.integers(half, 2 * half, B)", "rng.integers(0, 2 * half, B)"),
     ("adding_problem", None, "the first twice",     "x[second, b, 0])", "x[first, b, 0])"),

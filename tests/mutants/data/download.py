@@ -1,11 +1,5 @@
 """Faults of minindrnn/data/download.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_a_file_is_known_by_its_whole_hash",
-    "test_where_data_is_looked_for",
-    "test_each_way_is_tried_twice_and_none_is_waited_for_for_ever",
-]
-
 OTHER = [
     ("read", None, "the cache for a folder that was named", "if folder is not None:", "if False:"),
     ("look", None, "one hex digit of the hash is compared",

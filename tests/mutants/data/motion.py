@@ -1,11 +1,5 @@
 """Faults of minindrnn/data/motion.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_recordings_are_those_of_the_file",
-    "test_people_are_divided_by_the_fold",
-    "test_windows_overlap_by_half",
-]
-
 OTHER = [
     ("recordings", None, "people counted from 1", ", np.int64) - 1)", ", np.int64))"),
     ("load_motion", None, "one fold for all",             "(people - 2 * fold) % PEOPLE", "people % PEOPLE"),

@@ -1,9 +1,5 @@
 """Faults of minindrnn/data/text.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_a_text_is_divided_ninety_to_five_to_five",
-]
-
 OTHER = [
     ("SHARES", None, "80 to 10 to 10", "(0.90, 0.95)", "(0.80, 0.90)"),
     ("load_text", None, "the test for the validation",

@@ -1,11 +1,5 @@
 """Faults of minindrnn/data/user_file.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_the_parts_of_ones_own_are_those_of_the_seed",
-    "test_padded_puts_zeros_after_each_end",
-    "test_neither_padding_nor_the_order_of_the_file_makes_a_difference",
-]
-
 OTHER = [
     ("load_own", None, "one split for all seeds",     "np.random.default_rng(seed)", "np.random.default_rng(0)"),
     ("load_own", None, "not stratified",              'order[np.argsort(y[order], kind="stable")]', "order"),

@@ -23,12 +23,6 @@ BACKWARD = {
     ],
 }
 
-TESTS = [
-    "test_indrnn",
-    "test_an_indrnn_layer",
-    "test_step_by_step_equals_one_pass_and_needs_no_more_memory",
-]
-
 OTHER = [
     ("fused_forward", "F1", "b forgotten", "forward_in_place(*cache, b=b)", "forward_in_place(*cache)"),
     ("unit_forward", None, "dropout within the recurrence",

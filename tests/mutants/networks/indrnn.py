@@ -20,9 +20,6 @@ BACKWARD = {
 TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
     "test_every_normalisation_absorbs_what_it_has_seen",
-    "test_an_indrnn_layer",
-    "test_a_unit_in_use_is_normalised_with_the_row_of_its_step",
-    "test_step_by_step_equals_one_pass_and_needs_no_more_memory",
     "test_where_the_weights_of_a_task_start",
 ]
 

@@ -12,9 +12,7 @@ BACKWARD = {
 
 TESTS = [
     "test_every_normalisation_absorbs_what_it_has_seen",
-    "test_a_language_model",
     "test_dynamic_evaluation_is_the_loop_that_carries_its_state",
-    "test_a_small_language_model_of_each_kind_trains_with_the_state_carried",
 ]
 
 OTHER = [

@@ -2,7 +2,6 @@
 
 TESTS = [
     "test_where_the_weights_of_a_task_start",
-    "test_the_last_unit_of_a_residual_network_alone_starts_with_long_memory",
     "test_the_named_networks_place_by_place",
     "test_where_the_weights_of_the_named_networks_start",
 ]

@@ -1,9 +1,5 @@
 """Faults of minindrnn/ops/activations.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_indrnn",
-]
-
 OTHER = [
     ("activate", None, "leaky",            "ZERO if z <= ZERO else z", "z / 100 if z <= ZERO else z"),
     ("activate", None, "|z|",              "ZERO if z <= ZERO else z", "-z if z <= ZERO else z"),

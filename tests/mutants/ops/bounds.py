@@ -8,11 +8,6 @@ BACKWARD = {
 }
 
 TESTS = [
-    "test_the_papers_constants",
-    "test_half_life_halves",
-    "test_the_penalty_is_the_length_of_what_exceeds_on_either_side",
-    "test_the_penalty_is_zero_inside_the_bound",
-    "test_projection_touches_recurrent_weights_only",
     "test_twelve_updates_are_those_of_the_loop",
 ]
 

@@ -14,7 +14,6 @@ BACKWARD = {
 }
 
 TESTS = [
-    "test_differences",
     "test_the_last_step_of_each_sequence",
 ]
 

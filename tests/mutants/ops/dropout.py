@@ -10,14 +10,6 @@ BACKWARD = {
     ],
 }
 
-TESTS = [
-    "test_dropout",
-    "test_an_indrnn_layer",
-    "test_a_mask_follows_from_one_number_of_the_generator",
-    "test_so_many_are_left_out",
-    "test_the_numbers_are_those_of_the_published_generator",
-]
-
 OTHER = [
     ("dropout_forward", "F1", "no mask", "x if mask is None else x * mask", "x"),
     ("draw", None, "one mask for all sequences",

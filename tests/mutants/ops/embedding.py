@@ -10,7 +10,6 @@ BACKWARD = {
 
 TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
-    "test_embedding",
     "test_where_the_weights_of_the_named_networks_start",
 ]
 

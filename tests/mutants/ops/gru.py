@@ -22,10 +22,6 @@ BACKWARD = {
     ],
 }
 
-TESTS = [
-    "test_baselines",
-]
-
 OTHER = [
     ("gru_forward", None, "no memory", "before = h[t]", "pass"),
     ("advance", "F3", "z for 1 - z",

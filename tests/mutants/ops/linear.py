@@ -15,7 +15,7 @@ BACKWARD = {
         ("narrow_backward", None, "dx of narrow inputs, of the last neuron only",
          "total += W[m, n]", "total = W[m, n]"),
         ("narrow_backward", "B3", "db of the last row only",       "part[M, n] += dy[r, n]", "part[M, n] = dy[r, n]"),
-        ("narrow_backward", None, "stale sum",                     "part[:] = 0", "pass"),
+        ("narrow_backward", None, "stale sum",                     "part[m, n] = 0", "pass"),
     ],
     "Linear": [
         ("Linear.backward", None, "db with the sign turned", '{"W": dW, "b": db}', '{"W": dW, "b": -db}'),
@@ -24,9 +24,6 @@ BACKWARD = {
 
 TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
-    "test_linear",
-    "test_what_is_asked_of_the_generator",
-    "test_where_weights_start",
     "test_where_the_weights_of_a_task_start",
 ]
 

@@ -16,11 +16,6 @@ BACKWARD = {
     ],
 }
 
-TESTS = [
-    "test_mean_squared_error",
-    "test_cross_entropy",
-]
-
 OTHER = [
     ("mean_squared_error", "B1", "half of it",
      "float(np.mean(error**2, dtype=np.float64))", "float(np.mean(error**2, dtype=np.float64)) / 2"),

@@ -18,11 +18,6 @@ BACKWARD = {
     ],
 }
 
-TESTS = [
-    "test_baselines",
-    "test_where_they_start",
-]
-
 OTHER = [
     ("lstm_forward", None, "the cell is not carried", "before, cell = h[t], c[t]", "before = h[t]"),
     ("lstm_forward", None, "c[-1] taken for h[-1]",   "(before, cell), product = s0,", "(cell, before), product = s0,"),

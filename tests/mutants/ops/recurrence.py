@@ -23,10 +23,6 @@ BACKWARD = {
     ],
 }
 
-TESTS = [
-    "test_indrnn",
-]
-
 OTHER = [
     ("obvious_forward", "F1", "h[t-1] without u", "u * before", "before"),
     ("obvious_forward", "F2", "no memory",        "h[t] = before = act(z)", "h[t] = act(z)"),

@@ -56,10 +56,6 @@ BACKWARD = {
     ],
 }
 
-TESTS = [
-    "test_indrnn",
-]
-
 OTHER = [
     ("advance", "F1", "h[t-1] without u", "s[U, k] * s[STATE, k]", "s[STATE, k]"),
     ("advance", "F1", "no memory",        "h[k] = s[STATE, k] = activate", "h[k] = activate"),

@@ -24,9 +24,6 @@ BACKWARD = {
 
 TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
-    "test_baselines",
-    "test_rnn_with_other_activations",
-    "test_where_they_start",
     "test_where_the_weights_of_a_task_start",
 ]
 

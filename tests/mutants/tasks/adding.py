@@ -2,12 +2,7 @@
 
 TESTS = [
     "test_settings",
-    "test_adding_is_tested_on_numbers_of_its_own",
-    "test_sums_are_answered_beside_what_they_are",
-    "test_sums_of_any_length_are_read_to_their_end",
-    "test_statistics_of_the_adding_problem_are_those_of_twenty_batches",
     "test_where_a_run_goes_if_nobody_says",
-    "test_what_a_run_is_made_of",
     "test_where_the_weights_of_a_task_start",
 ]
 

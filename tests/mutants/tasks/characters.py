@@ -2,18 +2,9 @@
 
 TESTS = [
     "test_settings",
-    "test_bits_are_nats_over_the_logarithm_of_two",
-    "test_what_is_said_is_drawn_from_the_softmax_at_that_temperature",
-    "test_segments_follow_each_other_and_start_anew_one_time_in_ten",
-    "test_a_text_is_read_from_many_places_ten_segments_apart",
     "test_where_the_weights_of_a_task_start",
     "test_texts_have_statistics_for_every_step_of_two_segments_and_the_rest",
-    "test_what_a_run_is_made_of",
     "test_a_plateau_that_is_asked_for",
-    "test_irnn_begins_with_a_short_memory",
-    "test_every_character_but_the_first_is_asked_once",
-    "test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_test",
-    "test_a_network_that_goes_on_learning_says_more",
 ]
 
 OTHER = [

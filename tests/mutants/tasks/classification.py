@@ -3,9 +3,6 @@
 TESTS = [
     "test_settings",
     "tasks/test_task.py",
-    "test_every_sequence_is_answered_once",
-    "test_predictions_are_the_likeliest_class_with_its_probability",
-    "test_what_a_run_is_made_of",
     "test_where_the_weights_of_a_task_start",
 ]
 

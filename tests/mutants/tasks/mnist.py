@@ -2,9 +2,7 @@
 
 TESTS = [
     "test_settings",
-    "test_what_a_run_is_made_of",
     "test_where_the_weights_of_a_task_start",
-    "test_names_scales_and_the_order_of_pixels",
 ]
 
 OTHER = [

@@ -3,7 +3,6 @@
 TESTS = [
     "test_where_the_weights_of_a_task_start",
     "test_every_unit_has_the_activation_that_is_asked_for",
-    "test_what_a_run_is_made_of",
     "tasks/test_task.py",
 ]
 

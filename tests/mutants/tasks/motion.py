@@ -2,7 +2,6 @@
 
 TESTS = [
     "test_settings",
-    "test_what_is_counted_is_called_by_its_name",
 ]
 
 OTHER = [

@@ -10,5 +10,6 @@ OTHER = [
     ("settings", None, "a penalty",             "penalty=0.0", "penalty=0.1"),
     ("settings", None, "what is usual before what is given",
      "kind.defaults(model, length) | given", "given | kind.defaults(model, length)"),
+    ("settings", None, "plain, whatever the task", "kind.model if", '"indrnn" if'),
     ("settings", None, "length 0 is no length", "if length is None else length", "if not length else length"),
 ]

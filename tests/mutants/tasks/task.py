@@ -2,8 +2,6 @@
 
 TESTS = [
     "test_settings",
-    "tasks/test_task.py",
-    "test_what_a_run_is_made_of",
     "test_a_plateau_that_is_asked_for",
     "test_where_the_weights_of_a_task_start",
 ]

@@ -1,15 +1,5 @@
 """Faults of minindrnn/training/checkpoint.py; `mutation` says what a row is."""
 
-TESTS = [
-    "test_what_is_saved_is_loaded",
-    "test_what_is_restored_is_all_of_it_and_in_place",
-    "test_a_mismatch_changes_nothing",
-    "test_it_is_on_the_disk_before_it_has_its_name",
-    "test_a_failed_renaming_leaves_no_rubbish_and_names_the_file",
-    "test_nothing_that_a_file_holds_is_executed",
-    "test_foreign_files_are_refused_by_name",
-]
-
 OTHER = [
     ("save", None, "no facts", '{"minindrnn": FORMAT} | facts', '{"minindrnn": FORMAT}'),
     ("load", None, "allow_pickle=True",  "allow_pickle=False", "allow_pickle=True"),

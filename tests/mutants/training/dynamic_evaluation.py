@@ -1,9 +1,5 @@
 """Faults of minindrnn/training/dynamic_evaluation.py; `mutation` says what a row is."""
 
-TESTS = [
-    "training/test_dynamic_evaluation.py",
-]
-
 OTHER = [
     ("gradients", None, "the state is not carried",
      "state, start = network.last_state(cache), start", "state, start = None, start"),

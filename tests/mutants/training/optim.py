@@ -1,9 +1,5 @@
 """Faults of minindrnn/training/optim.py; `mutation` says what a row is."""
 
-TESTS = [
-    "training/test_optim.py",
-]
-
 OTHER = [
     ("clip_values", None, "bounded above only", "np.clip(grad, -limit,", "np.clip(grad, None,"),
     ("clip_values", None, "bounded below only", "-limit, limit, out", "-limit, None, out"),

@@ -1,11 +1,5 @@
 """Faults of minindrnn/training/run.py; `mutation` says what a row is."""
 
-TESTS = [
-    "training/test_run.py",
-    "test_parameters_that_are_not_finite_are_never_saved",
-    "test_a_crash_between_metrics_and_checkpoint_leaves_no_row_behind",
-]
-
 OTHER = [
     ("Run.__post_init__", None, "the plateau watches nothing", "self.plateau.watch(self.learned())", "pass"),
     ("Run.learned", None, "the optimiser is not saved",

@@ -1,7 +1,6 @@
 """Faults of minindrnn/training/schedules.py; `mutation` says what a row is."""
 
 TESTS = [
-    "training/test_schedules.py",
     "test_after_a_plateau_the_best_goes_on",
     "test_where_the_last_plateau_ends_the_best_is_kept",
 ]
