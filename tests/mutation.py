@@ -2,9 +2,8 @@
 make them here, from tables: tests/mutants/ROOM/MODULE.py holds the faults of minindrnn/ROOM/MODULE.py.
 
     BACKWARD   {problem: [row, ...]}   the gradient check of that problem of `checks.cases` must notice each of them
-    OTHER      [row, ...]              faults in what has no gradient: the tests of the module, tests/ROOM/test_MODULE.py,
-                                       must notice them
-    TESTS      [name, ...]             or these besides: a test, or a file, which stands for all of its tests
+    OTHER      [row, ...]              faults in what has no gradient: tests/ROOM/test_MODULE.py must notice each
+    TESTS      [name, ...]             or else these: a test, or a file, which stands for all of its tests
 
 A row is (name, tag, fault, old, new):
 

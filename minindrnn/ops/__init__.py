@@ -25,7 +25,7 @@ To add an operation
     7  the `Layer` holds the parameters, each with its role, and calls the two
     8  minindrnn/__init__.py: import the pair and the layer, and name them in __all__
     9  checks/cases.py: a problem for the pair and one for the layer, in PROBLEMS; now `gradcheck` checks them
-   10  tests/test_mutants.py: three faults of each that the case must catch
+   10  tests/mutants/ops: three faults of each that the case must catch
    11  tests/ops: compare the forward pass with an independent oracle
    12  for CUDA: the same equations in gpu/NAME.py, and the layer in gpu/twin.py
 
@@ -34,6 +34,6 @@ To add an activation
     2  `activations`: a number in KIND, the pair for arrays in OBVIOUS, the scalar forms in `activate`, `differentiate`
     3  gpu/recurrence.py: the pair of scalar functions, in PAIRS
     4  tests/ops/test_forward_values.py, test_recurrence.py: its value in ACT, its slope in SLOPE
-    5  tests/mutants_without_gradient.py: a fault of `activate`
+    5  tests/mutants/ops/activations.py: a fault of `activate`
 The problems of the cases, --activation, and the contract of every backend take it from KIND.
 """

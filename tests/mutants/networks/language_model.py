@@ -7,6 +7,8 @@ BACKWARD = {
         ("LanguageModel.backward", "B2", "the body passed over",
          "dx, body = self.body.backward(dh, of_body, overwrite=True)",
          "_, body = self.body.backward(dh, of_body); dx = dh"),
+        ("LanguageModel.backward", "B1", "|dy| into the decoder", "linear_backward(dy,", "linear_backward(abs(dy),"),
+        ("LanguageModel.backward", "B3", "db lost", '"b": db', '"b": 0 * db'),
     ],
 }
 

@@ -19,6 +19,15 @@ BACKWARD = {
         ("spread", None, "mask forgotten in dx",               "d = mask[row, n] * dx[t, b, n]", "d = dx[t, b, n]"),
         ("spread", None, "mask of the first sequence for all", "row = b * (len(mask) > 1)", "row = 0"),
         ("spread", None, "gradient in the padding",            "dx[t, b, n] = 0", "pass"),
+        ("batchnorm_backward", "B2", "dgamma for dbeta", "dgamma, dbeta = b", "dbeta, dgamma = b"),
+    ],
+    "IndRNN": [
+        ("BatchNorm.backward", None, "dbeta for dgamma", '{"gamma": dgamma, "beta"', '{"gamma": dbeta, "beta"'),
+        ("BatchNorm.backward_map", None, "no mask in the map", "scale * mask", "scale + 0 * mask"),
+        ("BatchNorm.backward_map", None, "the map with the sign of q turned", "-scale * slope", "scale * slope"),
+        ("BatchNorm.backward_map", None, "variance taken for a constant", "-scale * slope", "0 * slope"),
+        ("BatchNorm.backward_map", None, "mean taken for a constant", "-scale * total", "0 * total"),
+        ("BatchNorm.backward_map", None, "the map about 0", "mean, -scale", "0 * mean, -scale"),
     ],
 }
 

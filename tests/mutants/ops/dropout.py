@@ -17,4 +17,6 @@ OTHER = [
     ("draw", None, "dropout without a generator is an error", "rng is None or p == 0", "p == 0"),
     ("chances", None, "no factor",      "dtype.type(1) / dtype.type(1 - p)", "dtype.type(1)"),
     ("chances", None, "p of them stay", "np.uint64(p * 2**53)", "np.uint64((1 - p) * 2**53)"),
+    ("splitmix64", None, "the last turn left out", "return z ^ z >> 31", "return z"),
+    ("splitmix64", None, "counted from 0", "(i + COUNT)", "i"),
 ]

@@ -14,6 +14,8 @@ BACKWARD = {
         ("retreat", None, "the new state for the candidate in dz",
          "(before[b, n] - candidate) * (z", "before[b, n] * (z"),
         ("retreat", "B3", "b_hn lost on the way back to r", "* pn[b, n] * (r", "* (pn[b, n] - 1) * (r"),
+        ("gru_backward", "B1", "h0 taken for zero", "if t else h0", "if t else 0 * h0"),
+        ("gru_backward", "B7", "dh0 forgotten", "dU.astype(U.dtype), carry", "dU.astype(U.dtype), 0 * carry"),
     ],
     "GRU": [
         ("GRU.backward", None, "db_hn lost", '"b_hn": db_hn', '"b_hn": 0 * db_hn'),

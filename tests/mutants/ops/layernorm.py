@@ -9,6 +9,10 @@ BACKWARD = {
         ("spread", None, "dgamma of the last row only",
          "dgamma[n] += dy[t, b, n] * xhat", "dgamma[n] = dy[t, b, n] * xhat"),
         ("spread", None, "gradient of the padding",       "if t < steps[b]:", "if True:"),
+        ("spread", "B1", "dbeta of the last row only", "dbeta[n] += dy", "dbeta[n] = dy"),
+    ],
+    "IndRNN": [
+        ("LayerNorm.backward", None, "dbeta for dgamma", '"gamma": dgamma', '"gamma": dbeta'),
     ],
 }
 
@@ -24,4 +28,6 @@ OTHER = [
     ("normalise", None, "no eps",                     "second / N + eps", "second / N"),
     ("normalise", "F2", "no gamma",                   "gamma[n] * (", "("),
     ("normalise", None, "mean of the first channels", "first += x[t, b, n]", "first = x[t, b, n]"),
+    ("layernorm_forward", None, "every step of every sequence",
+     "expect_lengths(lengths, T, B)", "expect_lengths(None, T, B)"),
 ]

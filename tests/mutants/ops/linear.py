@@ -16,6 +16,11 @@ BACKWARD = {
          "total += W[m, n]", "total = W[m, n]"),
         ("narrow_backward", "B3", "db of the last row only",       "part[M, n] += dy[r, n]", "part[M, n] = dy[r, n]"),
         ("narrow_backward", None, "stale sum",                     "part[m, n] = 0", "pass"),
+        ("linear_backward", "B2", "dW with |x|", "products(rows, x)", "products(rows, abs(x))"),
+        ("linear_backward", "B3", "db of the first row",
+         "narrow_sums(rows, nothing, W", "narrow_sums(rows[:1], nothing[:1], W"),
+        ("narrow_backward", "B1", "dx of narrow inputs halved", "= total", "= total / 2"),
+        ("narrow_sums", None, "db of the last input", "sums[-1]", "sums[-2]"),
     ],
     "Linear": [
         ("Linear.backward", None, "db with the sign turned", '{"W": dW, "b": db}', '{"W": dW, "b": -db}'),
@@ -43,4 +48,5 @@ OTHER = [
     ("narrow_forward", "F1", "b forgotten",               "b[n] + W[0, n]", "W[0, n]"),
     ("narrow_forward", None, "the second input left out", "for m in range(1, M):", "for m in range(2, M):"),
     ("narrow_forward", None, "the last input only",       "y[r, n] += W[m, n]", "y[r, n] = W[m, n]"),
+    ("Linear.step", None, "b forgotten", '+ self["b"]', ""),
 ]

@@ -26,4 +26,6 @@ OTHER = [
      "np.mean(log_p[right], dtype=np.float64)", "np.sum(log_p[right], dtype=np.float64) / target.size"),
     ("cross_entropy", None, "-1 is the last class",
      "counted = np.nonzero(target >= 0)", "counted = np.nonzero(target >= -1)"),
+    ("expect_classes", None, "one class too many", "target.max() >= K", "target.max() > K"),
+    ("expect_classes", None, "what is not counted counts", "np.count_nonzero(target >= 0)", "target.size"),
 ]

@@ -15,6 +15,8 @@ BACKWARD = {
         ("retreat", "B4", "i and g exchanged",                   "* g * (i * (ONE", "* i * (i * (ONE"),
         ("retreat", None, "sigmoid's derivative for tanh's",     "* i * (ONE - g * g)", "* i * (g * (ONE - g))"),
         ("retreat", "B3", "cell for its tanh in do",             "* r * (o * (ONE", "* c[b, n] * (o * (ONE"),
+        ("lstm_backward", "B6", "h carries nothing", "np.matmul(da[t], U, out=carry_h)", "carry_h[:] = 0"),
+        ("lstm_backward", "B8", "ds0 forgotten", "carry_h, carry_c = ds0", "carry_h, carry_c = np.zeros_like(s0)"),
     ],
 }
 

@@ -16,6 +16,7 @@ BACKWARD = {
          "in reversed(range(len(dh)))", "in range(len(dh))"),
         ("obvious_backward", "B5", "dh0 forgotten",
          "du.astype(u.dtype), carry", "du.astype(u.dtype), 0 * carry"),
+        ("obvious_backward", "B3", "the carry for da", "da[t] = dz", "da[t] = carry"),
     ],
     "recurrence": [
         ("indrnn_backward", "B1", "lengths of another pass",

@@ -36,6 +36,7 @@ BACKWARD = {
         ("backward_in_place", None, "gradient in the padding",         "da[steps:, low:high] = 0", "pass"),
         ("backward_in_place", None, "backward through the padding",
          "backward(*columns, low * N, high * N, steps)", "backward(*columns, low * N, high * N, T)"),
+        ("retreat", "B3", "the carry for da", "dz[k] = d", "dz[k] = s[CARRY, k]"),
     ],
     "fused recurrence": [
         ("retreat", "B6", "db of single steps lost",    "s[DB, k] += d", "s[DB, k] += 0"),

@@ -12,6 +12,7 @@ BACKWARD = {
         ("_compile.retreat", "B1", "drop the carry", "dh[b, n] + carry[b, n], h[b, n]", "dh[b, n], h[b, n]"),
         ("_compile.retreat", "B1", "no derivative of the activation",
          "differentiate(kind, dh[b, n] + carry[b, n], h[b, n])", "dh[b, n] + carry[b, n]"),
+        ("rnn_backward", "B1", "h of the step before", "carry, h[t]", "carry, h[t - 1]"),
     ],
     "RNN": [
         ("RNN.backward", None, "dh0 lost", '"h0": dh0', '"h0": 0 * dh0'),

@@ -74,4 +74,5 @@ OTHER = [
      "for path, buffer in leaves(network.buffers)}", "for path, buffer in ()}"),
     ("checkpoint_of", None, "settings in today's words only", "in_words_of_today(config), seen", "config, seen"),
     ("_row", None, "rows in today's words only", "in_words_of_today(json.loads(line))", "json.loads(line)"),
+    ("in_words_of_today", None, "earlier words stay", "EARLIER.get(name, name)", "name"),
 ]
