@@ -1,9 +1,8 @@
 """Faults of minindrnn/tasks/adding.py; `mutation` says what a row is."""
 
 TESTS = [
-    "test_settings",
+    "test_published.py",
     "test_where_a_run_goes_if_nobody_says",
-    "test_where_the_weights_of_a_task_start",
 ]
 
 OTHER = [

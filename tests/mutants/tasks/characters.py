@@ -1,10 +1,7 @@
 """Faults of minindrnn/tasks/characters.py; `mutation` says what a row is."""
 
 TESTS = [
-    "test_settings",
-    "test_where_the_weights_of_a_task_start",
-    "test_texts_have_statistics_for_every_step_of_two_segments_and_the_rest",
-    "test_a_plateau_that_is_asked_for",
+    "test_published.py",
 ]
 
 OTHER = [

@@ -1,9 +1,8 @@
 """Faults of minindrnn/tasks/classification.py; `mutation` says what a row is."""
 
 TESTS = [
-    "test_settings",
+    "test_published.py",
     "tasks/test_task.py",
-    "test_where_the_weights_of_a_task_start",
 ]
 
 OTHER = [

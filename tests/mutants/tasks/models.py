@@ -1,8 +1,7 @@
 """Faults of minindrnn/tasks/models.py; `mutation` says what a row is."""
 
 TESTS = [
-    "test_where_the_weights_of_a_task_start",
-    "test_every_unit_has_the_activation_that_is_asked_for",
+    "test_published.py",
     "tasks/test_task.py",
 ]
 

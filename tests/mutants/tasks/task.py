@@ -1,9 +1,7 @@
 """Faults of minindrnn/tasks/task.py; `mutation` says what a row is."""
 
 TESTS = [
-    "test_settings",
-    "test_a_plateau_that_is_asked_for",
-    "test_where_the_weights_of_a_task_start",
+    "test_published.py",
 ]
 
 OTHER = [
