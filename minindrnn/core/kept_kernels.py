@@ -116,8 +116,8 @@ class Kept(FunctionCache):
         if not self._current() or compiled.library.has_dynamic_globals:
             return
         if stale():
-            return say_once(f"minindrnn: Python runs an old form of {stale()}, as its size and time are those of before; "
-                            "to run the new one: touch that file")
+            return say_once(f"minindrnn: Python runs an old form of {stale()}, as its size and time are those of "
+                            "before; to run the new one: touch that file")
         contents = dumps(compiled._reduce())
         data = hashlib.sha256(contents).digest() + contents
         reasons = []
