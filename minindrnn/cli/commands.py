@@ -156,11 +156,11 @@ def gradcheck(arguments):
           f"right is at most {TOLERANCE:g}")
     for name, (module, problem) in PROBLEMS.items():
         worst, where = 0.0, "-"
-        for draw in range(arguments.draws):
-            rng = np.random.default_rng([arguments.seed, draw])
+        for number in range(arguments.draws):
+            rng = np.random.default_rng([arguments.seed, number])
             for array, error in check(problem(module, rng), rng).items():
                 if error >= worst:
-                    worst, where = error, f"d{array}, draw {draw}"
+                    worst, where = error, f"d{array}, draw {number}"
         print(f"  {name:<20} {worst:.1e}   {where}", flush=True)
     return 0
 

@@ -19,8 +19,8 @@ LARGEST = np.float64(1e30)       # of X: what becomes of it in a network must fi
 
 
 def load_own(path, seed):
-    """{"train": (x, labels, lengths), "validation": ..., "test": ...}: x (n, T, M), labels (n,), lengths (n,), in random
-    order.
+    """{"train": (x, labels, lengths), "validation": ..., "test": ...}: x (n, T, M), labels (n,), lengths (n,), in
+    random order.
 
     DataError, one line, if the file is not as above.
     """
@@ -99,8 +99,9 @@ def sequences(path, X, lengths=None, n=None):
             least = f", the smallest {lengths.min()}" if lengths.dtype.kind in "iu" and lengths.size else ""
             raise DataError(f"{path}: lengths: expected {n or 'some'} whole numbers of at least 1, got {lengths.dtype} "
                             f"of shape {lengths.shape}{least}")
-        if X.ndim and int(lengths.max()) > X.size:                       # before a large number of 64 bits becomes a negative one
-            raise DataError(f"{path}: lengths: expected at most the steps of X, of shape {X.shape}, got {lengths.max()}")
+        if X.ndim and int(lengths.max()) > X.size:         # before a large number of 64 bits becomes a negative one
+            raise DataError(f"{path}: lengths: expected at most the steps of X, of shape {X.shape}, "
+                            f"got {lengths.max()}")
         lengths = lengths.astype(np.int64)
         if X.ndim <= 2 and len(X.shape) and len(X) == lengths.sum():
             X = padded(X.reshape(len(X), -1), lengths)

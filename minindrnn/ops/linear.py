@@ -94,10 +94,10 @@ def narrow_sums(dy, x, W, dx):
 
 
 def products(dy, x):
-    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: some rows at a time in one matrix product of
-    their own type, and the products added up. How many keep their digits depends on how BLAS adds them up: OpenBLAS on
-    AVX-512 adds the terms of a small product, N M R up to a million, in one chain, and so does a product with a vector.
-    """
+    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: some rows at a time in one matrix product
+    of their own type, and the products added up. How many keep their digits depends on how BLAS adds them up: OpenBLAS
+    on AVX-512 adds the terms of a small product, N M R up to a million, in one chain, and so does a product with a
+    vector."""
     shape = dy.shape[1], x.shape[1]
     rows = TERMS if shape[0] * shape[1] < SMALL or min(shape) <= NARROW else ROWS
     total, part = empty(shape, np.float64), empty(shape, dy.dtype)
@@ -181,8 +181,8 @@ def narrow_forward(x, W, b, y):
 
 @reordered
 def narrow_backward(dy, x, W, dx, part, sums):
-    """dy (R, N), x (R, M), W (M, N) -> dx (R, M), and in sums (M + 1, N) float64 dW and db, for small M, in one pass over
-    dy. db is the dW of one more input that is always 1. part (M + 1, N) is 0, and is 0 again."""
+    """dy (R, N), x (R, M), W (M, N) -> dx (R, M), and in sums (M + 1, N) float64 dW and db, for small M, in one pass
+    over dy. db is the dW of one more input that is always 1. part (M + 1, N) is 0, and is 0 again."""
     R, M = x.shape
     N = dy.shape[1]
     for low in range(0, R, TERMS):

@@ -27,8 +27,8 @@ from .task import Task, fingerprint
 
 BEGIN = -0.5, 0.5        # where u starts: the last few characters matter most, and long memories in all of many layers
                          # leave nothing of them
-SHORT = 0.01             # what U of IRNN starts at, times the identity, as in arXiv 1504.00941 where memories may be short:
-                         # at 1, what goes on for ever grows for ever
+SHORT = 0.01             # what U of IRNN starts at, times the identity, as in arXiv 1504.00941 where memories may be
+                         # short: at 1, what goes on for ever grows for ever
 ANEW = 0.1               # probability that a segment starts from nothing
 STREAMS = 50             # places from which a text is read in an evaluation; fewer, if they were not 10 segments apart
 FIRST = 500              # dynamic evaluation: segments that the squares of gradients, and then the rate, are taken from

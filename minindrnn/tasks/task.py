@@ -17,8 +17,8 @@ from .settings import ADDED, NETWORK, NOISE
 
 
 class Task:
-    """A task turns settings into a `Run`: a network, batches by the number of the update, an evaluation that counts each
-    sample once.
+    """A task turns settings into a `Run`: a network, batches by the number of the update, an evaluation that counts
+    each sample once.
 
     What a task says of itself, as attributes of its class:
 

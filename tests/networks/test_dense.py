@@ -4,6 +4,8 @@ from reference import within
 
 from minindrnn import DenseIndRNN, Unit
 
+pytestmark = pytest.mark.tutorial5
+
 
 def test_the_width_of_each_layer(rng):
     network = DenseIndRNN(8, 4, (2, 1), 10, rng, length=8)

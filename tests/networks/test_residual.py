@@ -7,6 +7,8 @@ from minindrnn import IndRNN, ResidualIndRNN, Unit
 from minindrnn.core.layer import leaves
 from minindrnn.networks.residual import residual_layers
 
+pytestmark = pytest.mark.tutorial5
+
 
 def test_a_post_activation_block_is_the_authors(rng):
     """x + unit(W unit(W x))."""

@@ -6,6 +6,8 @@ from minindrnn import StackedIndRNN
 from minindrnn.core.layer import leaves
 from minindrnn.ops import bounds
 
+pytestmark = pytest.mark.tutorial3
+
 
 def network(rng, dtype=np.float64):
     return StackedIndRNN(2, 5, 3, 4, rng, length=9, dtype=dtype)

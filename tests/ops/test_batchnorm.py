@@ -11,6 +11,8 @@ from strategies import seeds
 
 from minindrnn import BatchNorm, batchnorm_backward, batchnorm_forward
 
+pytestmark = pytest.mark.tutorial5
+
 
 def textbook(x, gamma, beta, groups, eps):
     """x (R, N) with the group of each row -> y, by the formula, one group after another."""

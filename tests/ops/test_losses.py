@@ -7,6 +7,8 @@ from reference import B, T, assert_sums_keep_their_digits, close, long_or_many
 
 from minindrnn import cross_entropy, mean_squared_error
 
+pytestmark = pytest.mark.tutorial3
+
 
 def test_mean_squared_error(rng):
     y, target = rng.normal(size=(2, B, 4))
