@@ -426,6 +426,7 @@ def test_words_without_a_stream(tmp_path, words, unbuffered):
         assert code != 2 or err.endswith(": the output: cannot be written: No space left on device\n")
 
 
+@pytest.mark.slow
 @POSIX
 def test_refusals_without_a_stream(tmp_path):
     for streams in ("2>&-", ">&-", "2>/dev/full"):
