@@ -3,16 +3,16 @@ is the truth for the others and keeps the contract itself, but for the checks. O
 simulator: see tests/gpu/test_simulator.py."""
 import os
 
-import minindrnn.gpu
 import numpy as np
 import pytest
 import reference
 from hypothesis import given
-from minindrnn.gpu.recurrence import AHEAD
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import recurrences
 
 import minindrnn
+import minindrnn.gpu
+from minindrnn.gpu.recurrence import AHEAD
 from minindrnn.ops.activations import KIND
 
 pytestmark = pytest.mark.tutorial2

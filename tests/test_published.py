@@ -38,7 +38,9 @@ SETTINGS = {
         "dense": dict(layers=2, hidden=16, rate=2e-4), "rnn": dict(layers=1, hidden=128, rate=2e-3),
         "irnn": dict(layers=1, hidden=128, rate=2e-4), "lstm": dict(layers=1, hidden=128, rate=2e-3),
         "gru": dict(layers=1, hidden=128, rate=2e-3)}),
-    "digits": (dict(length=0, updates=6000, batch=32, rate=3e-3), PIXELS),
+    "digits": (dict(length=0, batch=32, rate=3e-3), {
+        **{model: dict(updates=6000) | own for model, own in PIXELS.items()},
+        "residual": dict(layers=3, hidden=128, norm="after", updates=1500)}),
     "digits-rows": (dict(length=0, updates=4000, batch=16, rate=5e-3), PIXELS),
     "smnist": IMAGES, "pmnist": IMAGES, "fashion": IMAGES,
     "motion": (dict(length=200, updates=2000, batch=32, rate=1e-3), RECORDED),
@@ -84,6 +86,7 @@ def test_settings(task):
     common, models = SETTINGS[task]
     for model, own in models.items():
         assert asdict(settings(task, model)) == ALL | common | own | dict(task=task, model=model), model
+    assert settings(task) == settings(task, "residual" if task == "digits" else "indrnn")
 
 
 def test_irnn_learns_to_add_more_slowly_from_500_steps_on():

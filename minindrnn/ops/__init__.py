@@ -2,7 +2,7 @@
 
     recurrence      h[t] = act(a[t] + u h[t-1]): the operation that all of this is about; fast, and for later:
                     `recurrence_kernels`
-    activations     relu, tanh, sigmoid, identity, and their derivatives from the output; `tanh_sigmoid`: their arithmetic
+    activations     relu, tanh, sigmoid, identity, and their derivatives from the output; `tanh_sigmoid`: arithmetic
     linear          W x + b, all steps in one matrix product
     bounds          the range of u: what is remembered, what explodes
     batchnorm       batch normalisation over time and per step
@@ -25,7 +25,7 @@ To add an operation
     7  the `Layer` holds the parameters, each with its role, and calls the two
     8  minindrnn/__init__.py: import the pair and the layer, and name them in __all__
     9  checks/cases.py: a problem for the pair and one for the layer, in PROBLEMS; now `gradcheck` checks them
-   10  tests/test_mutants.py: three faults of each that the case must catch
+   10  tests: three faults of each that its case must catch, among the mutants
    11  tests/ops: compare the forward pass with an independent oracle
    12  for CUDA: the same equations in gpu/NAME.py, and the layer in gpu/twin.py
 
@@ -33,7 +33,8 @@ To add an activation
     1  its derivative must follow from its output h; say both in the docstring of `activations`
     2  `activations`: a number in KIND, the pair for arrays in OBVIOUS, the scalar forms in `activate`, `differentiate`
     3  gpu/recurrence.py: the pair of scalar functions, in PAIRS
-    4  tests/ops/test_forward_values.py, test_recurrence.py: its value in ACT, its slope in SLOPE
-    5  tests/mutants_without_gradient.py: a fault of `activate`
+    4  tests/reference.py, tests/ops/test_recurrence.py: its value in SCALAR, its slope in SLOPE
+    5  `grep -rn "identity"` finds what lists all names: docstrings here and in networks/indrnn.py, messages in tests
+    6  a fault of `activate` among the mutants without gradient
 The problems of the cases, --activation, and the contract of every backend take it from KIND.
 """

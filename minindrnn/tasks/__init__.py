@@ -15,7 +15,7 @@
 Tasks import from `core`, `ops`, `networks`, `training` and `data`.
 
 To add a task
-    1  data/NAME.py returns its arrays; name it in data/__init__.py. A test reads a small file of that kind, or all of it
+    1  data/NAME.py returns its arrays; name it in data/__init__.py. A test reads a small file of that kind
     2  `NAME.py` here: a subclass of `Task`, or of `Classification` if it asks for a class after each sequence
     3  what it says of itself: name, word, help, usual settings, and the options it takes; see `Task`
     4  what it does: network, batch, evaluate; and result, report, predict of a trained network

@@ -453,6 +453,38 @@ def test_ctrl_c_while_modules_are_imported(tmp_path, module):
     assert shell("minindrnn --help", tmp_path) == (130, "", "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a child")
+@pytest.mark.parametrize("moment, out", [
+    ("import argparse; argparse.ArgumentParser.add_subparsers = lambda *_, **__: ctrl_c()", ""),
+    ("import atexit; atexit.register(ctrl_c)", "recurrence")], ids=["while the parser is made", "at exit"])
+def test_ctrl_c_before_a_command_and_after_it(moment, out, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, signal, time\ndef ctrl_c(): os.kill(os.getpid(), signal.SIGINT); time.sleep(9)\n{moment}\n")
+    code, said, err = shell("minindrnn exercise", tmp_path, PYTHONPATH=str(tmp_path))
+    assert code == 130 and said.startswith(out) and err.strip() == ""
+
+
+@pytest.mark.parametrize("words", [
+    ["a\x1b[31m\nb"], ["train", "a\x1b[31m\nb.npz"], ["train", "digits", "--a\x1b[31m\nb"], ["report", "a\x1b[31m\nb"],
+    ["exercise", "linear", "a\x1b[31m\nb"], ["gradients", "--out", "a\x1b[31m\nb/c"], ["bench", "a\x1b[31m\nb"]])
+def test_control_characters_of_words_are_printed_as_python_writes_them(words, refused):
+    assert r"a\x1b[31m\nb" in refused(words)
+
+
+@pytest.mark.parametrize("arrays, message", [
+    ({"X": np.ones((10, 3)), "y": np.arange(10) % 2, "a\x1b[31m\nb": 1},
+     r"not read: a\x1b[31m\nb; known are X, y, lengths"),
+    ({"a\x1b[31m\nb": np.ones(3)}, r"expected arrays X and y, got a\x1b[31m\nb")])
+def test_control_characters_in_the_names_of_arrays(arrays, message, tmp_path, refused):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    assert message in refused(["train", tmp_path / "mine.npz"])
+
+
+def test_control_characters_of_a_name_in_what_is_said(tmp_path, capsys):
+    assert main(["exercise", "linear", "--start", str(tmp_path / "a\x1b[31m\nb.py")]) == 0
+    assert capsys.readouterr().out == f"made: {tmp_path}/a\\x1b[31m\\nb.py\n"
+
+
 def test_ctrl_c_is_left_to_another_program_that_imports_us(tmp_path):
     """Also if one of its words is our name; only `python -m minindrnn` ends at once while it imports."""
     (tmp_path / "mine").mkdir()

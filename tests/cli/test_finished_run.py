@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from minindrnn import StackedIndRNN
 from minindrnn.cli.commands import main
-from minindrnn.cli.finished_run import load_run, recurrent_weights, summary
+from minindrnn.cli.finished_run import load_run, pictures, recurrent_weights, summary
 from minindrnn.cli.plots import draw_memory
 from minindrnn.data.digits import load_digits
 from minindrnn.data.download import DataError
@@ -218,7 +218,7 @@ def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys, re
     assert f"{tmp_path / 'run'}: was started with task = 'own', not 'digits-rows'" in refused(digits)
 
 
-def pictures(folder):
+def drawn(folder):
     return {path.name for path in folder.glob("*.png") if path.read_bytes().startswith(b"\x89PNG")}
 
 
@@ -271,7 +271,7 @@ def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
     assert f"test accuracy {json.loads((own / 'run/result.json').read_text())['test_accuracy']:.5g}" in said
     assert "memory: recurrent weights, bounded by |u| <= 1.059463; half-life in steps" in said
     assert f"no confusion.png: {own / 'mine.npz'}: no such file" in said
-    assert pictures(tmp_path / "new/pictures") == {"curve.png", "memory.png"} and pictures(own / "run") == {"curve.png"}
+    assert drawn(tmp_path / "new/pictures") == {"curve.png", "memory.png"} and drawn(own / "run") == {"curve.png"}
 
 
 @pytest.mark.slow
@@ -285,13 +285,13 @@ def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
         said = capsys.readouterr().out
         assert "0 updates, and no evaluation yet" in said
         assert "no result yet: the command of the run with --resume goes on" in said
-        assert pictures(run) == {"confusion.png"} | ({"memory.png"} if model != "lstm" else set())
+        assert drawn(run) == {"confusion.png"} | ({"memory.png"} if model != "lstm" else set())
         assert ("no memory.png: in lstm no neuron has a recurrent weight u of its own" in said) == (model == "lstm")
         assert main(["train", "digits", "--rows", "--model", model, "--hidden", "4", "--layers", "1", "--updates", "4",
                      "--out", str(run), "--resume"]) == 0
         capsys.readouterr()
         assert main(["report", str(run)]) == 0
-        assert "4 updates in " in capsys.readouterr().out and "curve.png" in pictures(run)
+        assert "4 updates in " in capsys.readouterr().out and "curve.png" in drawn(run)
     (run / "result.json").write_text("{")
     assert main(["report", str(run)]) == 0 and "result.json: not a result" in capsys.readouterr().out
 
@@ -319,7 +319,7 @@ def test_digits_are_given_in_their_own_units(tmp_path, capsys, refused):
     capsys.readouterr()
     assert main(["predict", str(tmp_path / "run"), str(tmp_path / "digits.npz")]) == 0
     assert f"accuracy {result['test_accuracy']:.2%} (" in capsys.readouterr().out
-    assert main(["report", str(tmp_path / "run")]) == 0 and "confusion.png" in pictures(tmp_path / "run")
+    assert main(["report", str(tmp_path / "run")]) == 0 and "confusion.png" in drawn(tmp_path / "run")
     capsys.readouterr()
     for X, message in [(x[:5].transpose(1, 0, 2), "X: expected 8 steps of each sequence, got 5"),
                        (x.transpose(1, 0, 2), "X: expected numbers from 0 to 16, got -1 to 1")]:
@@ -369,7 +369,7 @@ def test_a_text_is_gone_on_with(tmp_path, capsys, refused):
     assert all(len(text) == 33 and set(text) <= set("abc\n") for text in said[1:]) and len(set(said)) == 4
     assert "expected characters of the text of the run, got 'x'" in refused(["predict", run, "axe"])
     capsys.readouterr()
-    assert main(["report", str(run)]) == 0 and pictures(run) == {"curve.png", "memory.png"}
+    assert main(["report", str(run)]) == 0 and drawn(run) == {"curve.png", "memory.png"}
     assert "\n".join(made.samples(network)) in capsys.readouterr().out
     network.parameters["b"].value[:] = np.nan
     with pytest.raises(DataError,
@@ -433,8 +433,8 @@ def test_the_best_is_the_highest_accuracy_and_the_lowest_loss(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "result.json").write_text(json.dumps({"test_accuracy": 0.625, "updates": 30, "seconds": 61.2,
                                                       "command": "python"}))
-    said = list(summary(tmp_path, SimpleNamespace(settings=settings("digits", hidden=5, norm="after")), 30))
-    assert said[0] == "digits, indrnn: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
+    said = list(summary(tmp_path, SimpleNamespace(settings=settings("digits", hidden=5)), 30))
+    assert said[0] == "digits, residual: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
     assert said[1:] == ["30 updates in 61 seconds", "  validation loss: best 0.5 at update 20, last 1.5",
                         "  validation accuracy: best 0.75 at update 20, last 0.5", "result: test accuracy 0.625"]
 

@@ -152,6 +152,8 @@ def at(array, place, value):
      "y: expected classes 0 to K - 1, at least two of them, got 3 different, from -1 to 1$"),
     (lambda a: a | {"y": a["y"] * 2}, "y: expected classes .*, got 3 different, from 0 to 4$"),
     (lambda a: a | {"y": at(a["y"], 0, 2**62)}, f"y: expected classes .*, got 4 different, from 0 to {2**62}$"),
+    (lambda a: a | {"y": at(a["y"].astype(np.uint64), 0, 2**63 + 5)},
+     f"y: expected classes .*, got 4 different, from 0 to {2**63 + 5}$"),
     (lambda a: a | {"y": 0 * a["y"]}, "y: expected classes .* at least two of them, got 1 different, from 0 to 0$"),
     (lambda a: a | {"y": at(a["y"], 4, 3)}, "y: expected each class at least twice, got class 3 once$"),
     (lambda a: {name: array[:9] for name, array in a.items()}, "expected at least 10 sequences, got 9$"),

@@ -142,7 +142,7 @@ def check_layer(gpu, name, dtype, T, B, lengths=None, statistics="batch", spoilt
         close(two, one, 10)
     layer.absorb(cache)
     twin.absorb(of_twin)
-    for path, one, two in leaves(layer.buffers, twin.buffers):
+    for _, one, two in leaves(layer.buffers, twin.buffers):
         close(two, one, 10)
 
 
@@ -263,7 +263,7 @@ def check_adam(gpu, dtype):
         optimiser.update(grads, 0.3)
         project(layer.parameters, 0.7)
     twin.fetch()
-    for path, one, two in leaves(layer.parameters, other.parameters):
+    for _, one, two in leaves(layer.parameters, other.parameters):
         close(two.value, one.value)
     assert np.isnan(other["W"][0, 0])
     assert np.isfinite(other["W"]).sum() == other["W"].size - 1
@@ -441,16 +441,14 @@ def test_wrong_input_is_refused_as_on_the_cpu(gpu):
     net = network("stacked", np.float32)
     twin = gpu.twin.Twin(net, minindrnn.cross_entropy, Adam(net.parameters))
     x, target = np.ones((5, 3, 2), np.float32), np.array([0, 1, 2])
-    for x, target, how, message in ((x[:, :, :1].copy(), target, {},
-                                     "x: expected .T, B, M. = .5, 3, 2., got .5, 3, 1."),
-                                    (x.astype(float), target, {}, "x: expected float32 like W, got float64"),
-                                    (x, target + 1, {}, "target: expected classes 0 to 2, or -1, got 3"),
-                                    (x, target[:2], {},
-                                     "target: expected class indices of shape .3,., got int64 of shape .2,."),
-                                    (x, target, {"lengths": [6, 1, 1]},
-                                     "lengths: expected 1 to T = 5, got 6 for sequence 0")):
+    for wrong, classes, how, message in (
+            (x[:, :, :1].copy(), target, {}, "x: expected .T, B, M. = .5, 3, 2., got .5, 3, 1."),
+            (x.astype(float), target, {}, "x: expected float32 like W, got float64"),
+            (x, target + 1, {}, "target: expected classes 0 to 2, or -1, got 3"),
+            (x, target[:2], {}, "target: expected class indices of shape .3,., got int64 of shape .2,."),
+            (x, target, {"lengths": [6, 1, 1]}, "lengths: expected 1 to T = 5, got 6 for sequence 0")):
         with pytest.raises((ValueError, TypeError), match=message):
-            twin.train_step(x, target, 0.01, **how)
+            twin.train_step(wrong, classes, 0.01, **how)
 
 
 def on_device(*shape, dtype=np.float64):
@@ -506,8 +504,8 @@ def test_a_gradient_that_does_not_fit_reaches_no_kernel_of_a_layer(gpu, name):
     layer = layers(np.float64)[name]
     twin, x = gpu.twin_of(layer), on_device(5, 3, inputs_of(layer))
     y, cache = twin.forward(x, rng=np.random.default_rng(0))
-    shape = tuple(y.shape)
-    for shape in ((*shape[:-1], shape[-1] + 1), (*shape, 1), shape[1:], (0, *shape[1:])):
+    right = tuple(y.shape)
+    for shape in ((*right[:-1], right[-1] + 1), (*right, 1), right[1:], (0, *right[1:])):
         with pytest.raises(ValueError, match="^d[yh]: expected"):
             twin.backward(on_device(*shape), cache)
     with pytest.raises(TypeError, match="^d[yh]: expected"):

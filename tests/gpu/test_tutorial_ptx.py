@@ -14,8 +14,9 @@ TEXTS = TESTS.parent / "tutorials/ptx"
 sys.path[:0] = [str(TESTS / "gpu"), str(TEXTS)]
 import ptx
 from compile_kernels import KERNELS, text
-from minindrnn.gpu import compiler
 from ptx_memory import PTXError
+
+from minindrnn.gpu import compiler
 
 
 def executed(name, source):

@@ -49,5 +49,7 @@ def test_the_last_unit_alone_starts_with_long_memory(post_activation, blocks):
 
 
 def test_errors(rng):
+    with pytest.raises(ValueError, match="length: expected an integer of at least 1, got 0"):
+        ResidualIndRNN(2, 3, 1, 1, rng, length=0)
     with pytest.raises(ValueError, match="blocks: expected an integer of at least 1, got 0"):
         ResidualIndRNN(2, 3, 0, 1, rng, length=9)

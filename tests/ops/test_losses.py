@@ -64,6 +64,13 @@ def test_the_type_stays_float32():
         assert isinstance(value, float) and dy.dtype == np.float32
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_loss_that_float32_does_not_hold():
+    loss, dy = mean_squared_error(np.full((1, 2), 3e20, np.float32), np.zeros((1, 2), np.float32))
+    assert_allclose(loss, 9e40, rtol=1e-6)
+    assert_allclose(dy, 3e20, rtol=1e-6)
+
+
 def test_nan_reaches_the_loss():
     y = np.full((1, 2), np.nan)
     assert np.isnan(mean_squared_error(y, np.zeros((1, 2)))[0]) and np.isnan(cross_entropy(y, np.array([0]))[0])

@@ -243,8 +243,9 @@ def test_errors(call, message):
 def functions():
     """{name: (tree of parameters, function of gradients)} of everything that takes gradients."""
     trees = [tree() for _ in range(4)]
-    return {"Adam": (trees[0], lambda grads, adam=Adam(trees[0]): adam.update(grads, 0.1)),
-            "SGD": (trees[1], lambda grads, sgd=SGD(trees[1], momentum=0.9): sgd.update(grads, 0.1)),
+    adam, sgd = Adam(trees[0]), SGD(trees[1], momentum=0.9)
+    return {"Adam": (trees[0], lambda grads: adam.update(grads, 0.1)),
+            "SGD": (trees[1], lambda grads: sgd.update(grads, 0.1)),
             "clip_values": (trees[2], lambda grads: clip_values(trees[2], grads, 0.01)),
             "clip_norm": (trees[3], lambda grads: clip_norm(trees[3], grads, 0.01))}
 
