@@ -12,6 +12,6 @@ OTHER = [
      "updates=arguments.updates, seed=arguments.seed)", "updates=arguments.updates)"),
     ("gradients", None, "--seed does nothing",              "default_rng(arguments.seed)", "default_rng(0)"),
     ("gradients", None, "the first step of the last layer", "norms[name][0, 0]", "norms[name][-1, 0]"),
-    ("gradcheck", None, "--seed does nothing",    "[arguments.seed, draw]", "[draw]"),
+    ("gradcheck", None, "--seed does nothing",    "[arguments.seed, number]", "[number]"),
     ("gradcheck", None, "the best for the worst", "error >= worst", "error <= worst"),
 ]
