@@ -4,7 +4,8 @@
                                               the lengths of the whole recordings in training
 
 The statistics of each of the six numbers are its mean, standard deviation, smallest, largest, and mean absolute change
-from step to step. L-BFGS fits W to the cross-entropy plus |W|^2 / (2 n), over the same training windows as the networks.
+from step to step. L-BFGS fits W to the cross-entropy plus |W|^2 / (2 n), over the same training windows as the
+networks.
 """
 import json
 from pathlib import Path
