@@ -5,6 +5,8 @@
     padding        what stands behind the end of a shorter sequence
     jit            how a kernel is compiled, and when again
     memory_pool    large arrays out of memory that was used before
+    ranks          several processes that train one network: parts of a batch, and sums over all of it
+    mpi            processes that mpiexec has started
     interrupt      Ctrl-C, and a word if something takes long
     atomic_file    files that are whole or not there
 """

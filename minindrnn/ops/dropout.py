@@ -13,11 +13,14 @@ import numpy as np
 
 from ..core.expect import expect, expect_generator, expect_number
 from ..core.layer import Layer, expect_known
+from ..core.ranks import ALONE
 from ..core.padding import without_padding
 
 
-def dropout_forward(x, p, rng):
+def dropout_forward(x, p, rng, *, ranks=ALONE):
     """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache.
+
+    ranks   whose part of a batch x is: the mask is that part of the mask of the batch
 
     x is float32 or float64, and so is y. Raises TypeError or ValueError naming the argument.
 
@@ -27,7 +30,7 @@ def dropout_forward(x, p, rng):
     """
     expect("x", x, "TBN")
     expect_number("p", p, 0, np.nextafter(1, 0))
-    mask = draw(x.shape[1:], p, rng, x.dtype)
+    mask = draw(x.shape[1:], p, rng, x.dtype, ranks.first)
     return x if mask is None else x * mask, mask                                         # F1
 
 
@@ -37,13 +40,13 @@ def dropout_backward(dy, mask):
     return dy if mask is None else dy * mask                                             # B1
 
 
-def draw(shape, p, rng, dtype):
-    """The mask; None if nothing is left out."""
+def draw(shape, p, rng, dtype, first=0):
+    """The mask (B, N) of the sequences from number first on; None if nothing is left out."""
     expect_generator(rng, none=True)
     if rng is None or p == 0:
         return None
     seed, threshold, whole = chances(p, rng, dtype)
-    i = np.arange(shape[0] * shape[1], dtype=np.uint64).reshape(shape)
+    i = np.arange(first * shape[1], (first + shape[0]) * shape[1], dtype=np.uint64).reshape(shape)
     return np.where(splitmix64(seed, i) >> 11 < threshold, dtype.type(0), whole)
 
 
@@ -73,10 +76,10 @@ class Dropout(Layer):
         expect_number("p", p, 0, np.nextafter(1, 0))
         self.p = p
 
-    def forward(self, x, state=None, *, rng=None, lengths=None, **unused):
+    def forward(self, x, state=None, *, rng=None, lengths=None, ranks=ALONE, **unused):
         expect_known(unused)
         expect("x", x, "TBN")
-        y, mask = dropout_forward(without_padding(x, lengths), self.p, rng)
+        y, mask = dropout_forward(without_padding(x, lengths), self.p, rng, ranks=ranks)
         return y, (mask, lengths)
 
     def backward(self, dy, cache, *, overwrite=False):

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ..core.interrupt import Interruption, Tolerant, say_if_slow
 from ..core.layer import leaves
+from ..core.ranks import ALONE, Ranks
 from . import checkpoint
 from .schedules import Plateau
 from .step import train_step
@@ -39,7 +40,7 @@ class Run:
     the last evaluation and the stop are not counted.
 
     config      what defines the run, as a JSON-able dict; a run only continues with an equal one
-    batch       update -> x, target, lengths or None
+    batch       update -> x, target, lengths or None; of each rank its part
     evaluate    network or its twin -> {name: number}, every sample counted once
     schedule    update -> rate; a `Plateau` also sees every evaluation, and may end the run before its last update
     noise       update -> a `numpy.random.Generator` for dropout
@@ -53,6 +54,8 @@ class Run:
     assumed     settings that the config of an earlier version lacks, with the values that they had then
     seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
                 without the data
+    ranks       that train together; the first one alone writes into the folder, which knows nothing of ranks
+    sequences   update -> how many sequences its batch has, on all ranks together; asked for only where there are several
     """
     folder: Path
     config: dict
@@ -70,6 +73,8 @@ class Run:
     twin: object = None
     seen: dict = field(default_factory=dict)
     assumed: dict = field(default_factory=dict)
+    ranks: Ranks = ALONE
+    sequences: object = None
     update: int = 0              # how many are done
     saved: int = 0               # and at the last checkpoint
 
@@ -87,9 +92,9 @@ class Run:
                 | {f"optimiser.{name}": array for name, array in self.optimiser.state().items()})
 
     def arrays(self):
-        """Every array that training changes."""
+        """Every array that training changes, of all ranks together."""
         plateau = self.plateau.state() if self.plateau else {}
-        states = {f"state.{path}": h for path, h in leaves(self.state) if h is not None}
+        states = {f"state.{path}": self._ranks().whole(h, -2) for path, h in leaves(self.state) if h is not None}
         return (self.learned() | {f"schedule.{name}": array for name, array in plateau.items()} | states
                 | {"losses": self.losses})
 
@@ -101,33 +106,48 @@ class Run:
     def opened(self, *, resume=False):
         """Start the run, or resume it, while no other process may write into its folder. If it is started and fails
         before anything was learned and saved, its files go: the next try finds the folder free."""
-        if resume and not (self.folder / "checkpoint.npz").exists():
-            raise checkpoint.CheckpointError(f"{self.folder / 'checkpoint.npz'}: no such checkpoint")
-        if not resume:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        with checkpoint.alone(self.folder):
+        with ExitStack() as held:
+            with self.writing() as first:
+                if first and resume and not (self.folder / "checkpoint.npz").exists():
+                    raise checkpoint.CheckpointError(f"{self.folder / 'checkpoint.npz'}: no such checkpoint")
+                if first and not resume:
+                    self.folder.mkdir(parents=True, exist_ok=True)
+                if first:
+                    held.enter_context(checkpoint.alone(self.folder))
             self.resume() if resume else self.start()
             try:
                 yield
             except BaseException:
-                if not resume and not self.saved:
+                if self.ranks.rank == 0 and not resume and not self.saved:
                     self._remove()
                 raise
 
+    @contextmanager
+    def writing(self):
+        """For what the first rank alone does with the folder: whether this is the first one. An error of it is that of
+        all ranks."""
+        with self.ranks.together():
+            yield self.ranks.rank == 0
+
     def start(self):
         """Make the folder and its first checkpoint. Raises TrainingError if it already holds a run."""
-        if any((self.folder / name).exists() for name in FILES):
-            raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
-                                "or choose another --out")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.writing() as first:
+            if first and any((self.folder / name).exists() for name in FILES):
+                raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
+                                    "or choose another --out")
+            if first:
+                self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.save()                               # first: without it nothing can go on
-            with checkpoint.replacing(self.folder / "config.json", "w") as file:
-                file.write(json.dumps(self.config, indent=2) + "\n")
-            with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
-                pass
+            with self.writing() as first:
+                if first:
+                    with checkpoint.replacing(self.folder / "config.json", "w") as file:
+                        file.write(json.dumps(self.config, indent=2) + "\n")
+                    with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
+                        pass
         except BaseException:
-            self._remove()
+            if self.ranks.rank == 0:
+                self._remove()
             raise
 
     def _remove(self):
@@ -137,6 +157,20 @@ class Run:
 
     def resume(self):
         """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""
+        targets, update = self.arrays(), np.zeros((), np.int64)
+        with self.writing() as first:
+            if first:
+                update[...] = self._restore(targets)
+        for array in (*targets.values(), update):
+            self.ranks.broadcast(array)
+        self.update = self.saved = int(update)
+        for path, h in leaves(self.state):
+            if h is not None:
+                h[...] = targets[f"state.{path}"][..., self._ranks().part, :]
+
+    def _restore(self, targets):
+        """Fill the targets from the checkpoint, and take the rows of later updates out of the metrics. Returns the
+        update."""
         arrays, update, config, seen = checkpoint_of(self.folder)
         config = self.assumed | config
         for name in sorted(config.keys() | self.config.keys(), key=lambda name: (name != "task", name)):
@@ -146,15 +180,18 @@ class Run:
         if seen not in (None, self.seen):
             raise TrainingError(f"{self.folder}: the data is not that which the run was started with")
         rows = [row for row in history(self.folder) if row["update"] <= update]
-        checkpoint.restore(self.folder / "checkpoint.npz", arrays, self.arrays())
-        self.update = self.saved = update
+        checkpoint.restore(self.folder / "checkpoint.npz", arrays, targets)
         with checkpoint.replacing(self.folder / "metrics.jsonl", "w") as file:
             file.writelines(strict_json(row) + "\n" for row in rows)
+        return update
 
     def save(self):
         """Write the checkpoint: parameters, optimiser, update; equal runs write equal bytes."""
-        checkpoint.save(self.folder / "checkpoint.npz", self.arrays(),
-                        {"update": self.update, "config": self.config, "seen": self.seen})
+        arrays = self.arrays()
+        with self.writing() as first:
+            if first:
+                checkpoint.save(self.folder / "checkpoint.npz", arrays,
+                                {"update": self.update, "config": self.config, "seen": self.seen})
         self.saved = self.update
 
     def train(self):
@@ -169,11 +206,11 @@ class Run:
         with Interruption() as interrupted, tqdm(total=self.updates, initial=self.update, unit="update",
                                                  dynamic_ncols=True, smoothing=0.1, file=stderr) as bar:
             say_if_slow(f"compiling the kernels{'' if self.twin else ', once on this machine'} ...",
-                        partial(bar.write, file=stderr), self._compile)
-            while not self.over and not interrupted():
+                        partial(bar.write, file=stderr), lambda: self.ranks.in_turn(self._compile))
+            while not self.over and not self.ranks.any(interrupted()):
                 x, target, lengths = self.batch(self.update)
                 value, state = learn(x, target, self.schedule(self.update), lengths=lengths,
-                                     rng=self.noise(self.update), **self._before(), **self.options)
+                                     rng=self.noise(self.update), **self._before(), **self._shared(), **self.options)
                 self.state = state if self.starts else None
                 unread.append(value)
                 self.update += 1
@@ -187,8 +224,10 @@ class Run:
                     row = {"update": self.update, "loss": float(self.losses[:n].mean())}
                     row |= self.evaluate(self.twin or self.network)
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
-                    with open(self.folder / "metrics.jsonl", "a") as file:
-                        file.write(strict_json(row) + "\n")
+                    with self.writing() as first:
+                        if first:
+                            with open(self.folder / "metrics.jsonl", "a") as file:
+                                file.write(strict_json(row) + "\n")
                     if self.plateau:
                         self.plateau.observe(row)
                         if self.twin:
@@ -199,10 +238,18 @@ class Run:
         if self.plateau and self.over:
             self.plateau.back_to_the_best()
         self.save()
-        return self.over and not interrupted()
+        return self.over and not self.ranks.any(interrupted())
 
     def _last_state(self, x):
         return self.network.last_state(self.network.forward(x, statistics="batch")[1])
+
+    def _ranks(self):
+        """The ranks, with the batch of this update."""
+        return self.ranks.of(self.sequences(self.update)) if self.ranks.size > 1 else ALONE
+
+    def _shared(self):
+        """Who shares the batch, if anyone does."""
+        return {"ranks": self._ranks()} if self.ranks.size > 1 else {}
 
     def _before(self):
         """What went before the batch, if anything can."""
