@@ -19,32 +19,24 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-import test_architectures
-import test_baselines
-import test_batchnorm
-import test_bench
-import test_characters
-import test_checkpoint
-import test_command_line
-import test_data
-import test_data_files
-import test_data_own
-import test_dropout
-import test_dynamic
-import test_forward_values
-import test_layers
-import test_linear
-import test_memory
 import test_numbers_shown
-import test_obvious_run
-import test_obvious_task
-import test_optim
 import test_published
-import test_runs
-import test_schedules
-import test_training
+from bench import test_sections as test_bench
+from cli import test_commands as test_command_line
+from cli import test_finished_run as test_runs
+from data import test_data, test_data_own
+from data import test_download as test_data_files
 from mutants_without_gradient import MUTANTS
+from networks import test_layers
+from networks import test_papers as test_architectures
+from ops import test_baselines, test_batchnorm, test_dropout, test_forward_values, test_linear
+from ops import test_bounds as test_memory
+from tasks import test_characters
+from tasks import test_task as test_obvious_task
 from test_mutants import SMALL
+from training import test_checkpoint, test_optim, test_schedules, test_training
+from training import test_dynamic_evaluation as test_dynamic
+from training import test_run as test_obvious_run
 
 from minindrnn.ops import linear, recurrence_kernels
 

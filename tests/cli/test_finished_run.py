@@ -6,8 +6,8 @@ import warnings
 import numba
 import numpy as np
 import pytest
+from cli.test_commands import refused
 from scipy.special import softmax
-from test_command_line import refused
 
 from minindrnn.cli.commands import main
 from minindrnn.cli.finished_run import load_run, recurrent_weights

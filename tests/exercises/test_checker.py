@@ -15,7 +15,7 @@ from minindrnn.exercises import templates
 from minindrnn.exercises.checker import ExerciseError, check_exercise, check_file, starter
 from minindrnn.exercises.expected import EXERCISES
 
-SOLUTIONS = Path(__file__).parent.parent / "tutorials/solutions"
+SOLUTIONS = Path(__file__).parents[2] / "tutorials/solutions"
 
 WRONG = [       # exercise, what is wrong, old, new, how the message begins
     ("recurrence", "no carry", "da[t] = (dh[t] + carry)", "da[t] = dh[t]", r"da\[0, 0, 0\] \(time step 0, sequence 0, neuron 0\): got"),
