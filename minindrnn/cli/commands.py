@@ -17,6 +17,7 @@ from ..checks.gradcheck import TOLERANCE, GradientError, check
 from ..checks.gradient_flow import deep_networks, gradient_norms
 from ..core.atomic_file import replacing
 from ..core.interrupt import Tolerant, say_if_slow, silence, tell
+from ..core.mpi import NoMPI, on_all, started, world
 from ..data.adding import adding_problem
 from ..data.download import DataError
 from ..exercises.checker import ExerciseError, check_file, starter
@@ -32,11 +33,16 @@ from .plots import describe_memory, draw, draw_adding, draw_curve, draw_gradient
 
 
 def train(arguments):
-    chosen = asked(arguments)
-    task = TASKS[chosen.task](chosen)
+    chosen, ranks = asked(arguments), arguments.ranks
+    if chosen.batch < ranks.size:
+        raise UsageError(f"--batch: expected at least {ranks.size} sequences, one for each rank, got {chosen.batch}")
+    task = ranks.in_turn(partial(TASKS[chosen.task], chosen))         # the first may have to fetch the data
+    task.ranks = ranks
     folder = arguments.out or Path("runs") / task.label
     run = task.run(folder)
     if arguments.device == "cuda":
+        if ranks.size > 1:
+            raise UsageError("--device cuda: expected one process, got several ranks, which train on CPUs only")
         run.twin = twin(run)
     words = [word for word in arguments.words if word != "--resume"]
     with run.opened(resume=arguments.resume):
@@ -45,11 +51,13 @@ def train(arguments):
             print(f"stopped after update {run.update} of {run.updates}, all saved; to go on: "
                   f"python -m minindrnn {shlex.join([*words, '--resume'])}")
             return 130
-        if rows := history(folder):
-            draw(draw_curve, rows, folder / "curve.png")       # before anything is said, which may fail
+        with run.writing() as first:
+            if first and (rows := history(folder)):
+                draw(draw_curve, rows, folder / "curve.png")   # before anything is said, which may fail
     for said in (*task.report(run.network, result), *describe_memory(run.network, run.network.bound)):
         print(said)
-    print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
+    if ranks.rank == 0:
+        print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     return 0
 
 
@@ -94,15 +102,18 @@ def finished(task, run, words):
     """Train; write what came out, and the words of the command, to result.json and return it; None after Ctrl-C."""
     if not run.train():
         return None
-    rows = history(run.folder)
+    with run.writing() as first:
+        rows = history(run.folder) if first else []
     try:
         found = say_if_slow("counting over the whole test ...", tell, partial(task.result, run.network))
     except KeyboardInterrupt:
         return None
     result = found | {"updates": run.update, "seconds": rows[-1]["seconds"] if rows else 0.0,
                       "command": shlex.join(["python", "-m", "minindrnn", *words])}
-    with replacing(run.folder / "result.json", "w") as file:
-        file.write(strict_json(result, indent=2) + "\n")
+    with run.writing() as first:
+        if first:
+            with replacing(run.folder / "result.json", "w") as file:
+                file.write(strict_json(result, indent=2) + "\n")
     return result
 
 
@@ -227,17 +238,28 @@ COMMANDS = {"train": train, "predict": predict, "report": report, "figure": figu
 
 
 def main(argv=None):
-    """Do what the words say; exit code 0, 2 for what cannot be done, which one line tells, 130 after Ctrl-C.
+    """Do what the words say, on all ranks; exit code 0, 2 for what cannot be done, which one line tells, 130 after Ctrl-C.
 
     NumPy warns of no number that overflows: losses, parameters and answers are looked at themselves.
     """
     words = sys.argv[1:] if argv is None else argv
+    try:
+        ranks = world()
+    except NoMPI as error:
+        rank, _ = started()
+        sys.exit(2 if rank else f"python -m minindrnn: {error}")
+    return on_all(ranks, partial(answer, words, ranks))
+
+
+def answer(words, ranks):
     top = parser()
     name = " ".join([top.prog, *words[:1]])
     with redirect_stderr(Tolerant(sys.stderr)), np.errstate(all="ignore"):
         try:
             try:
-                arguments = top.parse_args(words, argparse.Namespace(words=words))
+                arguments = top.parse_args(words, argparse.Namespace(words=words, ranks=ranks))
+                if ranks.size > 1 and not (arguments.command == "train" or vars(arguments).get("what") == ["ranks"]):
+                    raise UsageError(f"expected one process, got {ranks.size} ranks, which can train, or bench ranks")
                 return COMMANDS[arguments.command](arguments)
             finally:
                 if sys.stdout:

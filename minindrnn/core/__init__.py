@@ -7,6 +7,7 @@
     memory_pool    large arrays out of memory that was used before
     ranks          several processes that train one network: parts of a batch, and sums over all of it
     mpi            processes that mpiexec has started
+    threads        those of matrix products
     interrupt      Ctrl-C, and a word if something takes long
     atomic_file    files that are whole or not there
 """

@@ -3,13 +3,18 @@
 Every exchange is polled, not waited for within the library: signals are heard meanwhile, and a rank that waits leaves
 the core to whoever has work to do. mpi4py is imported only where mpiexec has started the process.
 """
+import io
 import os
+import sys
 import time
+import traceback
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from functools import partial
 from itertools import count
 
 import numpy as np
 
+from . import threads
 from .ranks import ALONE, Ranks
 
 STARTED = (("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"))     # set by Open MPI, by MPICH
@@ -33,7 +38,7 @@ def started():
 
 
 def world():
-    """The ranks that mpiexec has started, or ALONE. Raises NoMPI."""
+    """The ranks that mpiexec has started, each with one thread for matrix products; or ALONE. Raises NoMPI."""
     _, size = started()
     if size == 1:
         return ALONE
@@ -47,6 +52,7 @@ def world():
     if MPI.COMM_WORLD.size != size:
         raise NoMPI(f"mpiexec has started {size} ranks, but mpi4py sees {MPI.COMM_WORLD.size}: it has loaded another MPI "
                     f"library than that of mpiexec, {MPI.Get_library_version().split(',')[0].splitlines()[0].strip()}")
+    threads.one()
     return Ranks(World(MPI))
 
 
@@ -98,3 +104,38 @@ def wait(request, seconds=np.inf):
         if waited > seconds:
             return False
         leave_the_core() if waited < SHORT else time.sleep(min(SHARE * waited, LONGEST))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# One program on all ranks: one is heard, and all end.
+
+def on_all(ranks, work):
+    """work(), an exit code, on each of the ranks, of which only rank 0 is heard. If some end with an error and others do
+    not within some seconds, the last words of one of them are said, and all end."""
+    if ranks.size == 1:
+        return work()
+    unheard = Unheard()
+    with ExitStack() as stack:
+        if ranks.rank > 0:
+            stack.enter_context(redirect_stdout(unheard))
+            stack.enter_context(redirect_stderr(unheard))
+        try:
+            code = work()
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException:                                     # whatever it is, the others must hear of it
+            sys.stderr.write(traceback.format_exc())
+            code = 1
+    if not ranks.comm.all_end(TOGETHER if code else np.inf):
+        print(f"{unheard.words}rank {ranks.rank} of {ranks.size} has ended by itself, so all do", file=sys.stderr, flush=True)
+        ranks.comm.abort(code)
+    return code
+
+
+class Unheard(io.StringIO):
+    """A stream that keeps what was written to it last."""
+    words = ""
+
+    def write(self, text):
+        self.words = text
+        return len(text)

@@ -196,7 +196,8 @@ class Run:
 
     def train(self):
         """Do the updates that remain, and save. Returns True when all are done, False when Ctrl-C asked to stop."""
-        rows = history(self.folder)
+        with self.writing() as first:
+            rows = history(self.folder) if first else []
         before = rows[-1]["seconds"] if rows else 0.0
         began, unread = time.perf_counter(), []
         learn = self.twin.train_step if self.twin else partial(train_step, self.network, self.loss, self.optimiser)
