@@ -81,7 +81,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
     rest = exact - mean
     shift = (beta - gamma * s * rest).astype(x.dtype)                             # what F3 has to subtract besides mean
     normalise(x, mean, gamma * s, shift, mask, steps, per_step, y)                                    # F3, F4
-    return y, (x, mean, rest, s, gamma, mask, count, own, steps, per_step, (batch_mean, batch_var), ranks)
+    return y, (x, mean, rest, s, gamma, mask, count, own, steps, per_step, ranks, (batch_mean, batch_var))
 
 
 def batchnorm_backward(dy, cache, *, out=None):
@@ -102,7 +102,7 @@ def batchnorm_backward(dy, cache, *, out=None):
 
 def backward_sums(dy, cache):
     """total, slope (G, N), dgamma, dbeta (N,):  dx = gamma s (d - total - (x - mean) * slope), which is B4."""
-    x, mean, rest, s, _, mask, count, own, steps, per_step, _, ranks = cache
+    x, mean, rest, s, _, mask, count, own, steps, per_step, ranks, _ = cache
     expect("dy", dy, "TBN", like=("x", x, "TBN"))
     total, product = np.zeros(mean.shape), np.zeros(mean.shape)
     sums(dy, x, mean, mask, steps, per_step, total, product)
@@ -202,7 +202,7 @@ class BatchNorm(Layer):
     def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
         The last row takes in all positions from there on, each in turn. average: the k-th one weighs 1 / k instead."""
-        (x, *_, count, own, _, _, (mean, var), _), rows = cache
+        (x, *_, count, own, _, _, _, (mean, var)), rows = cache
         expect_same("x in the cache", x[0, 0], "gamma", self["gamma"])
         unbiased = var * (count / np.maximum(count - 1, 1))[:, None]
         for g, row in enumerate(rows):
