@@ -12,6 +12,7 @@ from minindrnn import Chain, Linear, StackedIndRNN
 from minindrnn.checks.gradient_flow import gradient_norms
 from minindrnn.cli import plots
 from minindrnn.cli.commands import main
+from minindrnn.core.ranks import ALONE
 from minindrnn.data.adding import adding_problem
 from minindrnn.tasks.classification import Classification
 from minindrnn.tasks.registry import TASKS, settings
@@ -115,7 +116,7 @@ class Scripted:
     def __init__(self, answers):
         self.answers, self.asked = answers, 0
 
-    def forward(self, x, lengths=None, statistics="running"):
+    def forward(self, x, lengths=None, statistics="running", ranks=ALONE):
         y = self.answers[self.asked:self.asked + x.shape[1]]
         self.asked += x.shape[1]
         return y, None
@@ -148,7 +149,7 @@ class FirstStep:
     """Answers with the first number of each sequence's last step; a step after its end is not read."""
     bound = None
 
-    def forward(self, x, lengths=None, statistics="running"):
+    def forward(self, x, lengths=None, statistics="running", ranks=ALONE):
         return x[lengths - 1, np.arange(x.shape[1]), :1], None
 
 

@@ -331,7 +331,7 @@ def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
 class Echo:
     """Answers each sequence with what stands at its last valid step."""
 
-    def forward(self, x, lengths, statistics):
+    def forward(self, x, lengths, statistics, ranks):
         return x[(len(x) if lengths is None else lengths) - 1, np.arange(x.shape[1])], None
 
 

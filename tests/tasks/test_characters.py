@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from minindrnn.core.layer import leaves
+from minindrnn.core.ranks import ALONE
 from minindrnn.data.download import DataError
 from minindrnn.data.text import load_text
 from minindrnn.tasks import characters
@@ -49,7 +50,7 @@ class Uniform:
     def __init__(self, V):
         self.V, self.seen = V, []
 
-    def forward(self, x, state, statistics, start):
+    def forward(self, x, state, statistics, start, ranks=ALONE):
         assert start == sum(len(piece) for piece in self.seen) and (state is None) == (start == 0)
         self.seen.append(x)
         return np.zeros((*x.shape, self.V)), None
@@ -66,7 +67,7 @@ def test_every_character_but_the_first_is_asked_once(tmp_path, part):
 
     class Cheat(Uniform):
         """Knows the answer to each question, and is asked n - 1 of them."""
-        def forward(self, x, state, statistics, start):
+        def forward(self, x, state, statistics, start, ranks=ALONE):
             y, cache = super().forward(x, state, statistics, start)
             span = -(-(n - 1) // x.shape[1])
             at = np.minimum(span * np.arange(x.shape[1]) + np.arange(start, start + len(x))[:, None] + 1, n - 1)

@@ -16,6 +16,7 @@ from minindrnn.cli.commands import main
 from minindrnn.cli.finished_run import load_run, pictures, recurrent_weights, summary
 from minindrnn.cli.plots import draw_memory
 from minindrnn.core.layer import leaves
+from minindrnn.core.ranks import ALONE
 from minindrnn.data import download, mnist, motion
 from minindrnn.data.adding import adding_problem
 from minindrnn.data.digits import load_digits
@@ -98,7 +99,7 @@ class Scripted:
     def __init__(self, answers):
         self.answers, self.asked, self.ways = answers, 0, []
 
-    def forward(self, x, lengths=None, statistics="running"):
+    def forward(self, x, lengths=None, statistics="running", ranks=ALONE):
         y = self.answers[self.asked:self.asked + x.shape[1]]
         self.asked += x.shape[1]
         self.ways.append(statistics)
@@ -177,7 +178,7 @@ def test_three_ways_to_normalise_are_three_numbers():
         buffers = {"mean": np.array([7.0]), "updates": np.array([5])}
         parameters = {}
 
-        def forward(self, x, lengths=None, statistics="running"):
+        def forward(self, x, lengths=None, statistics="running", ranks=ALONE):
             return x, x
 
         def absorb(self, cache, average=False):
@@ -201,7 +202,7 @@ def test_the_result_takes_statistics_from_every_training_sequence_once():
     class Noting(Scripted):
         parameters = {}
 
-        def forward(self, x, lengths=None, statistics="running"):
+        def forward(self, x, lengths=None, statistics="running", ranks=ALONE):
             if len(self.ways) == 1 and statistics == "batch" and len(absorbed) < 10:
                 assert lengths.tolist() == [1] * x.shape[1]
                 return None, x.ravel().tolist()
@@ -252,7 +253,7 @@ class Weighing:
     def __init__(self, y):
         self.y, self.shown = np.array(y), []
 
-    def forward(self, x, state=None, statistics="running", start=0):
+    def forward(self, x, state=None, statistics="running", start=0, ranks=ALONE):
         self.shown.append((statistics, start, state))
         return np.tile(self.y, (*x.shape, 1)), None
 
