@@ -18,14 +18,14 @@ In PyTorch the recurrence becomes a function with a gradient like this:
         def forward(ctx, a, u, h0, activation="relu"):
             h, cache = indrnn_forward(a.detach(), u.detach(), h0.detach(), activation=activation)
             ctx.save_for_backward(u, h0, h)
-            ctx.rest = cache[3:]
+            ctx.cache = cache._replace(u=None, h0=None, h=None)
             return h
 
         @staticmethod
         @torch.autograd.function.once_differentiable
         def backward(ctx, dh):
-            arrays = [tensor.detach() for tensor in ctx.saved_tensors]
-            return *indrnn_backward(dh.contiguous(), (*arrays, *ctx.rest)), None
+            u, h0, h = (tensor.detach() for tensor in ctx.saved_tensors)
+            return *indrnn_backward(dh.contiguous(), ctx.cache._replace(u=u, h0=h0, h=h)), None
 
     h = Recurrence.apply(a, u, h0)
 """

@@ -13,7 +13,9 @@ The second one also finds the rest of the mean that float32 does not hold. A var
 1.8e19 from its mean, becomes NaN: the CPU, which has float64 to spare, goes on to 3e38.
 """
 import math
+from typing import NamedTuple
 
+import numpy as np
 from numba import cuda, from_dtype, uint64
 
 from minindrnn.core.expect import FLOATS, expect, expect_choice, expect_lengths, expect_same
@@ -22,6 +24,20 @@ from minindrnn.core.layer import Layer, expect_known
 from .device import column, described, empty, filled, flat, launch_columns, launch_each, steps_of
 from .reduce import LANES, ROWS, WIDTH, lane, launch_lanes, sums
 from .scalars import ONE, ZERO, add
+
+
+class Cache(NamedTuple):
+    """As that of the twin, with var and eps for s. F3 subtracts mean and rest, what mean does not hold of it."""
+    x: object
+    mean: object                   # (N,), as rest, var and gamma
+    rest: object
+    var: object
+    eps: np.floating
+    gamma: object
+    mask: object                   # (B, N), or (N,) for all sequences
+    count: int                     # values of a channel that are no padding
+    own: bool                      # whether mean and var are those of x itself
+    steps: object                  # (B,) lengths
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=None, eps=1e-5, mask=None):
@@ -45,7 +61,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, statistics="batch", lengths=
         launch_each(variance, N, two_sums(POWERS, x, x, mean, mask, steps), share, rest, var)                  # F1, F2
     y = empty((T, B, N), x.dtype)
     launch_columns(normalise, x.shape, flat(x), mean, rest, var, eps, gamma, beta, flat(mask), steps, flat(y))  # F3, F4
-    return y, (x, mean, rest, var, eps, gamma, mask, count, own, steps)
+    return y, Cache(x, mean, rest, var, eps, gamma, mask, count, own, steps)
 
 
 def batchnorm_backward(dy, cache):
@@ -88,9 +104,9 @@ class BatchNorm(Layer):
     def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
         average: the k-th one weighs 1 / k instead."""
-        _, mean, _, var, _, _, _, count, own, _ = cache
+        mean, var, count = cache.mean, cache.var, cache.count
         expect_same("mean in the cache", mean, "gamma", self["gamma"])
-        if own:
+        if cache.own:
             self.buffers["updates"] += 1
             weight = 1 / self.buffers["updates"][0] if average else self.momentum
             weight, unbiased = map(mean.dtype.type, (weight, count / (count - 1)))

@@ -7,6 +7,7 @@
 from numba import cuda, uint64
 
 from minindrnn.core.expect import expect
+from minindrnn.networks import combinators
 from minindrnn.networks.combinators import Around
 
 from .device import column, described, empty, flat, launch_columns, launch_each, steps_of
@@ -17,56 +18,62 @@ from .scalars import ZERO
 class Residual(Around):
     """y = x + F(x); F keeps the shape of x."""
 
+    Cache = combinators.Residual.Cache
+
     def forward(self, x, state=None, *, lengths=None, **how):
-        y, cache = self.layer.forward(x, state, lengths=lengths, **how)
+        y, of_layer = self.layer.forward(x, state, lengths=lengths, **how)
         if y.shape != x.shape:
             raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
-        return total(x, y, lengths), (cache, lengths)
+        return total(x, y, lengths), self.Cache(of_layer, lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
-        cache, lengths = cache
-        dx, grads = self.layer.backward(dy, cache)
+        of_layer, lengths = cache
+        dx, grads = self.layer.backward(dy, of_layer)
         return total(dy, dx, lengths), grads
 
 
 class Concatenate(Around):
     """y = [x, F(x)]: the channels of F(x) behind those of x."""
 
+    Cache = combinators.Concatenate.Cache
+
     def forward(self, x, state=None, *, lengths=None, **how):
         expect("x", described(x), "TBM")
-        y, cache = self.layer.forward(x, state, lengths=lengths, **how)
+        y, of_layer = self.layer.forward(x, state, lengths=lengths, **how)
         (T, B, M), K = x.shape, y.shape[2]
         both = empty((T, B, M + K), x.dtype)
         launch_columns(join, both.shape, flat(x), flat(y), M, K, steps_of(lengths, T, B, x), flat(both))
-        return both, (cache, M, lengths)
+        return both, self.Cache(of_layer, M, lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
-        cache, M, lengths = cache
+        of_layer, M, lengths = cache
         expect("dy", described(dy), "TBZ")
         T, B, both = dy.shape
         if both <= M:
             raise ValueError(f"dy: expected more than {M} channels, got shape {dy.shape}")
         behind = empty((T, B, both - M), dy.dtype)
         launch_columns(second, behind.shape, flat(dy), M, both - M, steps_of(None, T, B, dy), flat(behind))
-        dx, grads = self.layer.backward(behind, cache)
+        dx, grads = self.layer.backward(behind, of_layer)
         return total(dy, dx, lengths), grads
 
 
 class AtLastStep(Around):
     """Apply a stateless layer to each sequence's last step only: x (T, B, N)  ->  y (B, K)."""
 
+    Cache = combinators.AtLastStep.Cache
+
     def forward(self, x, state=None, *, lengths=None, **how):
         expect("x", described(x), "TBN")
         T, B, N = x.shape
         steps, last = steps_of(lengths, T, B, x), empty((1, B, N), x.dtype)
         launch_each(pick, B * N, flat(x), N, steps, flat(last))
-        y, cache = self.layer.forward(last, **how)
-        return y.reshape(B, y.shape[2]), (cache, steps, x.shape)
+        y, of_layer = self.layer.forward(last, **how)
+        return y.reshape(B, y.shape[2]), self.Cache(of_layer, steps, x.shape)
 
     def backward(self, dy, cache, *, overwrite=False):
-        cache, steps, (T, B, N) = cache
+        of_layer, steps, (T, B, N) = cache
         expect("dy", described(dy), "BK")
-        dlast, grads = self.layer.backward(dy.reshape(1, *dy.shape), cache)
+        dlast, grads = self.layer.backward(dy.reshape(1, *dy.shape), of_layer)
         dx = empty((T, B, N), dy.dtype)
         launch_columns(place, dx.shape, flat(dlast), N, steps, flat(dx))
         return dx, grads

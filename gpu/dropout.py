@@ -7,24 +7,25 @@ from numba import cuda, uint64
 
 from minindrnn.core.expect import expect, expect_generator
 from minindrnn.core.layer import Layer, expect_known
-from minindrnn.ops.dropout import chances, splitmix64
+from minindrnn.ops.dropout import Cache, chances, splitmix64
 
 from .device import column, described, empty, flat, launch_columns, launch_each
 from .padding import without_padding
 from .scalars import ZERO
 
 
-def dropout_forward(x, p, rng):
+def dropout_forward(x, p, rng, *, lengths=None):
     """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache."""
     expect("x", described(x), "TBN")
-    mask = draw(x.shape[1:], p, rng, x.dtype)
-    return times(x, mask), mask                                                          # F1
+    x, mask = without_padding(x, lengths), draw(x.shape[1:], p, rng, x.dtype)
+    return times(x, mask), Cache(mask, lengths)                                          # F1
 
 
-def dropout_backward(dy, mask):
+def dropout_backward(dy, cache):
     """dy (T, B, N), cache  ->  dx (T, B, N)."""
+    mask, lengths = cache
     expect("dy", described(dy), "TBN", like=None if mask is None else ("mask", described(mask), "BN"))
-    return times(dy, mask)                                                               # B1
+    return times(without_padding(dy, lengths), mask)                                                               # B1
 
 
 def draw(shape, p, rng, dtype):
@@ -53,14 +54,10 @@ class Dropout(Layer):
 
     def forward(self, x, state=None, *, rng=None, lengths=None, **unused):
         expect_known(unused)
-        expect("x", described(x), "TBN")
-        y, mask = dropout_forward(without_padding(x, lengths), self.p, rng)
-        return y, (mask, lengths)
+        return dropout_forward(x, self.p, rng, lengths=lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
-        mask, lengths = cache
-        expect("dy", described(dy), "TBN")
-        return dropout_backward(without_padding(dy, lengths), mask), {}
+        return dropout_backward(dy, cache), {}
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from numba import config, cuda, from_dtype, uint64
 
 from minindrnn.core.expect import FLOATS, expect
 from minindrnn.core.layer import Layer, expect_known
+from minindrnn.ops.linear import Cache
 
 from .device import described, empty, filled, flat, launch
 from .padding import without_padding
@@ -35,7 +36,7 @@ def linear_forward(x, W, b=None, *, lengths=None):
     (T, B, M), N = x.shape, W.shape[0]
     y = empty((T, B, N), x.dtype)
     product(x, W, y, T * B, N, M, "NT", bias=b)                                              # F1
-    return without_padding(y, lengths), (x, W, b, lengths)
+    return without_padding(y, lengths), Cache(x, W, b, lengths)
 
 
 def linear_backward(dy, cache):

@@ -21,12 +21,15 @@ from numba import cuda, from_dtype, uint64
 
 from minindrnn.core.expect import FLOATS, expect, expect_choice
 from minindrnn.ops.activations import KIND
+from minindrnn.ops.recurrence import Cache
 
 from . import device
 from .device import described, flat, new, on, read, seen, threads_of_a_block
 from .scalars import ONE, ZERO, add
 
 AHEAD = 16         # steps whose loads are issued together
+
+
 def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=None):
     """a (T, B, N), u (N,), h0 (B, N) or zero  ->  h (T, B, N), cache. As `minindrnn.indrnn_forward`.
 
@@ -50,13 +53,14 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=Non
         result = new(a, given)
         h = seen(result)
         launch(TUNED[activation, a.dtype][0], (flat(a), u, flat(h0), steps), (flat(h),))
-        return result, (u, h0, h, activation, steps)
+        return result, Cache(u, h0, h, activation, lengths=steps)            # there, on the device
 
 
 def indrnn_backward(dh, cache, *, stream=None):
     """dh (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N). As `minindrnn.indrnn_backward`; arrays as above."""
     with on(stream, dh):
-        given, dh, (u, h0, h), (activation, steps) = dh, seen(dh), map(seen, cache[:3]), cache[3:]
+        given, dh, (u, h0, h, activation, steps) = dh, seen(dh), cache
+        u, h0, h = map(seen, (u, h0, h))
         like = ("h", described(h), "TBN")
         expect("dh", described(dh), "TBN", like)
         expect("u", described(u), "N", like)                                # a cache may have been put together anew

@@ -1,18 +1,18 @@
-"""The contract of the recurrence, the same for every backend; a new backend adds its name to BACKENDS. The obvious form is
-the truth for the others and keeps the contract itself, but for the checks. On a GPU: `pytest -m gpu`; in the simulator:
-see tests/gpu/test_simulator.py."""
+"""The contract of the recurrence, the same for every backend; a new backend adds its name to BACKENDS. The obvious form
+is the truth for the others and keeps the contract itself, but for the checks. On a GPU: `pytest -m gpu`; in the
+simulator: see tests/gpu/test_simulator.py."""
 import os
 
+import minindrnn.gpu
 import numpy as np
 import pytest
 import reference
 from hypothesis import given
+from minindrnn.gpu.recurrence import AHEAD
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import recurrences
 
 import minindrnn
-import minindrnn.gpu
-from minindrnn.gpu.recurrence import AHEAD
 from minindrnn.ops.activations import KIND
 
 BACKENDS = [pytest.param(minindrnn, id="numba"), pytest.param(minindrnn.gpu, id="gpu", marks=pytest.mark.gpu)]
@@ -120,7 +120,8 @@ def test_nan_and_infinity_reach_the_output(backend, dtype, activation):
     a[4, 0, 0], a[4, 0, 1], a[4, 0, 2] = np.nan, np.inf, -np.inf
     h, cache = backend.indrnn_forward(a, np.full(3, 0.5, dtype), activation=activation)
     assert np.isnan(h[4:, 0, 0]).all() and not np.isnan(h[:4]).any() and not np.isnan(h[:, 0, 1:]).any()
-    assert_array_equal(h[4, 0, 1:], [reference.ACT[activation](dtype(np.inf)), reference.ACT[activation](dtype(-np.inf))]
+    assert_array_equal(h[4, 0, 1:],
+                       [reference.ACT[activation](dtype(np.inf)), reference.ACT[activation](dtype(-np.inf))]
                        if activation in ("relu", "identity", "tanh") else [1, h[4, 0, 2]])
     assert 0 <= h[4, 0, 2] < 1e-37 or activation in ("identity", "tanh")
     da, du, dh0 = backend.indrnn_backward(np.ones_like(h), cache)
@@ -144,8 +145,10 @@ GOOD = {"a": np.zeros((6, 2, 4)), "u": np.zeros(4), "h0": np.zeros((2, 4)), "act
 @checked
 @pytest.mark.parametrize("change, error, message", [
     ({"u": np.zeros(3)}, ValueError, "u: expected (N,) = (4,), got (3,); a has shape (T, B, N) = (6, 2, 4)"),
-    ({"h0": np.zeros((2, 3))}, ValueError, "h0: expected (B, N) = (2, 4), got (2, 3); a has shape (T, B, N) = (6, 2, 4)"),
-    ({"u": np.zeros((4, 1))}, ValueError, "u: expected 1 axes (N,), got shape (4, 1); a has shape (T, B, N) = (6, 2, 4)"),
+    ({"h0": np.zeros((2, 3))}, ValueError,
+     "h0: expected (B, N) = (2, 4), got (2, 3); a has shape (T, B, N) = (6, 2, 4)"),
+    ({"u": np.zeros((4, 1))}, ValueError,
+     "u: expected 1 axes (N,), got shape (4, 1); a has shape (T, B, N) = (6, 2, 4)"),
     ({"a": np.zeros((6, 8))}, ValueError, "a: expected 3 axes (T, B, N), got shape (6, 8)"),
     ({"a": np.zeros((0, 2, 4))}, ValueError, "a: expected at least one element along each of (T, B, N), got (0, 2, 4)"),
     ({"a": np.zeros((6, 0, 4))}, ValueError, "a: expected at least one element along each of (T, B, N), got (6, 0, 4)"),

@@ -13,6 +13,7 @@ import pytest
 from minindrnn.checks.cases import PROBLEMS
 from minindrnn.checks.gradcheck import GradientError, check
 from minindrnn.networks import fused, indrnn
+from minindrnn.networks.combinators import Chain
 from minindrnn.ops import recurrence, recurrence_kernels
 
 DRAWS = 40
@@ -55,19 +56,21 @@ MUTANTS = [
     ("recurrence", "sum over the wrong axis", "dub.sum(axis=1)", "dub.sum(axis=2)"),
     ("recurrence", "gradient in the padding", "da[steps:, low:high] = 0", "pass"),
     ("recurrence", "backward through the padding", "backward(*columns, low * N, high * N, steps)", "backward(*columns, low * N, high * N, T)"),
-    ("recurrence", "lengths of another pass", "backward_in_place(da, *cache)", "backward_in_place(da, *cache[:4], None)"),
+    ("recurrence", "lengths of another pass", "backward_in_place(da, *cache)", "backward_in_place(da, *cache._replace(lengths=None))"),
     ("fused recurrence", "db of the first step of a pass lost", "s[DB, k] + d3 + d2 + d1 + d0", "s[DB, k] + d3 + d2 + d1"),
     ("fused recurrence", "db of the last step of a pass lost", "s[DB, k] + d3 + d2 + d1 + d0", "s[DB, k] + d2 + d1 + d0"),
     ("fused recurrence", "db of single steps lost", "s[DB, k] += d ", "s[DB, k] += 0 "),
     ("fused recurrence", "du for db", "return du, dh0, db", "return du, dh0, du"),
     ("fused recurrence", "db is never moved", "                    if biased:\n                        move(s[DB, :n], dub[1, low:high])\n", ""),
-    ("fused recurrence", "no db", "biased=biased, pqr=pqr)              # B0", "pqr=pqr)              # B0"),
-    ("fused recurrence", "no map", "biased=biased, pqr=pqr)              # B0", "biased=biased)              # B0"),
-    ("fused recurrence", "h[t-1] for h[t] in the map", "s[Q, k] * h[1][k]", "s[Q, k] * h[0][k]"),
-    ("fused recurrence", "r forgotten", "s[Q, k] * h[1][k] + s[R, k]", "s[Q, k] * h[1][k]"),
-    ("fused recurrence", "h[t-1] for h[t] in a pass", "p * d3 + q * h4 + r", "p * d3 + q * h3 + r"),
-    ("fused recurrence", "q for p", "p, q, r = s[P, k], s[Q, k], s[R, k]", "q, p, r = s[P, k], s[Q, k], s[R, k]"),
-    ("fused recurrence", "the map of the first block", "copy(pqr[row, low:high], s", "copy(pqr[row, :high - low], s"),
+    ("fused recurrence", "no db", "biased=biased, pqmr=pqmr)            # B0", "pqmr=pqmr)            # B0"),
+    ("fused recurrence", "no map", "biased=biased, pqmr=pqmr)            # B0", "biased=biased)            # B0"),
+    ("fused recurrence", "h[t-1] for h[t] in the map", "s[Q, k] * (h[1][k]", "s[Q, k] * (h[0][k]"),
+    ("fused recurrence", "r forgotten", "(h[1][k] - s[MEAN, k]) + s[R, k]", "(h[1][k] - s[MEAN, k])"),
+    ("fused recurrence", "h[t-1] for h[t] in a pass", "p * d3 + q * (h4 - m)", "p * d3 + q * (h3 - m)"),
+    ("fused recurrence", "m forgotten", "(h[1][k] - s[MEAN, k]) + s[R, k]", "h[1][k] + s[R, k]"),
+    ("fused recurrence", "m forgotten in a pass", "q * (h2 - m)", "q * h2"),
+    ("fused recurrence", "q for p", "p, q, m, r = s[P", "q, p, m, r = s[P"),
+    ("fused recurrence", "the map of the first block", "copy(pqmr[row, low:high], s", "copy(pqmr[row, :high - low], s"),
     ("linear", "dx with |W|", "np.matmul(rows, W, out=dx", "np.matmul(rows, abs(W), out=dx"),
     ("linear", "dW of narrow inputs without x", "x[r, m] * dy[r, n]", "dy[r, n]"),
     ("linear", "dW of narrow inputs, of the last row only", "part[m, n] += x[r, m]", "part[m, n] = x[r, m]"),
@@ -110,7 +113,7 @@ MUTANTS = [
     ("gru", "db_hn of the first step lost", "dp[:, :, 2 * N:].sum", "dp[1:, :, 2 * N:].sum"),
     ("gru", "b_hn lost on the way back to r", "* pn[b, n] * (r", "* (pn[b, n] - 1) * (r"),
     ("GRU", "db_hn lost", '"b_hn": db_hn', '"b_hn": 0 * db_hn'),
-    ("GRU", "dU of the last gate lost", "        return last_step(h, lengths)\n", "        return last_step(h, lengths)\n\n    def backward(self, dy, cache):\n        dx, grads = super().backward(dy, cache)\n        grads['U'][-1] = 0\n        return dx, grads\n"),
+    ("GRU", "dU of the last gate lost", '{"U": dU, "h0"', '{"U": np.append(dU[:-1], 0 * dU[-1:], axis=0), "h0"'),
     ("layer normalisation", "mean taken for a constant", " - total / N - xhat", " - xhat"),
     ("layer normalisation", "variance taken for a constant", " - xhat * product / N)", ")"),
     ("layer normalisation", "gamma after the means", "total += gamma[n] * dy[t, b, n] ", "total += dy[t, b, n] "),
@@ -150,16 +153,17 @@ MUTANTS = [
     ("batch normalisation", "gradient in the padding", "dx[t, b, :] = 0", "pass"),
     ("dropout", "no mask", "else dy * mask", "else dy"),
     ("dropout", "mask without its factor", "else dy * mask", "else dy * (mask > 0)"),
+    ("Dropout", "gradient of the padding", "    dy = without_padding(dy, lengths)\n", ""),
     ("IndRNN", "dy for da into the affine map", "self.linear.backward(da, of_linear)", "self.linear.backward(dy.copy(), of_linear)"),
     ("IndRNN", "dh0 lost", '{"u": du, "h0": dh0} | grads', '{"u": du, "h0": 0 * dh0} | grads'),
-    ("IndRNN", "dropout passed over", "dy = dropout_backward(dy, mask)\n        if", "pass\n        if"),
+    ("IndRNN", "dropout passed over", "dy = dropout_backward(dy, of_dropout)\n        if", "pass\n        if"),
     ("IndRNN", "normalisation before passed over", "da, grads = self.norm.backward(da, of_norm, overwrite=True)", "_, grads = self.norm.backward(da.copy(), of_norm)"),
     ("IndRNN", "normalisation after passed over", "dy, grads = self.norm.backward(dy, of_norm,", "_, grads = self.norm.backward(dy.copy(), of_norm,"),
     ("IndRNN", "dy of the user written over", "out=dy if overwrite or dy is not given else None", "out=dy"),
     ("IndRNN", "fused: dy for da into the affine map", "linear_backward(da, of_linear)", "linear_backward(dy.copy(), of_linear)"),
     ("IndRNN", "fused: dh0 lost", 'grads | {"u": du, "h0": dh0}', 'grads | {"u": du, "h0": 0 * dh0}'),
-    ("IndRNN", "fused: dropout passed over", "dy = dropout_backward(dy, mask)\n    elif", "pass\n    elif"),
-    ("IndRNN", "fused: no map of the normalisation", "pqr, grads = unit.norm.backward_map(dy, of_norm)", "_, grads = unit.norm.backward_map(dy, of_norm)"),
+    ("IndRNN", "fused: dropout passed over", "dy = dropout_backward(dy, of_dropout)\n    elif", "pass\n    elif"),
+    ("IndRNN", "fused: no map of the normalisation", "pqmr, grads = unit.norm.backward_map(dy, of_norm)", "_, grads = unit.norm.backward_map(dy, of_norm)"),
     ("IndRNN", "fused: normalisation per step passed over", "dy, grads = unit.norm.backward(dy, of_norm,", "_, grads = unit.norm.backward(dy.copy(), of_norm,"),
     ("IndRNN", "fused: db lost where the recurrence adds b", '({"b": db} if', '({"b": 0 * db} if'),
     ("IndRNN", "fused: db lost where the affine map adds b", '{"W": dW, "b": db} if', '{"W": dW, "b": 0 * db} if'),
@@ -179,8 +183,8 @@ MUTANTS = [
     ("LanguageModel", "E of the decoder only", "dE + grads", "dE + 0 * grads"),
     ("LanguageModel", "E of the embedding only", "dE + grads", "grads"),
     ("LanguageModel", "the body passed over", "dx, body = self.body.backward(dh, of_body, overwrite=True)", "_, body = self.body.backward(dh, of_body); dx = dh"),
-    ("AtLastStep", "the last step of the array", "dx[last] = dlast[0]", "dx[-1] = dlast[0]"),
-    ("AtLastStep", "every step", "dx[last] = dlast[0]", "dx[:] = dlast[0]"),
+    ("AtLastStep", "the last step of the array", "dx[steps - 1, np.arange(len(steps))] = dlast[0]", "dx[-1] = dlast[0]"),
+    ("AtLastStep", "every step", "dx[steps - 1, np.arange(len(steps))] = dlast[0]", "dx[:] = dlast[0]"),
 ]
 
 
@@ -234,6 +238,16 @@ def killed_by(name, module):
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_an_unchanged_copy_survives(name):
     assert killed_by(name, copy_of(PROBLEMS[name][0])) is None
+
+
+def test_every_case_has_mutants():
+    """But for a network that is nothing but a chain, which has no backward pass of its own."""
+    for name in PROBLEMS.keys() - {name for name, *_ in MUTANTS}:
+        module = PROBLEMS[name][0]
+        own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+        kinds = [kind for kind in own if isinstance(kind, type)]
+        chains = kinds and all(issubclass(kind, Chain) and "backward" not in vars(kind) for kind in kinds)
+        assert chains, f"tests/test_mutants.py: no faults of {name}: add three that its case must catch to MUTANTS"
 
 
 @pytest.mark.once

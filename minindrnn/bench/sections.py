@@ -76,12 +76,12 @@ def recurrence(T, B, N, dtype, activation="relu", **version):
     h, dh = rng.normal(size=(2, T, B * N)).astype(dtype)
     x, y = h.ravel().copy(), dh.ravel().copy()
     u, h0, dh0 = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype)
-    du, pqr = np.zeros((2, B * N)), np.zeros((3, 0), dtype)
+    du, pqmr = np.zeros((2, B * N)), np.zeros((4, 0), dtype)
     forward = forward_kernel(activation, biased=False, **version)
     backward = backward_kernel(activation, biased=False, mapped=False, **version)
     return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, u, h0, 0, B * N, T),
             "three streams": lambda: three_streams(x, y),
-            "backward": lambda: backward(dh, h, u, h0, dh0, du, pqr, 0, B * N, T)}
+            "backward": lambda: backward(dh, h, u, h0, dh0, du, pqmr, 0, B * N, T)}
 
 
 def versions(T, B, N, dtype):

@@ -46,25 +46,25 @@ def of_recurrence(module, rng):
 
 
 def of_fused_recurrence(module, rng):
-    """With a bias or none, and h as it is, or seen through  p * h  and through the sum of  q h^2 / 2 + r h: then
-    dh = p * dy + c (q h + r), c that of the sum."""
+    """With a bias or none, and h as it is, or seen through  p * h  and through the sum of  q (h - m)^2 / 2 + r h: then
+    dh = p * dy + c (q (h - m) + r), c that of the sum."""
     _, B, N = _sizes(rng)
     T = rng.integers(1, 14)
     arrays = {"a": rng.normal(size=(T, B, N)), "u": rng.uniform(-1, 1, N), "h0": rng.normal(size=(B, N))}
     options = {"activation": rng.choice(list(KIND)), "lengths": _lengths(rng, T, B)}
     b = {"b": rng.normal(size=N)} if rng.random() < 0.5 else {}
     mapped = rng.random() < 0.5
-    p, q, r = pqr = rng.normal(size=(3, B, N))
+    p, q, m, r = pqmr = rng.normal(size=(4, B, N))
     there = np.arange(T)[:, None, None] < (T if options["lengths"] is None else options["lengths"][:, None])
 
     def forward():
         h, cache = module.fused_forward(*arrays.values(), **b, **options)
-        return np.append(p * h, np.sum(there * (q * h**2 / 2 + r * h))) if mapped else h, cache
+        return np.append(p * h, np.sum(there * (q * (h - m)**2 / 2 + r * h))) if mapped else h, cache
 
     def backward(dy, cache):
         if mapped:
-            changed = pqr * np.array([1, dy[-1], dy[-1]])[:, None, None]
-            grads = module.fused_backward(dy[:-1].reshape(T, B, N), cache, biased=bool(b), pqr=changed)
+            changed = pqmr * np.array([1, dy[-1], 1, dy[-1]])[:, None, None]
+            grads = module.fused_backward(dy[:-1].reshape(T, B, N), cache, biased=bool(b), pqmr=changed)
         else:
             grads = module.fused_backward(dy, cache, biased=bool(b))
         return dict(zip(arrays | b, grads))
@@ -217,6 +217,11 @@ def of_indrnn_layer(module, rng):
     return _of_layer(layer, rng.normal(size=(B, N)), rng, M, T, B)
 
 
+def of_dropout_layer(module, rng):
+    T, B, N = _sizes(rng)
+    return _of_layer(module.Dropout(rng.uniform(0, 0.9)), None, rng, N, T, B)
+
+
 def of_rnn_layer(module, rng):
     T, B, N = _sizes(rng)
     layer = module.RNN(2, N, rng, activation=rng.choice(list(KIND)), dtype=np.float64)
@@ -310,6 +315,7 @@ PROBLEMS = {
     "cross-entropy": (losses, of_cross_entropy),
     "penalty on u": (bounds, of_penalty),
     "Linear": (linear, of_linear_layer),
+    "Dropout": (dropout, of_dropout_layer),
     "IndRNN": (indrnn, of_indrnn_layer),
     "RNN": (rnn, of_rnn_layer),
     "LSTM": (lstm, of_lstm_layer),

@@ -28,9 +28,10 @@ class GradientError(AssertionError):
 
 @dataclass
 class Problem:
-    """Something to differentiate.
+    """Something to differentiate; `check` raises a GradientError for a gradient that is wrong or of another shape.
 
-    arrays     {name: array}: everything to differentiate with respect to, float64; changed in place and put back
+    arrays     {name: array}: everything to differentiate with respect to, float64, of any shape, (N,) or
+               (T, B, N); changed in place and put back
     forward    () -> y, cache, from the present contents of the arrays
     backward   dy, cache -> {name: gradient}
     """

@@ -16,8 +16,8 @@ from ..checks.cases import PROBLEMS
 from ..checks.gradcheck import TOLERANCE, GradientError, check
 from ..checks.gradient_flow import deep_networks, gradient_norms
 from ..core.atomic_file import replacing
-from ..core.interrupt import Tolerant, say_if_slow, silence, tell
 from ..core.mpi import NoMPI, on_all, started, world
+from ..core.terminal import Tolerant, say_if_slow, silence, tell
 from ..data.adding import adding_problem
 from ..data.download import DataError
 from ..exercises.checker import ExerciseError, check_file, starter

@@ -1,9 +1,7 @@
-"""The terminal: what ends up there, what Ctrl-C does, and what happens where there is none."""
+"""What Ctrl-C does."""
 import os
 import signal
-import sys
 import threading
-from contextlib import suppress
 
 
 def begin():
@@ -16,44 +14,6 @@ def begin():
             os.open(os.devnull, os.O_RDWR)                 # takes the lowest number that is free, this one
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-
-
-class Tolerant:
-    """A stream, or None. Once it cannot be written to, what is written to it goes nowhere, and the work goes on."""
-
-    def __init__(self, stream):
-        self.stream = stream
-
-    def __getattr__(self, name):
-        return getattr(self.stream, name)
-
-    def __eq__(self, other):                               # by which a progress bar knows whose line it is in
-        return self.stream == getattr(other, "stream", other)
-
-    def write(self, text):
-        self._attempt("write", text)
-
-    def flush(self):
-        self._attempt("flush")
-
-    def _attempt(self, name, *arguments):
-        if self.stream is not None:
-            try:
-                getattr(self.stream, name)(*arguments)
-            except (OSError, ValueError):                  # ValueError: it was closed
-                silence(self.stream)
-                self.stream = None
-
-
-def silence(stream):
-    """Let what a stream still holds go nowhere: Python writes it when it exits, and would complain then."""
-    with suppress(AttributeError, OSError, ValueError), open(os.devnull, "w") as null:
-        os.dup2(null.fileno(), stream.fileno())
-
-
-def tell(message):
-    """Say something that is not a result: to stderr."""
-    print(message, file=Tolerant(sys.stderr), flush=True)
 
 
 class Interruption:
@@ -78,13 +38,3 @@ class Interruption:
     def __exit__(self, *_):
         for number, handler in self.previous.items():
             signal.signal(number, handler)
-
-
-def say_if_slow(message, say, work, seconds=1.0):
-    """Do the work and return its result; if it is not done after so many seconds, say the message."""
-    timer = threading.Timer(seconds, say, [message])
-    timer.start()
-    try:
-        return work()
-    finally:
-        timer.cancel()

@@ -1,34 +1,12 @@
-"""How every CPU kernel is compiled, and how its compiled form is kept on the disk.
+"""How every CPU kernel is compiled. Its compiled form is kept on the disk: see `kept_kernels`.
 
 Serial, so that the matrix products keep both the cores and the memory bus to themselves; without the
 interpreter lock. `contract` allows fused multiply-add, `nsz` lets zeros lose their sign;
 nothing else of "fast math" is on, so NaN and inf behave, and sums keep their order but in a kernel `reordered`.
-
-Numba can keep compiled code by itself (`cache=True`), but it watches only the file in which a kernel stands. Kernels
-call functions of other files: after a change of relu in activations.py the recurrence would go on with the old relu.
-Here every compiled form is a file of its own, FOLDER/STAMP/NAME:
-
-    STAMP   a hash of all sources of the package, so that edited sources never meet old code
-    NAME    the kernel and a hash of what else its code depends on: types of arguments, processor, versions
-
-The file begins with a hash of its contents; a damaged file is compiled again and replaced. The first file under a new
-STAMP removes the files of old sources. Where no folder can be written, kernels are compiled in every process, and one
-line says so.
 """
-import functools
-import hashlib
-import os
-import pickle
-import shutil
-import sys
-from contextlib import suppress
-from pathlib import Path
-from uuid import uuid4
-
 import numba
-from numba.core.caching import FunctionCache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
+
+from .kept_kernels import Kept
 
 OPTIONS = dict(nogil=True, error_model="numpy")
 
@@ -46,117 +24,3 @@ def compiler(*fastmath):
 kernel = compiler("contract", "nsz")
 reordered = compiler("contract", "nsz", "reassoc")      # a sum along n by several lanes at once
 unfused = compiler("nsz")                               # every product is rounded before it is added
-
-
-# ---------------------------------------------------------------------------------------------------------
-# What is kept on the disk.
-
-PACKAGE = Path(__file__).parent.parent
-
-
-def stamp():
-    """A hash of all sources of the package, or None where they cannot be read."""
-    try:
-        listed = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(PACKAGE)}"
-                  for path in sorted(PACKAGE.rglob("*.py")) if path.is_file()]
-    except OSError:
-        return None
-    return _hash("\n".join(listed)) if listed else None
-
-
-def user_cache():
-    """The folder of this package among the user's caches, or None for a user without a home folder."""
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return None if caches.startswith("~") else Path(caches, "minindrnn")
-
-
-def folders():
-    """Where compiled forms may lie. They are written to the first folder that allows it."""
-    name = _hash(str(PACKAGE))
-    if numba.config.CACHE_DIR:                           # the environment variable NUMBA_CACHE_DIR
-        return [Path(numba.config.CACHE_DIR, f"minindrnn-{name}")]
-    caches = user_cache()
-    return [PACKAGE / "__pycache__/kernels"] + ([caches / "kernels" / name] if caches else [])
-
-
-def _hash(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-STAMP = stamp()          # before any module with kernels is imported: each of them imports this one first
-
-
-class Kept(FunctionCache):
-    """The compiled forms of one kernel."""
-
-    def __init__(self, function, fastmath):              # not Numba's, which fails at once where no folder is writable
-        self._py_func, self._fastmath, self._cache_path = function, fastmath, None
-        self.enable()
-
-    def load_overload(self, sig, target_context):
-        """The compiled form for these types of arguments, or None."""
-        target_context.refresh()
-        if not self._current():
-            return None
-        for folder in folders():
-            data = b""
-            with suppress(OSError):
-                data = (folder / STAMP / self._name(sig, target_context.codegen())).read_bytes()
-            contents = data[32:]
-            if contents and data[:32] == hashlib.sha256(contents).digest():
-                return CompileResult._rebuild(target_context, *pickle.loads(contents))
-        return None
-
-    def save_overload(self, sig, compiled):
-        """Keep the compiled form, if that is possible. The code of dynamic globals holds addresses of this process."""
-        if not self._current() or compiled.library.has_dynamic_globals:
-            return
-        contents = dumps(compiled._reduce())
-        data = hashlib.sha256(contents).digest() + contents
-        reasons = []
-        for folder in folders():
-            try:
-                return write(folder, self._name(sig, compiled.codegen), data)
-            except OSError as error:
-                reasons.append(f"{folder}: {error.strerror}")
-        say_once(f"minindrnn: kernels are compiled but cannot be kept for the next time ({'; '.join(reasons)}); set "
-                 "NUMBA_CACHE_DIR to a folder that can be written")
-
-    def flush(self):
-        """What `recompile` asks for: from now on the kernel is not what its sources say."""
-        self.disable()
-
-    def _current(self):
-        """Whether the sources are still those that were imported. If not, nobody knows which of them are in memory."""
-        return self._enabled and STAMP is not None and stamp() == STAMP
-
-    def _name(self, sig, codegen):
-        function = self._py_func
-        place = function.__module__, function.__qualname__, function.__code__.co_firstlineno
-        parts = place, self._fastmath, self._index_key(sig, codegen), numba.__version__, sys.version
-        return f"{function.__name__}-{_hash(repr(parts))}"
-
-
-def write(folder, name, data):
-    """Write folder/STAMP/name, whole or not at all."""
-    place = folder / STAMP
-    if not place.is_dir():
-        place.mkdir(parents=True, exist_ok=True)
-        for other in folder.iterdir():
-            if other.name != STAMP:
-                shutil.rmtree(other, ignore_errors=True)
-    temporary = place / f"{uuid4().hex}.tmp"
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(place / name)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@functools.cache
-def say_once(message):
-    """One line on stderr, if there is one; progress bars make room for it."""
-    from tqdm import tqdm
-    if sys.stderr is not None:
-        with suppress(OSError):
-            tqdm.write(message, file=sys.stderr)

@@ -4,6 +4,10 @@ A layer computes  y, cache = forward(x)  and  dx, grads = backward(dy, cache).  
 scalar loss, and has the shape of x. Nothing is stored on the layer: the cache holds all that backward needs,
 and calling backward twice gives the same answer twice.
 
+A cache is a named tuple, with the letters of the equations. A layer that only calls an operation hands on the cache of
+that. In the cache of a layer made of others, those of its parts are called `of_linear`, `of_unit`, ...; that of a
+`Chain` is the list of its layers' caches. A loss has none: its gradient comes with it.
+
 Parameters are a tree: a dict of named `Parameter`s in a single layer, a list of trees in a composition.
 `grads` has the same tree, with arrays for leaves; where a recurrence started from a state h0, "h0" stands
 beside "u". States are trees with the same places: an array (B, N) at a recurrence, None elsewhere.
@@ -126,7 +130,8 @@ def drawn(rng, distribution, *arguments, dtype):
 def leaves(tree, *others, path=""):
     """Yield (path, leaf, ...) for every leaf of the tree, in order, with the leaves of the other trees at the
     same places. Names that only the others have are passed over, as that of a state is; a list has the same length in
-    all of them. Raises ValueError, naming the path, where they do not fit.
+    all of them. Leaves are of any kind: Parameters, arrays of any shape, (N,), and dtype,
+    or None. Raises ValueError, naming the path, where the trees do not fit.
 
     >>> [path for path, _ in leaves([{"W": 1, "b": 2}, {"u": 3}])]
     ['0.W', '0.b', '1.u']

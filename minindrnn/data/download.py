@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..core.atomic_file import replacing
-from ..core.jit import user_cache
+from ..core.kept_kernels import user_cache
 
 SECONDS = 60                     # without an answer, until an address is given up
 ARCHIVES = ("*.tgz", "*.tar.gz", "*.whl", "*.zip", "*.deb")

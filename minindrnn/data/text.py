@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.interrupt import tell
+from ..core.terminal import tell
 from .download import DataError
 
 SHARES = (0.90, 0.95)

@@ -70,7 +70,7 @@ def _batchnorm(rng, T, B, N):
     x, gamma, beta, dy = _normal(rng, (T, B, N), N, N, (T, B, N))
     y, cache = batchnorm.batchnorm_forward(x + 3, gamma, beta, np.zeros((1, N)), np.ones((1, N)), eps=0.1)
     dx, dgamma, dbeta = batchnorm.batchnorm_backward(dy, cache)
-    _, mean, _, s, *_ = cache
+    mean, s = cache.mean, cache.s
     yield Question("batchnorm_forward", {"x": x + 3, "gamma": gamma, "beta": beta, "eps": 0.1}, {"y TBC": y})
     yield Question("batchnorm_backward", {"dy": dy}, {"dx TBC": dx, "dgamma C": dgamma, "dbeta C": dbeta},
                {"xhat": (x + 3 - mean) * s, "s": s[0], "gamma": gamma})
@@ -118,7 +118,7 @@ def _residual(rng, T, B, N):
         def forward(x, F=F):
             return F.forward(np.array(x, np.float64, order="C"))[0].astype(x.dtype)
 
-        def backward(dy, F=F, cache=cache[0]):
+        def backward(dy, F=F, cache=cache.of_layer):
             return F.backward(np.array(dy, np.float64, order="C"), cache)[0].astype(dy.dtype)
 
         channels = {"M": N} if kind == "concatenate" else {}

@@ -5,6 +5,8 @@
 
 Padding stays where it is, and is not read. Source: Schuster and Paliwal, IEEE Trans. Signal Processing 45, 1997.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_lengths
@@ -41,12 +43,20 @@ class Bidirectional(Layer):
     def buffers(self):
         return [self.onward.buffers, self.back.buffers]
 
+    class Cache(NamedTuple):
+        """N: channels of F."""
+        of_onward: tuple | list
+        of_back: tuple | list
+        N: int
+        lengths: np.ndarray | None
+
     def forward(self, x, state=None, *, lengths=None, **how):
         state = [None, None] if state is None else state
         expect_branches("state", [None, None], state)
         y, of_onward = self.onward.forward(x, state[0], lengths=lengths, **how)
         z, of_back = self.back.forward(reverse(x, lengths), state[1], lengths=lengths, **how)
-        return np.concatenate([y, reverse(z, lengths)], axis=2), (of_onward, of_back, y.shape[2], lengths)   # F1
+        both = np.concatenate([y, reverse(z, lengths)], axis=2)                                       # F1
+        return both, self.Cache(of_onward, of_back, y.shape[2], lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
         of_onward, of_back, N, lengths = cache
@@ -61,8 +71,8 @@ class Bidirectional(Layer):
 
     def last_state(self, cache):
         """That of the first layer; nothing is carried on for the second, which starts anew at every segment's end."""
-        return [self.onward.last_state(cache[0]), None]
+        return [self.onward.last_state(cache.of_onward), None]
 
     def absorb(self, cache, *, average=False):
-        self.onward.absorb(cache[0], average=average)
-        self.back.absorb(cache[1], average=average)
+        self.onward.absorb(cache.of_onward, average=average)
+        self.back.absorb(cache.of_back, average=average)

@@ -7,6 +7,8 @@
 
 F'(dy) is the backward pass of F. Source of the two middle ones for IndRNN: arXiv 1910.06251, section 4.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_lengths
@@ -70,7 +72,7 @@ class Chain(Layer):
 
 
 class Around(Layer):
-    """A layer around one other, F: parameters, buffers and state are those of F; its cache begins with that of F."""
+    """A layer around one other, F: parameters, buffers and state are those of F; its cache has F's as `of_layer`."""
 
     def __init__(self, layer):
         self.layer = layer
@@ -84,24 +86,28 @@ class Around(Layer):
         return self.layer.buffers
 
     def last_state(self, cache):
-        return self.layer.last_state(cache[0])
+        return self.layer.last_state(cache.of_layer)
 
     def absorb(self, cache, *, average=False):
-        self.layer.absorb(cache[0], average=average)
+        self.layer.absorb(cache.of_layer, average=average)
 
 
 class Residual(Around):
     """y = x + F(x), all (T, B, N): F keeps the shape of x, else forward raises ValueError."""
 
+    class Cache(NamedTuple):
+        of_layer: tuple | list
+        lengths: np.ndarray | None
+
     def forward(self, x, state=None, *, lengths=None, **how):
-        y, cache = self.layer.forward(x, state, lengths=lengths, **how)
+        y, of_layer = self.layer.forward(x, state, lengths=lengths, **how)
         if y.shape != x.shape:
             raise ValueError(f"Residual: expected a layer that keeps the shape {x.shape}, got {y.shape}")
-        return without_padding(np.add(x, y, out=empty_like(x)), lengths, overwrite=True), (cache, lengths)
+        return without_padding(np.add(x, y, out=empty_like(x)), lengths, overwrite=True), self.Cache(of_layer, lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
-        cache, lengths = cache
-        dx, grads = self.layer.backward(dy, cache)
+        of_layer, lengths = cache
+        dx, grads = self.layer.backward(dy, of_layer)
         return without_padding(np.add(dy, dx, out=empty_like(dy)), lengths, overwrite=True), grads
 
     def step(self, x, state=None, *, start=0):
@@ -112,21 +118,26 @@ class Residual(Around):
 class Concatenate(Around):
     """x (T, B, M)  ->  y = [x, F(x)] (T, B, M + N): the channels of F(x) behind those of x."""
 
+    class Cache(NamedTuple):
+        of_layer: tuple | list
+        M: int
+        lengths: np.ndarray | None
+
     def forward(self, x, state=None, *, lengths=None, **how):
         expect("x", x, "TBM")
         T, B, M = x.shape
-        y, cache = self.layer.forward(x, state, lengths=lengths, **how)
+        y, of_layer = self.layer.forward(x, state, lengths=lengths, **how)
         both = np.concatenate([x, y], axis=2, out=empty((T, B, M + y.shape[2]), x.dtype))
-        return without_padding(both, lengths, overwrite=True), (cache, M, lengths)
+        return without_padding(both, lengths, overwrite=True), self.Cache(of_layer, M, lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
-        cache, M, lengths = cache
+        of_layer, M, lengths = cache
         expect("dy", dy, "TBZ")
         if dy.shape[2] <= M:
             raise ValueError(f"dy: expected more than {M} channels, got shape {dy.shape}")
         dskip, dF = dy[:, :, :M], empty((*dy.shape[:2], dy.shape[2] - M), dy.dtype)
         dF[:] = dy[:, :, M:]
-        dx, grads = self.layer.backward(dF, cache, overwrite=True)
+        dx, grads = self.layer.backward(dF, of_layer, overwrite=True)
         return without_padding(np.add(dskip, dx, out=empty_like(dx)), lengths, overwrite=True), grads
 
     def step(self, x, state=None, *, start=0):
@@ -137,20 +148,26 @@ class Concatenate(Around):
 class AtLastStep(Around):
     """Apply a stateless layer to each sequence's last step only: x (T, B, N)  ->  y (B, K)."""
 
+    class Cache(NamedTuple):
+        """steps (B,): lengths; shape: that of x."""
+        of_layer: tuple | list
+        steps: np.ndarray
+        shape: tuple
+
     def forward(self, x, state=None, *, lengths=None, **how):
         expect("x", x, "TBN")
         T, B, _ = x.shape
-        last = expect_lengths(lengths, T, B) - 1, np.arange(B)
-        y, cache = self.layer.forward(x[last][np.newaxis], **how)
-        return y[0], (cache, last, x.shape)
+        steps = expect_lengths(lengths, T, B)
+        y, of_layer = self.layer.forward(x[steps - 1, np.arange(B)][np.newaxis], **how)
+        return y[0], self.Cache(of_layer, steps, x.shape)
 
     def backward(self, dy, cache, *, overwrite=False):
-        cache, last, shape = cache
+        of_layer, steps, shape = cache
         expect("dy", dy, "BK")
-        dlast, grads = self.layer.backward(dy[np.newaxis], cache)
+        dlast, grads = self.layer.backward(dy[np.newaxis], of_layer)
         dx = empty(shape, dy.dtype)
         dx[:] = 0
-        dx[last] = dlast[0]
+        dx[steps - 1, np.arange(len(steps))] = dlast[0]
         return dx, grads
 
     def step(self, x, state=None, *, start=0):

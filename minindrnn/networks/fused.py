@@ -9,9 +9,10 @@ in a pass that is made anyway:
     the bias          in the recurrence            F1  z[t]  = a[t] + b + u * h[t-1]
     its gradient      in its backward pass         B6  db    = sum over t and b of dz[t]
     dropout           in the normalisation         F4 and B1 of `batchnorm`
-    over time, dx of  in the backward pass of      B0  dh[t] = p * dy[t] + q * h[t] + r
+    over time, dx of  in the backward pass of      B0  dh[t] = p * dy[t] + q * (h[t] - m) + r
     the normalisation the recurrence                   B4 of `batchnorm`: once its sums are known, an affine map of
-                                                       each column, with p, q, r (B, N)
+                                                       each column, with p, q, m, r (B, N); m is the mean, as q * h
+                                                       alone may be far larger than dh
 
 h is written over a, and da over dy, where nobody else has them. The other equations are those of `recurrence`.
 """
@@ -39,20 +40,20 @@ def fused_forward(a, u, h0=None, *, b=None, activation="relu", lengths=None, out
     return cache.h, cache
 
 
-def fused_backward(dy, cache, *, biased=False, pqr=None, out=None):
+def fused_backward(dy, cache, *, biased=False, pqmr=None, out=None):
     """dy (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N), db (N,). As `indrnn_backward`.
 
     biased   whether there was a b; else db is 0
-    pqr      (3, B, N): p, q, r of B0; without, dy is dh
+    pqmr     (4, B, N): p, q, m, r of B0; without, dy is dh
     """
     like = ("h", cache.h, "TBN")
     expect("dy", dy, "TBN", like)
-    if pqr is not None:
-        expect("pqr", pqr, "3BN", like)
+    if pqmr is not None:
+        expect("pqmr", pqmr, "4BN", like)
     if out is not None:
-        expect_out("out", out, "TBN", ("dy", dy, "TBN"), u=cache.u, h0=cache.h0, h=cache.h, pqr=pqr)
+        expect_out("out", out, "TBN", ("dy", dy, "TBN"), u=cache.u, h0=cache.h0, h=cache.h, pqmr=pqmr)
     da = copied(dy, out)
-    return da, *backward_in_place(da, *cache, biased=biased, pqr=pqr)              # B0 to B6
+    return da, *backward_in_place(da, *cache, biased=biased, pqmr=pqmr)            # B0 to B6
 
 
 def unit_forward(unit, a, state, *, b=None, overwrite=False, lengths=None, rng=None, ranks=ALONE, **how):
@@ -61,25 +62,25 @@ def unit_forward(unit, a, state, *, b=None, overwrite=False, lengths=None, rng=N
     h, of_recurrence = fused_forward(a, unit["u"], state, b=b, activation=unit.activation, lengths=lengths,
                                      out=a if overwrite else None)
     if unit.order is None:
-        y, mask = dropout_forward(h, unit.dropout, rng, ranks=ranks)
-        return y, (None, of_recurrence, mask)
+        y, of_dropout = dropout_forward(h, unit.dropout, rng, ranks=ranks)
+        return y, unit.Cache(None, of_recurrence, of_dropout)
     mask = draw(h.shape[1:], unit.dropout, rng, h.dtype, ranks.first)
     y, of_norm = unit.norm.forward(h, lengths=lengths, mask=mask, ranks=ranks, **how)
-    return y, (of_norm, of_recurrence, None)                                       # the mask is of the normalisation
+    return y, unit.Cache(of_norm, of_recurrence, None)                             # the mask is of the normalisation
 
 
 def unit_backward(unit, dy, cache, *, biased=False, overwrite=False):
     """`Unit.backward`, if it is `fusible`; biased: there was a b, and db (N,) is among the gradients."""
-    of_norm, of_recurrence, mask = cache
-    given, grads, pqr = dy, {}, None
+    of_norm, of_recurrence, of_dropout = cache
+    given, grads, pqmr = dy, {}, None
     if unit.order is None:
-        dy = dropout_backward(dy, mask)
-    elif unit.norm.per_step:                                                       # at each step other p, q, r
+        dy = dropout_backward(dy, of_dropout)
+    elif unit.norm.per_step:                                                       # at each step others
         dy, grads = unit.norm.backward(dy, of_norm, overwrite=overwrite)
     else:
-        pqr, grads = unit.norm.backward_map(dy, of_norm)
+        pqmr, grads = unit.norm.backward_map(dy, of_norm)
     out = dy if overwrite or dy is not given else None
-    da, du, dh0, db = fused_backward(dy, of_recurrence, biased=biased, pqr=pqr, out=out)
+    da, du, dh0, db = fused_backward(dy, of_recurrence, biased=biased, pqmr=pqmr, out=out)
     return da, grads | {"u": du, "h0": dh0} | ({"b": db} if biased else {})
 
 
@@ -89,7 +90,7 @@ def layer_forward(layer, x, state, *, lengths=None, **how):
     of_affine, of_recurrence = (b, None) if narrow(layer) else (None, b)
     a, of_linear = linear_forward(x, W, of_affine, lengths=lengths)
     y, of_unit = unit_forward(layer.unit, a, state, b=of_recurrence, overwrite=True, lengths=lengths, **how)
-    return y, (of_linear, of_unit)
+    return y, layer.Cache(of_linear, of_unit)
 
 
 def layer_backward(layer, dy, cache, *, overwrite=False):

@@ -13,6 +13,8 @@ numbers, with fewer passes over the memory: see `fused`.
 Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251, section 5, and the authors'
 code.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_choice, expect_count, expect_number
@@ -69,6 +71,12 @@ class Unit(Layer):
         """Whether `fused` has a faster path of the same numbers."""
         return self.order is None or self.order == "after" and isinstance(self.norm, BatchNorm)
 
+    class Cache(NamedTuple):
+        """Those of the three parts. of_norm is None without norm; so is of_dropout where a mask was the norm's."""
+        of_norm: tuple | None
+        of_recurrence: tuple
+        of_dropout: tuple | None
+
     def forward(self, a, state=None, *, lengths=None, rng=None, ranks=ALONE, **how):
         expect_known(how)
         if self.fusible:
@@ -80,15 +88,15 @@ class Unit(Layer):
         y, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, out=out)
         if self.order == "after":
             y, of_norm = self.norm.forward(y, lengths=lengths, ranks=ranks, **how)
-        y, mask = dropout_forward(y, self.dropout, rng, ranks=ranks)
-        return y, (of_norm, of_recurrence, mask)
+        y, of_dropout = dropout_forward(y, self.dropout, rng, ranks=ranks)
+        return y, self.Cache(of_norm, of_recurrence, of_dropout)
 
     def backward(self, dy, cache, *, overwrite=False):
         if self.fusible:
             return unit_backward(self, dy, cache, overwrite=overwrite)
-        of_norm, of_recurrence, mask = cache
+        of_norm, of_recurrence, of_dropout = cache
         given, grads = dy, {}
-        dy = dropout_backward(dy, mask)
+        dy = dropout_backward(dy, of_dropout)
         if self.order == "after":
             dy, grads = self.norm.backward(dy, of_norm, overwrite=overwrite or dy is not given)
         da, du, dh0 = indrnn_backward(dy, of_recurrence, out=dy if overwrite or dy is not given else None)
@@ -106,12 +114,11 @@ class Unit(Layer):
         return self.norm.step(h, start=start)[0] if self.order == "after" else h.copy(), h
 
     def last_state(self, cache):
-        _, of_recurrence, _ = cache
-        return last_step(of_recurrence.h, of_recurrence.lengths)
+        return last_step(cache.of_recurrence.h, cache.of_recurrence.lengths)
 
     def absorb(self, cache, *, average=False):
         if self.order:
-            self.norm.absorb(cache[0], average=average)
+            self.norm.absorb(cache.of_norm, average=average)
 
 
 class IndRNN(Layer):
@@ -137,12 +144,16 @@ class IndRNN(Layer):
     def buffers(self):
         return self.unit.buffers
 
+    class Cache(NamedTuple):
+        of_linear: tuple
+        of_unit: Unit.Cache
+
     def forward(self, x, state=None, *, lengths=None, **how):
         if self.unit.fusible:
             return layer_forward(self, x, state, lengths=lengths, **how)
         a, of_linear = self.linear.forward(x, lengths=lengths)
         y, of_unit = self.unit.forward(a, state, lengths=lengths, **how)
-        return y, (of_linear, of_unit)
+        return y, self.Cache(of_linear, of_unit)
 
     def backward(self, dy, cache, *, overwrite=False):
         if self.unit.fusible:
@@ -159,7 +170,7 @@ class IndRNN(Layer):
         return self.unit.step(a, state, start=start)
 
     def last_state(self, cache):
-        return self.unit.last_state(cache[1])
+        return self.unit.last_state(cache.of_unit)
 
     def absorb(self, cache, *, average=False):
-        self.unit.absorb(cache[1], average=average)
+        self.unit.absorb(cache.of_unit, average=average)

@@ -9,6 +9,8 @@
 
 Source: arXiv 1910.06251, section 5; tied weights: Press and Wolf, arXiv 1608.05859.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.layer import Layer, Parameter, expect_branches
@@ -39,13 +41,18 @@ class LanguageModel(Layer):
     def buffers(self):
         return {"body": self.body.buffers}
 
+    class Cache(NamedTuple):
+        of_embedding: tuple
+        of_body: tuple | list
+        of_decoder: tuple
+
     def forward(self, x, state=None, *, lengths=None, **how):
         state = {"body": None} if state is None else state
         expect_branches("state", {"body": None}, state)
         x, of_embedding = self.embedding.forward(x, lengths=lengths, **how)                        # F1
         h, of_body = self.body.forward(x, state["body"], lengths=lengths, **how)                   # F2
         y, of_decoder = linear_forward(h, self["E"], self["b"], lengths=lengths)                   # F3
-        return y, (of_embedding, of_body, of_decoder)
+        return y, self.Cache(of_embedding, of_body, of_decoder)
 
     def backward(self, dy, cache, *, overwrite=False):
         of_embedding, of_body, of_decoder = cache
@@ -55,7 +62,7 @@ class LanguageModel(Layer):
         return dx, {"E": dE + grads["E"], "b": db, "body": body}                                   # B3
 
     def last_state(self, cache):
-        return {"body": self.body.last_state(cache[1])}
+        return {"body": self.body.last_state(cache.of_body)}
 
     def absorb(self, cache, *, average=False):
-        self.body.absorb(cache[1], average=average)
+        self.body.absorb(cache.of_body, average=average)

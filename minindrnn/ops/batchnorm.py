@@ -24,15 +24,34 @@ Range     All sums are in float64. float32 is normalised as long as x - mean is 
 Cache: x, mean, the rest of mean that x's type does not hold, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv
 1502.03167; arXiv 1910.06251, section 4 (over time, per step); B4 is theirs, the rules are ours.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_choice, expect_count, expect_lengths, expect_number, expect_out, expect_same
 from ..core.jit import kernel
 from ..core.layer import Layer, Parameter, expect_known
 from ..core.memory_pool import empty_like
-from ..core.ranks import ALONE
+from ..core.ranks import ALONE, Ranks
 
 FAR = 1e6        # (distance of a row from the mean)^2 / variance up to which float64 keeps ten digits of the variance
+
+
+class Cache(NamedTuple):
+    """What F3 subtracts is mean, of x's type, and rest, what that type does not hold of it: (G, N), as s is."""
+    x: np.ndarray
+    mean: np.ndarray
+    rest: np.ndarray
+    s: np.ndarray
+    gamma: np.ndarray
+    mask: np.ndarray               # (B, N), or (1, N) for all sequences
+    count: np.ndarray              # (G,) values that are no padding
+    own: np.ndarray                # (G,) whether the group has statistics of its own, those of the batch
+    steps: np.ndarray              # (B,) lengths
+    per_step: bool
+    batch_mean: np.ndarray         # (G, N), for the running statistics
+    batch_var: np.ndarray
+    ranks: Ranks                   # whose part of a batch x is
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5,
@@ -81,7 +100,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
     rest = exact - mean
     shift = (beta - gamma * s * rest).astype(x.dtype)                             # what F3 has to subtract besides mean
     normalise(x, mean, gamma * s, shift, mask, steps, per_step, y)                                    # F3, F4
-    return y, (x, mean, rest, s, gamma, mask, count, own, steps, per_step, ranks, (batch_mean, batch_var))
+    return y, Cache(x, mean, rest, s, gamma, mask, count, own, steps, per_step, batch_mean, batch_var, ranks)
 
 
 def batchnorm_backward(dy, cache, *, out=None):
@@ -89,7 +108,7 @@ def batchnorm_backward(dy, cache, *, out=None):
 
     out   where to write dx, an array with memory of its own; or `out=dy`, which works in place
     """
-    x, mean, _, s, gamma, mask, _, _, steps, per_step, *_ = cache
+    x, mean, _, s, gamma, mask, _, _, steps, per_step, _, _, _ = cache
     total, slope, dgamma, dbeta = backward_sums(dy, cache)                                            # B2, B3
     if out is not None:
         expect_out("out", out, "TBN", ("dy", dy, "TBN"), x=x, gamma=gamma, mask=mask)
@@ -102,7 +121,7 @@ def batchnorm_backward(dy, cache, *, out=None):
 
 def backward_sums(dy, cache):
     """total, slope (G, N), dgamma, dbeta (N,):  dx = gamma s (d - total - (x - mean) * slope), which is B4."""
-    x, mean, rest, s, _, mask, count, own, steps, per_step, ranks, _ = cache
+    x, mean, rest, s, _, mask, count, own, steps, per_step, _, _, ranks = cache
     expect("dy", dy, "TBN", like=("x", x, "TBN"))
     total, product = np.zeros(mean.shape), np.zeros(mean.shape)
     sums(dy, x, mean, mask, steps, per_step, total, product)
@@ -167,29 +186,34 @@ class BatchNorm(Layer):
         self.buffers = {"mean": np.zeros((rows, channels), dtype), "var": np.ones((rows, channels), dtype),
                         "updates": np.zeros(rows, np.int64)}
 
+    class Cache(NamedTuple):
+        """The cache of `batchnorm_forward`, and the row of the running statistics for each group."""
+        of_norm: Cache
+        rows: np.ndarray
+
     def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, ranks=ALONE, **unused):
         expect_known(unused)
         expect("x", x, "TBN", like=("gamma", self["gamma"], "N"))
         rows = self._rows(start, x.shape[0])
         trained = self._trained(rows)
-        y, cache = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
-                                     self.buffers["var"][trained], per_step=self.per_step,
-                                     statistics=statistics, lengths=lengths, eps=self.eps, mask=mask, ranks=ranks)
-        return y, (cache, rows)
+        y, of_norm = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
+                                       self.buffers["var"][trained], per_step=self.per_step,
+                                       statistics=statistics, lengths=lengths, eps=self.eps, mask=mask, ranks=ranks)
+        return y, self.Cache(of_norm, rows)
 
     def backward(self, dy, cache, *, overwrite=False):
-        dx, dgamma, dbeta = batchnorm_backward(dy, cache[0], out=dy if overwrite else None)
+        dx, dgamma, dbeta = batchnorm_backward(dy, cache.of_norm, out=dy if overwrite else None)
         return dx, {"gamma": dgamma, "beta": dbeta}
 
     def backward_map(self, dy, cache):
-        """Over time, dx = p * dy + q * x + r: B4 as an affine map of each channel of each sequence, for a pass that
-        reads dy and x anyway. Returns (3, B, N) and the gradients. q * x + r is rounded as x itself is."""
-        x, mean, _, s, gamma, mask, *_ = cache[0]
-        total, slope, dgamma, dbeta = backward_sums(dy, cache[0])
+        """Over time, dx = p * dy + q * (x - m) + r: B4 as an affine map of each channel of each sequence, for a pass
+        that reads dy and x anyway. Returns p, q, m, r (4, B, N) and the gradients."""
+        x, mean, _, s, gamma, mask, *_ = cache.of_norm
+        total, slope, dgamma, dbeta = backward_sums(dy, cache.of_norm)
         scale = gamma * s
-        pqr = np.empty((3, *x.shape[1:]), x.dtype)
-        pqr[0], pqr[1], pqr[2] = scale * mask, -scale * slope, scale * (mean * slope - total)
-        return pqr, {"gamma": dgamma, "beta": dbeta}
+        pqmr = np.empty((4, *x.shape[1:]), x.dtype)
+        pqmr[0], pqmr[1], pqmr[2], pqmr[3] = scale * mask, -scale * slope, mean, -scale * total
+        return pqmr, {"gamma": dgamma, "beta": dbeta}
 
     def step(self, x, state=None, *, start=0):
         expect("x", x, "BN", like=("gamma", self["gamma"], "N"))
@@ -202,8 +226,9 @@ class BatchNorm(Layer):
     def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
         The last row takes in all positions from there on, each in turn. average: the k-th one weighs 1 / k instead."""
-        (x, *_, count, own, _, _, _, (mean, var)), rows = cache
-        expect_same("x in the cache", x[0, 0], "gamma", self["gamma"])
+        of_norm, rows = cache
+        expect_same("x in the cache", of_norm.x[0, 0], "gamma", self["gamma"])
+        count, own, mean, var = of_norm.count, of_norm.own, of_norm.batch_mean, of_norm.batch_var
         unbiased = var * (count / np.maximum(count - 1, 1))[:, None]
         for g, row in enumerate(rows):
             if own[g]:

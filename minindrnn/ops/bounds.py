@@ -17,7 +17,7 @@ from ..core.layer import leaves
 
 
 def largest(T, gamma=2.0):
-    """gamma^(1/T), the bound of |u| over T steps; gamma >= 1. ValueError for anything else.
+    """gamma^(1/T), the bound of |u| over T steps, of u (N,) in either dtype. ValueError for T or gamma below 1.
 
     >>> round(largest(100), 6), round(largest(5000), 6)
     (1.006956, 1.000139)
@@ -28,7 +28,8 @@ def largest(T, gamma=2.0):
 
 
 def smallest(T, epsilon=0.5):
-    """epsilon^(1/T), the least |u| that carries anything over T steps; 0 < epsilon <= 1, else ValueError.
+    """epsilon^(1/T), the least |u| that carries anything over T steps, of u (N,) in either dtype. ValueError for T
+    below 1 and unless 0 < epsilon <= 1.
 
     >>> round(smallest(100), 6), round(smallest(5000), 6)
     (0.993092, 0.999861)
@@ -39,7 +40,9 @@ def smallest(T, epsilon=0.5):
 
 
 def half_life(u):
-    """Steps after which a state has halved: 0 for u = 0, infinite from |u| = 1 on.
+    """u (N,), or of any shape  ->  time steps after which a state has halved, of the same shape, float64.
+
+    0 for u = 0, infinite from |u| = 1 on. TypeError or ValueError if u does not hold numbers.
 
     >>> half_life(np.array([0.0, 0.5, 0.9, 1.0])).round(3).tolist()
     [0.0, 1.0, 6.579, inf]
@@ -50,7 +53,11 @@ def half_life(u):
 
 
 def project(parameters, bound):
-    """Clip every recurrent parameter of the tree to [-bound, bound], in place."""
+    """Clip every recurrent parameter of the tree to [-bound, bound], in place.
+
+    Parameters are of any shape, (N,) for u, float32 or float64. ValueError, naming the path, for one that cannot be
+    written, and for a negative bound. Source: arXiv 1910.06251, section 3, and the authors' code.
+    """
     expect_number("bound", bound, 0)
     for path, parameter in leaves(parameters):
         if parameter.role == "recurrent":
@@ -60,6 +67,9 @@ def project(parameters, bound):
 
 def penalty(u, bound):
     """The soft alternative to `project`: u (N,)  ->  || max(0, |u| - bound) ||, and its gradient (N,).
+
+    u is float32 or float64, and so is du; the loss is a float. TypeError or ValueError naming the argument. Source: the
+    gradient is derived here; 0 where no |u| is beyond the bound.
 
     >>> loss, du = penalty(np.array([0.5, 4.0, -5.0]), 1.0)
     >>> loss, du.tolist()

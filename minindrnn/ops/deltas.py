@@ -7,11 +7,18 @@
 The densely connected network for skeletons puts this after every layer; its state is the last x.
 Cache: x (and the lengths). Source: the authors' network for NTU RGB+D with augmentation (arXiv 1910.06251, section 5).
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect
 from ..core.layer import Layer, expect_known
 from ..core.padding import last_step, without_padding
+
+
+class Cache(NamedTuple):
+    x: np.ndarray
+    lengths: np.ndarray | None
 
 
 def differences_forward(x, x0=None, *, lengths=None):
@@ -32,7 +39,7 @@ def differences_forward(x, x0=None, *, lengths=None):
     x = without_padding(x, lengths)
     before = np.concatenate([x0[np.newaxis], x[:-1]])
     y = np.concatenate([x, x - before], axis=2)                                                       # F1
-    return without_padding(y, lengths, overwrite=True), (x, lengths)
+    return without_padding(y, lengths, overwrite=True), Cache(x, lengths)
 
 
 def differences_backward(dy, cache):
@@ -57,4 +64,4 @@ class Differences(Layer):
         return dx, {"h0": dx0}
 
     def last_state(self, cache):
-        return last_step(*cache)
+        return last_step(cache.x, cache.lengths)

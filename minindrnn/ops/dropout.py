@@ -9,6 +9,8 @@ the way to the next layer, never on u * h. Source: arXiv 1910.06251, section 5; 
 The generator gives one seed; which neurons are out follows from it and from their numbers b * N + n alone, in integers,
 so that a CPU and a GPU leave out the same ones.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_generator, expect_number
@@ -17,10 +19,17 @@ from ..core.ranks import ALONE
 from ..core.padding import without_padding
 
 
-def dropout_forward(x, p, rng, *, ranks=ALONE):
+class Cache(NamedTuple):
+    """mask (B, N), or None where nothing is left out."""
+    mask: np.ndarray | None
+    lengths: np.ndarray | None
+
+
+def dropout_forward(x, p, rng, *, lengths=None, ranks=ALONE):
     """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache.
 
-    ranks   whose part of a batch x is: the mask is that part of the mask of the batch
+    lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
+    ranks     whose part of a batch x is: the mask is that part of the mask of the batch
 
     x is float32 or float64, and so is y. Raises TypeError or ValueError naming the argument.
 
@@ -30,13 +39,15 @@ def dropout_forward(x, p, rng, *, ranks=ALONE):
     """
     expect("x", x, "TBN")
     expect_number("p", p, 0, np.nextafter(1, 0))
-    mask = draw(x.shape[1:], p, rng, x.dtype, ranks.first)
-    return x if mask is None else x * mask, mask                                         # F1
+    x, mask = without_padding(x, lengths), draw(x.shape[1:], p, rng, x.dtype, ranks.first)
+    return x if mask is None else x * mask, Cache(mask, lengths)                         # F1
 
 
-def dropout_backward(dy, mask):
+def dropout_backward(dy, cache):
     """dy (T, B, N), cache  ->  dx (T, B, N)."""
+    mask, lengths = cache
     expect("dy", dy, "TBN", like=None if mask is None else ("mask", mask, "BN"))
+    dy = without_padding(dy, lengths)
     return dy if mask is None else dy * mask                                             # B1
 
 
@@ -78,11 +89,7 @@ class Dropout(Layer):
 
     def forward(self, x, state=None, *, rng=None, lengths=None, ranks=ALONE, **unused):
         expect_known(unused)
-        expect("x", x, "TBN")
-        y, mask = dropout_forward(without_padding(x, lengths), self.p, rng, ranks=ranks)
-        return y, (mask, lengths)
+        return dropout_forward(x, self.p, rng, lengths=lengths, ranks=ranks)
 
     def backward(self, dy, cache, *, overwrite=False):
-        mask, lengths = cache
-        expect("dy", dy, "TBN")
-        return dropout_backward(without_padding(dy, lengths), mask), {}
+        return dropout_backward(dy, cache), {}

@@ -9,12 +9,22 @@ Backward  B1  dE[v]   = mask[v] sum over all t, b with tokens[t, b] = v of dx[t,
 A token that is out is out wherever it occurs, in all sequences. Tokens have no gradient.
 Cache: tokens, mask, M (and the lengths). Source: Gal and Ghahramani, arXiv 1512.05287 (dropout of tokens).
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_count, expect_generator, expect_lengths, expect_number
 from ..core.jit import kernel
 from ..core.layer import Layer, Parameter, drawn, expect_known
 from ..core.padding import without_padding
+
+
+class Cache(NamedTuple):
+    """tokens has 0 for padding; M: channels of E."""
+    tokens: np.ndarray
+    mask: np.ndarray
+    M: int
+    lengths: np.ndarray | None
 
 
 def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
@@ -43,7 +53,7 @@ def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
     if rng is not None and p > 0:
         mask = (rng.random(len(E), E.dtype) >= p).astype(E.dtype) / E.dtype.type(1 - p)
     x = E[tokens] * mask[tokens][:, :, np.newaxis]                                       # F1
-    return without_padding(x, lengths, overwrite=True), (tokens, mask, E.shape[1], lengths)
+    return without_padding(x, lengths, overwrite=True), Cache(tokens, mask, E.shape[1], lengths)
 
 
 def embedding_backward(dx, cache):

@@ -24,16 +24,28 @@ is not a part of the bias in a, as those of r and z are.
 Cache: U, h0, gates, pn, h (and the lengths). Source: Cho et al., arXiv 1406.1078; b_hn and the place of r are those of
 cuDNN and PyTorch.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect
 from ..core.jit import kernel
 from ..core.layer import Parameter
 from ..core.memory_pool import empty
-from ..core.padding import last_step, without_padding
+from ..core.padding import without_padding
 from .activations import ONE, SIGMOID, TANH, activate
 from .linear import products
 from .rnn import RNN, expect_gates
+
+
+class Cache(NamedTuple):
+    """gates (T, B, 3 N): r, z, n of every step; pn (T, B, N): the last third of F1."""
+    U: np.ndarray
+    h0: np.ndarray
+    gates: np.ndarray
+    pn: np.ndarray
+    h: np.ndarray
+    lengths: np.ndarray | None
 
 
 def gru_forward(a, U, h0=None, b_hn=None, *, lengths=None):
@@ -61,7 +73,7 @@ def gru_forward(a, U, h0=None, b_hn=None, *, lengths=None):
         advance(a[t], product, b_hn, before, gates[t], pn[t], h[t])                    # F1 to F3
         before = h[t]
     h = without_padding(h, lengths, overwrite=True)
-    return h, (U, h0, gates, pn, h, lengths)
+    return h, Cache(U, h0, gates, pn, h, lengths)
 
 
 def gru_backward(dh, cache):
@@ -102,17 +114,13 @@ class GRU(RNN):
     def forward(self, x, state=None, *, lengths=None, **how):
         a, of_linear = self.linear.forward(x, lengths=lengths, **how)
         h, of_recurrence = gru_forward(a, self["U"], state, self["b_hn"], lengths=lengths)
-        return h, (of_linear, of_recurrence)
+        return h, self.Cache(of_linear, of_recurrence)
 
     def backward(self, dy, cache, *, overwrite=False):
         of_linear, of_recurrence = cache
         da, dU, dh0, db_hn = gru_backward(dy, of_recurrence)
         dx, grads = self.linear.backward(da, of_linear)
         return dx, grads | {"U": dU, "h0": dh0, "b_hn": db_hn}
-
-    def last_state(self, cache):
-        _, (*_, h, lengths) = cache
-        return last_step(h, lengths)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -13,11 +13,22 @@ No statistics to keep, no difference between training and use, nothing that mixe
 batch. A single channel is normalised to 0. Cache: x, mean, s, gamma (and the lengths).
 Source: Ba et al., arXiv 1607.06450.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_count, expect_lengths, expect_number
 from ..core.jit import kernel
 from ..core.layer import Layer, Parameter, expect_known
+
+
+class Cache(NamedTuple):
+    """mean and s (T, B) in float64; steps (B,): lengths."""
+    x: np.ndarray
+    mean: np.ndarray
+    s: np.ndarray
+    gamma: np.ndarray
+    steps: np.ndarray
 
 
 def layernorm_forward(x, gamma, beta, *, lengths=None, eps=1e-5):
@@ -40,7 +51,7 @@ def layernorm_forward(x, gamma, beta, *, lengths=None, eps=1e-5):
     steps = expect_lengths(lengths, T, B)
     y, (mean, s) = np.zeros_like(x), np.zeros((2, T, B))
     normalise(x, gamma, beta, steps, eps, mean, s, y)
-    return y, (x, mean, s, gamma, steps)
+    return y, Cache(x, mean, s, gamma, steps)
 
 
 def layernorm_backward(dy, cache):

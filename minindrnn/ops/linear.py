@@ -11,6 +11,8 @@ Backward  B1  dx[t] = W' dy[t]                            from F1, argument x[t]
 W x does not depend on h, so all T * B rows go through one matrix product; this is why IndRNN is fast.
 Cache: x, W and the lengths. Source: Li et al., arXiv 1803.04831, equation 4 (there W has the same shape).
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_count, expect_number
@@ -23,6 +25,14 @@ NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times a
 ROWS = 8192      # dW: rows per float32 product; the products are added up in float64
 TERMS = 256      # db, and dW if M or N x M is small: rows added up in their own type, before float64
 SMALL = 4096     # N x M from which BLAS adds up some hundred rows at a time; below, perhaps all of them one by one
+
+
+class Cache(NamedTuple):
+    """b and lengths may be None; x has zeros for padding."""
+    x: np.ndarray
+    W: np.ndarray
+    b: np.ndarray | None
+    lengths: np.ndarray | None
 
 
 def linear_forward(x, W, b=None, *, lengths=None):
@@ -50,7 +60,7 @@ def linear_forward(x, W, b=None, *, lengths=None):
         np.matmul(x.reshape(T * B, M), W.T, out=y.reshape(T * B, -1))
         if b is not None:
             y += b
-    return without_padding(y, lengths, overwrite=True), (x, W, b, lengths)
+    return without_padding(y, lengths, overwrite=True), Cache(x, W, b, lengths)
 
 
 def linear_backward(dy, cache):
@@ -91,22 +101,29 @@ def products(dy, x):
     return total
 
 
-# How W starts: functions from the number of inputs to what `drawn` takes.
+# How W (N, M) starts, in the dtype of its layer: functions from M, the number of inputs, to what `drawn` takes.
 
 def normal(std):
-    """N(0, std^2), whatever the number of inputs."""
+    """W (N, M) from N(0, std^2), whatever M, in the dtype of its layer. TypeError or ValueError unless std >= 0."""
     expect_number("std", std, 0)
     return lambda inputs: ("normal", 0, std)
 
 
 def scaled(gain=1.0):
-    """N(0, gain^2 / inputs): for a gain of 1, W x is as large as x."""
+    """W (N, M) from N(0, gain^2 / M), in the dtype of its layer: for a gain of 1, W x is as large as x.
+
+    TypeError or ValueError unless gain >= 0. Source: LeCun et al., Efficient BackProp, 1998, section 4.6.
+    """
     expect_number("gain", gain, 0)
     return lambda inputs: ("normal", 0, gain * inputs**-0.5)
 
 
 def kaiming(slope):
-    """U(-s, s) with s = sqrt(6 / ((1 + slope^2) inputs)): He et al., arXiv 1502.01852; the authors take slope 8."""
+    """W (N, M) from U(-s, s), s = sqrt(6 / ((1 + slope^2) M)), in the dtype of its layer.
+
+    TypeError or ValueError unless slope >= 0. Source: He et al., arXiv 1502.01852, equation 15, as a uniform
+    distribution of that variance; the authors of IndRNN take slope 8.
+    """
     expect_number("slope", slope, 0)
     return lambda inputs: ("uniform", -(6 / (1 + slope**2) / inputs)**0.5, (6 / (1 + slope**2) / inputs)**0.5)
 

@@ -22,6 +22,8 @@ Backward  B1  dh   = dh[t] + carry_h                        carries are 0 after 
 Cache: U, s0, gates, h, c (and the lengths). No peepholes.
 Source: Hochreiter and Schmidhuber, Neural Computation 9(8), 1997; forget gate: Gers et al., 2000.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect
@@ -31,6 +33,16 @@ from ..core.padding import last_step, without_padding
 from .activations import ONE, SIGMOID, TANH, activate
 from .linear import products
 from .rnn import RNN, expect_gates
+
+
+class Cache(NamedTuple):
+    """gates (T, B, 4 N): i, f, g, o of every step."""
+    U: np.ndarray
+    s0: np.ndarray
+    gates: np.ndarray
+    h: np.ndarray
+    c: np.ndarray
+    lengths: np.ndarray | None
 
 
 def lstm_forward(a, U, s0=None, *, lengths=None):
@@ -55,7 +67,7 @@ def lstm_forward(a, U, s0=None, *, lengths=None):
         advance(a[t], product, cell, gates[t], c[t], h[t])                             # F1 to F4
         before, cell = h[t], c[t]
     h, c = (without_padding(state, lengths, overwrite=True) for state in (h, c))
-    return h, (U, s0, gates, h, c, lengths)
+    return h, Cache(U, s0, gates, h, c, lengths)
 
 
 def lstm_backward(dh, cache):
@@ -86,7 +98,7 @@ class LSTM(RNN):
         self["b"][neurons:2 * neurons] = 1
 
     def last_state(self, cache):
-        _, (_, _, _, h, c, lengths) = cache
+        _, _, _, h, c, lengths = cache.of_recurrence
         return np.stack([last_step(h, lengths), last_step(c, lengths)])
 
 

@@ -30,7 +30,7 @@ TERMS = 384          # du: about so many terms of a column are added in the arra
 
 # What stands in the rows of the scratch memory s, for each column of the block.
 U, STATE, BIAS = range(3)                      # forward: u, h[t-1], b
-U, CARRY, DU, DB, P, Q, R = range(7)           # backward: u, the carry, the sums for du and db, the map p, q, r
+U, CARRY, DU, DB, P, Q, MEAN, R = range(8)     # backward: u, the carry, the sums for du and db, the map p, q, m, r
 
 
 # One step.
@@ -49,7 +49,7 @@ def retreat(kind, biased, mapped, dz, h, s, n):
     for k in range(n):
         d = dz[k]
         if mapped:
-            d = s[P, k] * d + s[Q, k] * h[1][k] + s[R, k]                          # B0
+            d = s[P, k] * d + s[Q, k] * (h[1][k] - s[MEAN, k]) + s[R, k]       # B0
         d = differentiate(kind, d + s[CARRY, k], h[1][k])                          # B1
         s[CARRY, k] = s[U, k] * d                                                  # B2
         s[DU, k] += d * h[0][k]                                                    # B4
@@ -82,8 +82,9 @@ def retreat4(kind, biased, mapped, dz, h, s, n):
         u, carry, d0, d1, d2, d3 = s[U, k], s[CARRY, k], dz[0][k], dz[1][k], dz[2][k], dz[3][k]
         h0, h1, h2, h3, h4 = h[0][k], h[1][k], h[2][k], h[3][k], h[4][k]
         if mapped:
-            p, q, r = s[P, k], s[Q, k], s[R, k]
-            d0, d1, d2, d3 = p * d0 + q * h1 + r, p * d1 + q * h2 + r, p * d2 + q * h3 + r, p * d3 + q * h4 + r   # B0
+            p, q, m, r = s[P, k], s[Q, k], s[MEAN, k], s[R, k]
+            d0, d1 = p * d0 + q * (h1 - m) + r, p * d1 + q * (h2 - m) + r          # B0
+            d2, d3 = p * d2 + q * (h3 - m) + r, p * d3 + q * (h4 - m) + r
         d3 = differentiate(kind, d3 + carry, h4)                                   # B1, B2: four times
         d2 = differentiate(kind, d2 + u * d3, h3)
         d1 = differentiate(kind, d1 + u * d2, h2)
@@ -133,7 +134,7 @@ def backward_kernel(activation, *, biased=False, mapped=False, four=True):
     kind = KIND[activation]
 
     @kernel
-    def backward(da, h, u, h0, dh0, dub, pqr, first, last, steps):
+    def backward(da, h, u, h0, dh0, dub, pqmr, first, last, steps):
         s = scratch(R + 1 if mapped else DB + 1 if biased else DU + 1, h)
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
@@ -141,8 +142,8 @@ def backward_kernel(activation, *, biased=False, mapped=False, four=True):
             tile(u, low, s[U, :n])
             s[CARRY:DB + 1] = 0
             if mapped:
-                for row in range(3):
-                    copy(pqr[row, low:high], s[P + row, :n])
+                for row in range(4):
+                    copy(pqmr[row, low:high], s[P + row, :n])
             t, moved = steps, steps
             while t > 0:
                 if four and t > 4:
@@ -215,16 +216,16 @@ def step_in_place(u, h0, h, activation, *, b=None):
     forward(h.reshape(1, -1), u, u if b is None else b, h0.reshape(-1), 0, h.size, 1)
 
 
-def backward_in_place(da, u, h0, h, activation, lengths, *, biased=False, pqr=None):
+def backward_in_place(da, u, h0, h, activation, lengths, *, biased=False, pqmr=None):
     """da (T, B, N) holds dh and receives da  ->  du (N,), dh0 (B, N), db (N,), which is 0 unless biased.
 
-    pqr   (3, B, N), the map: da holds dy, and dh = p * dy + q * h + r
+    pqmr   (4, B, N), the map: da holds dy, and dh = p * dy + q * (h - m) + r
     """
     T, B, N = h.shape
     dub, dh0 = np.zeros((2, B, N)), np.empty_like(h0)              # du and db of every column
-    mapped = pqr is not None
-    pqr = pqr.reshape(3, -1) if mapped else np.empty((3, 0), h.dtype)
-    columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1), pqr
+    mapped = pqmr is not None
+    pqmr = pqmr.reshape(4, -1) if mapped else np.empty((4, 0), h.dtype)
+    columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1), pqmr
     backward = backward_kernel(activation, biased=biased, mapped=mapped)
     for low, high, steps in equal_lengths(lengths, T, B):
         backward(*columns, low * N, high * N, steps)

@@ -18,6 +18,8 @@ Where IndRNN's gradient goes through u^T, this one goes through a product of T m
 other: that is why it is slow, and why it vanishes or explodes. With relu and U = 1 at the start it is IRNN.
 Cache: U, h0, h (and the lengths). Source: arXiv 1803.04831, equation 1; IRNN: Le et al., arXiv 1504.00941.
 """
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.expect import expect, expect_choice, expect_count
@@ -27,6 +29,14 @@ from ..core.memory_pool import empty
 from ..core.padding import last_step, without_padding
 from .activations import KIND, activate, differentiate
 from .linear import Linear, products, scaled
+
+
+class Cache(NamedTuple):
+    U: np.ndarray
+    h0: np.ndarray
+    h: np.ndarray
+    activation: str
+    lengths: np.ndarray | None
 
 
 def rnn_forward(a, U, h0=None, *, activation="tanh", lengths=None):
@@ -56,7 +66,7 @@ def rnn_forward(a, U, h0=None, *, activation="tanh", lengths=None):
         KERNELS[activation][0](a[t], product, h[t])                        # F1, F2
         before = h[t]
     h = without_padding(h, lengths, overwrite=True)
-    return h, (U, h0, h, activation, lengths)
+    return h, Cache(U, h0, h, activation, lengths)
 
 
 def rnn_backward(dh, cache):
@@ -101,10 +111,15 @@ class RNN(Layer):
             np.tile(np.eye(neurons, dtype=dtype), (self.gates, 1)) if U == "identity"
             else drawn(rng, "uniform", -limit, limit, (rows, neurons), dtype=dtype), "weight")}
 
+    class Cache(NamedTuple):
+        """The caches of W x + b and of the recurrence, that of `rnn`, `lstm` or `gru`."""
+        of_linear: tuple
+        of_recurrence: tuple
+
     def forward(self, x, state=None, *, lengths=None, **how):
         a, of_linear = self.linear.forward(x, lengths=lengths, **how)
         h, of_recurrence = self.forward_pass(a, self["U"], state, lengths=lengths, **self.options)
-        return h, (of_linear, of_recurrence)
+        return h, self.Cache(of_linear, of_recurrence)
 
     def backward(self, dy, cache, *, overwrite=False):
         of_linear, of_recurrence = cache
@@ -113,8 +128,7 @@ class RNN(Layer):
         return dx, grads | {"U": dU, "h0": dh0}
 
     def last_state(self, cache):
-        _, (_, _, h, *_, lengths) = cache
-        return last_step(h, lengths)
+        return last_step(cache.of_recurrence.h, cache.of_recurrence.lengths)
 
 
 def expect_gates(gates, a, U):

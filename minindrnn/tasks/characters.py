@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import softmax
 from tqdm import tqdm
 
-from ..core.interrupt import Tolerant
+from ..core.terminal import Tolerant
 from ..data.download import DataError
 from ..data.text import load_text
 from ..networks.combinators import Chain

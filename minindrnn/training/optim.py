@@ -58,7 +58,8 @@ def clip_norm(parameters, grads, limit):
     """Scale all gradients together, in place, so that their common 2-norm is at most limit; return the norm before.
 
     The factor is min(1, limit / (norm + 1e-6)), as in PyTorch. If the norm is not finite, all gradients become NaN.
-    Shapes, dtypes and errors as for `clip_values`. Source: Pascanu et al., arXiv 1211.5063, algorithm 1.
+    Gradients have the shape and dtype of their parameter, (N,) or (N, M), float32 or float64; else TypeError or
+    ValueError naming the path. Source: Pascanu et al., arXiv 1211.5063, algorithm 1.
     """
     expect_number("limit", limit, 0)
     grads = _changeable(parameters, grads)

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..core.interrupt import Interruption, Tolerant, say_if_slow
+from ..core.interrupt import Interruption
 from ..core.layer import leaves
 from ..core.ranks import ALONE, Ranks
+from ..core.terminal import Tolerant, say_if_slow
 from . import checkpoint
 from .schedules import Plateau
 from .step import train_step

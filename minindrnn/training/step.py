@@ -13,6 +13,8 @@ def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0
                penalty=0.0, clip=10.0, ranks=ALONE):
     """Forward, loss, backward, clip, update, project: one update. Returns the loss and the last state.
 
+    x         (T, B, M) in the dtype of the parameters, or tokens (T, B)
+    target    what the loss takes: (B,) or (T, B) classes, (B, K) numbers
     loss      a function y, target -> loss, dy  (see `losses`)
     state     where the segment before this one ended, `start` steps after the beginning of its sequences; no gradient
               goes back into that segment (truncated backpropagation through time)

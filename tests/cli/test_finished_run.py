@@ -1,29 +1,26 @@
 """What a run has learned can be used and drawn, without its data, and nothing else is taken for a run."""
 import json
+import math
 import shutil
 import warnings
+from types import SimpleNamespace
 
-import numba
 import numpy as np
 import pytest
-from cli.test_commands import refused
 from scipy.special import softmax
 
+from minindrnn import StackedIndRNN
 from minindrnn.cli.commands import main
-from minindrnn.cli.finished_run import load_run, recurrent_weights
+from minindrnn.cli.finished_run import load_run, recurrent_weights, summary
+from minindrnn.cli.plots import draw_memory
 from minindrnn.data.digits import load_digits
 from minindrnn.data.download import DataError
 from minindrnn.tasks.adding import Adding
-from minindrnn.tasks.classification import Classification
-from minindrnn.tasks.digits import Digits
-from minindrnn.tasks.mnist import PermutedMNIST
-from minindrnn.tasks.motion import Motion
 from minindrnn.tasks.registry import TASKS, settings
-from minindrnn.tasks.settings import SPLIT
 from minindrnn.tasks.user_file import UserFile
 from minindrnn.training import checkpoint
+from minindrnn.training.run import strict_json
 
-compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too much arithmetic for kernels that are not compiled")
 TINY = ["--hidden", "6", "--layers", "2", "--batch", "8", "--rate", "0.01"]
 
 
@@ -42,12 +39,13 @@ def own(tmp_path_factory):
     """A run on a file of one's own, which is gone."""
     folder = tmp_path_factory.mktemp("own")
     ragged(folder / "mine.npz")
-    assert main(["train", str(folder / "mine.npz"), *TINY, "--updates", "150", "--dropout", "0", "--out", str(folder / "run")]) == 0
+    assert main(["train", str(folder / "mine.npz"), *TINY, "--updates", "150", "--dropout", "0", "--out",
+                 str(folder / "run")]) == 0
     (folder / "mine.npz").rename(folder / "moved.npz")
     return folder
 
 
-@compiled
+@pytest.mark.compiled
 def test_a_run_on_ones_own_sequences_learns_and_answers(own, tmp_path, capsys):
     result = json.loads((own / "run/result.json").read_text())
     assert result["test_accuracy"] > 0.6
@@ -73,7 +71,7 @@ def test_a_run_on_ones_own_sequences_learns_and_answers(own, tmp_path, capsys):
         assert (int(number), int(k)) == (i, p.argmax()) and abs(float(percent[:-1]) / 100 - p.max()) < 6e-4
 
 
-@compiled
+@pytest.mark.compiled
 def test_what_the_run_has_seen_is_what_the_training_sequences_hold(own):
     seen = load_run(own / "run")[0].seen
     x, _, lengths = UserFile(settings("own", data=str(own / "moved.npz"))).parts["train"]
@@ -83,77 +81,86 @@ def test_what_the_run_has_seen_is_what_the_training_sequences_hold(own):
     np.testing.assert_allclose(seen["deviation"], valid.std(axis=0), rtol=1e-12)
 
 
-@compiled
-def test_an_input_that_does_not_fit_is_refused(own, tmp_path, capsys):
+@pytest.mark.compiled
+def test_an_input_that_does_not_fit_is_refused(own, tmp_path, capsys, refused):
     run, path = own / "run", tmp_path / "in.npy"
     for X, message in [(np.ones((3, 12)), "X: expected 2 numbers a step, got 1; X has shape (3, 12)"),
                        (np.ones(12), "X: expected (n, T, M) or (n, T), got (12,)"),
-                       (np.full((3, 12, 2), np.nan), "X: expected finite numbers, got nan in sequence 0, step 0, channel 0"),
+                       (np.full((3, 12, 2), np.nan),
+                        "X: expected finite numbers, got nan in sequence 0, step 0, channel 0"),
                        (np.full((3, 12, 2), "a"), "X: expected numbers, got <U1")]:
         np.save(path, X)
-        assert refused(["predict", run, path], capsys) == f"python -m minindrnn predict: {path}: {message}"
-    assert "--seed is for chars, not for own" in refused(["predict", run, path, "--seed", "1"], capsys)
-    assert "--dynamic is for chars, not for own" in refused(["report", run, "--dynamic"], capsys)
+        assert refused(["predict", run, path]) == f"python -m minindrnn predict: {path}: {message}"
+    assert "--seed is for chars, not for own" in refused(["predict", run, path, "--seed", "1"])
+    assert "--dynamic is for chars, not for own" in refused(["report", run, "--dynamic"])
     path.write_bytes(b"text")
-    assert f"{path}: not a whole .npy file of plain arrays" in refused(["predict", run, path], capsys)
-    assert f"{path}x: no such file" in refused(["predict", run, f"{path}x"], capsys)
+    assert f"{path}: not a whole .npy file of plain arrays" in refused(["predict", run, path])
+    assert f"{path}x: no such file" in refused(["predict", run, f"{path}x"])
     np.savez(tmp_path / "in.npz", X=np.ones((3, 12, 2)), y=[0, 1, 3])
-    assert "in.npz: y: expected classes 0 to 2, got 3" in refused(["predict", run, tmp_path / "in.npz"], capsys)
+    assert "in.npz: y: expected classes 0 to 2, got 3" in refused(["predict", run, tmp_path / "in.npz"])
     np.save(path, np.full((2, 12, 2), 1e60))
-    assert "X: expected numbers of at most 1e30, got 1e+60 in sequence 0, step 0, channel 0" in refused(["predict", run, path], capsys)
+    message = "X: expected numbers of at most 1e30, got 1e+60 in sequence 0, step 0, channel 0"
+    assert message in refused(["predict", run, path])
     np.save(path, np.ones((1, 13, 2)))
     assert main(["predict", str(run), str(path)]) == 0
     assert "note: up to 13 steps, more than the 12 that |u| is bounded for" in capsys.readouterr().out
 
 
-@compiled
+@pytest.mark.compiled
 @pytest.mark.parametrize("command", ["predict", "report"])
-def test_what_is_no_run_is_refused(command, own, tmp_path, capsys):
+def test_what_is_no_run_is_refused(command, own, tmp_path, refused):
     more, run = [own / "moved.npz"] * (command == "predict"), tmp_path / "run"
     for folder in (tmp_path, tmp_path / "none", own / "moved.npz"):
-        assert f"{folder}: expected the folder of a run, with a checkpoint.npz" in refused([command, folder, *more], capsys)
+        assert f"{folder}: expected the folder of a run, with a checkpoint.npz" in refused([command, folder, *more])
     shutil.copytree(own / "run", run)
     path = run / "checkpoint.npz"
     whole = path.read_bytes()
     arrays, facts = checkpoint.load(path)
     for data in (b"", whole[:-100], (own / "moved.npz").read_bytes()):
         path.write_bytes(data)
-        assert f"{path}: not a whole minindrnn checkpoint" in refused([command, run, *more], capsys)
-    for changed, message in [(facts | {"config": None}, "expected the checkpoint of a run, with its update, config and seen"),
-                             *((facts | {"update": update}, "expected the checkpoint of a run, with its update, config and seen")
+        assert f"{path}: not a whole minindrnn checkpoint" in refused([command, run, *more])
+    for changed, message in [(facts | {"config": None},
+                              "expected the checkpoint of a run, with its update, config and seen"),
+                             *((facts | {"update": update},
+                                "expected the checkpoint of a run, with its update, config and seen")
                                for update in (-1, 2.5, True)),
-                             (facts | {"colour": 1, "size": 2}, "not read: colour, size; known are update, config, seen"),
-                             (facts | {"config": {"task": "chess"}}, "expected a run of one of the tasks digits, digits-rows, adding, "),
-                             (facts | {"config": facts["config"] | {"colour": 1}}, "not read: colour; known are task, layers, hidden, "),
+                             (facts | {"colour": 1, "size": 2},
+                              "not read: colour, size; known are update, config, seen"),
+                             (facts | {"config": {"task": "chess"}},
+                              "expected a run of one of the tasks digits, digits-rows, adding, "),
+                             (facts | {"config": facts["config"] | {"colour": 1}},
+                              "not read: colour; known are task, layers, hidden, "),
                              (facts | {"seen": {"T": 3}}, "not a run of this version of minindrnn"),
-                             (facts | {"config": facts["config"] | {"hidden": 7}}, "expected float32 (1, 7), got float32 (1, 6)"),
+                             (facts | {"config": facts["config"] | {"hidden": 7}},
+                              "expected float32 (1, 7), got float32 (1, 6)"),
                              (facts | {"config": facts["config"] | {"layers": 1}}, "is not expected")]:
         checkpoint.save(path, arrays, changed)
-        assert f"{path}: " in (said := refused([command, run, *more], capsys)) and message in said
+        assert f"{path}: " in (said := refused([command, run, *more])) and message in said
     checkpoint.save(path, arrays | {"colour": np.ones(1)}, facts)
-    assert f"{path}: not read: colour; known are parameter.*, " in refused([command, run, *more], capsys)
+    assert f"{path}: not read: colour; known are parameter.*, " in refused([command, run, *more])
     arrays.pop(next(name for name in arrays if name.startswith("parameter.")))
     checkpoint.save(path, arrays, facts)
-    assert "is missing" in refused([command, run, *more], capsys)
+    assert "is missing" in refused([command, run, *more])
 
 
-@compiled
-def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys):
+@pytest.mark.compiled
+def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys, refused):
     shutil.copytree(own / "run", tmp_path / "run")
-    train = ["train", own / "mine.npz", *TINY, "--updates", "150", "--dropout", "0", "--out", tmp_path / "run", "--resume"]
-    assert "mine.npz: no such file" in refused(train, capsys)
+    train = ["train", own / "mine.npz", *TINY, "--updates", "150", "--dropout", "0", "--out",
+             tmp_path / "run", "--resume"]
+    assert "mine.npz: no such file" in refused(train)
     X, y, lengths = ragged(own / "mine.npz")
     tested = UserFile(settings("own", data=str(own / "mine.npz"))).parts["test"][0]
     X[np.flatnonzero(X[:, 0, 0] == tested[0, 0, 0])] += 1                 # which training has not seen
     np.savez(own / "mine.npz", X=X, y=y, lengths=lengths)
     try:
-        assert f"{tmp_path / 'run'}: the data is not that which the run was started with" in refused(train, capsys)
+        assert f"{tmp_path / 'run'}: the data is not that which the run was started with" in refused(train)
         assert main(["report", str(tmp_path / "run")]) == 0
         assert "no confusion.png: the data is not that which the run was started with" in capsys.readouterr().out
     finally:
         (own / "mine.npz").unlink()
     digits = ["train", "digits", "--rows", *TINY, "--updates", "150", "--out", tmp_path / "run", "--resume"]
-    assert f"{tmp_path / 'run'}: was started with task = 'own', not 'digits-rows'" in refused(digits, capsys)
+    assert f"{tmp_path / 'run'}: was started with task = 'own', not 'digits-rows'" in refused(digits)
 
 
 def pictures(folder):
@@ -164,10 +171,10 @@ def in_earlier_words(facts):
     return {{"update": "step", "updates": "steps"}.get(name, name): value for name, value in facts.items()}
 
 
-@compiled
-def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, capsys):
-    """Its files say step and steps where those of today say update and updates, and nothing of the activation; its command
-    said steps, too."""
+@pytest.mark.compiled
+def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, capsys, refused):
+    """Its files say step and steps where those of today say update and updates, and nothing of the activation; its
+    command said steps, too."""
     command = ["train", "digits", "--rows", *TINY, "--seed", "2"]
     assert main([*command, "--updates", "60", "--out", str(tmp_path / "new")]) == 0
     shutil.copytree(tmp_path / "new", run := tmp_path / "old")
@@ -183,20 +190,22 @@ def test_a_run_of_an_earlier_version_is_read_and_goes_on(tmp_path, capsys):
     said = []
     for folder in ("new", "old"):
         capsys.readouterr()
-        assert main(["report", str(tmp_path / folder)]) == 0 == main(["predict", str(tmp_path / folder), str(tmp_path / "x.npy")])
+        assert main(["report", str(tmp_path / folder)]) == 0
+        assert main(["predict", str(tmp_path / folder), str(tmp_path / "x.npy")]) == 0
         said.append(capsys.readouterr().out.replace(folder, ""))
     assert said[0] == said[1] and "60 updates in" in said[0]
-    assert checkpoint.load(run / "checkpoint.npz")[1]["step"] == 60 and '"steps": 60' in (run / "result.json").read_text()
-    assert "was started with updates = 60, not 80" in refused([*command, "--steps", "80", "--out", run, "--resume"], capsys)
+    assert checkpoint.load(run / "checkpoint.npz")[1]["step"] == 60
+    assert '"steps": 60' in (run / "result.json").read_text()
+    assert "was started with updates = 60, not 80" in refused([*command, "--steps", "80", "--out", run, "--resume"])
     other = [*command, "--steps", "60", "--activation", "tanh", "--out", run, "--resume"]
-    assert "was started with activation = 'relu', not 'tanh'" in refused(other, capsys)
+    assert "was started with activation = 'relu', not 'tanh'" in refused(other)
     assert main([*command, "--steps", "60", "--out", str(run), "--resume"]) == 0
     for name in ("checkpoint.npz", "metrics.jsonl"):
         assert (run / name).read_bytes() == (tmp_path / "new" / name).read_bytes(), name
     assert json.loads((run / "result.json").read_text())["updates"] == 60
 
 
-@compiled
+@pytest.mark.compiled
 def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
     assert main(["report", str(own / "run"), "--out", str(tmp_path / "new/pictures")]) == 0
     said = capsys.readouterr().out
@@ -210,7 +219,7 @@ def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
     assert pictures(tmp_path / "new/pictures") == {"curve.png", "memory.png"} and pictures(own / "run") == {"curve.png"}
 
 
-@compiled
+@pytest.mark.compiled
 def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
     for model in ("residual", "dense", "lstm"):
         run = tmp_path / model
@@ -218,7 +227,8 @@ def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
         made.run(run).start()
         assert main(["report", str(run)]) == 0
         said = capsys.readouterr().out
-        assert "0 updates, and no evaluation yet" in said and "no result yet: the command of the run with --resume goes on" in said
+        assert "0 updates, and no evaluation yet" in said
+        assert "no result yet: the command of the run with --resume goes on" in said
         assert pictures(run) == {"confusion.png"} | ({"memory.png"} if model != "lstm" else set())
         assert ("no memory.png: in lstm no neuron has a recurrent weight u of its own" in said) == (model == "lstm")
         assert main(["train", "digits", "--rows", "--model", model, "--hidden", "4", "--layers", "1", "--updates", "4",
@@ -230,7 +240,7 @@ def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
     assert main(["report", str(run)]) == 0 and "result.json: not a result" in capsys.readouterr().out
 
 
-@compiled
+@pytest.mark.compiled
 def test_the_network_at_the_start_is_the_one_that_was_trained(tmp_path):
     for task in ("digits-rows", "adding"):
         made = TASKS[task](settings(task, hidden=4, layers=2, updates=4, length=5, seed=3))
@@ -242,8 +252,8 @@ def test_the_network_at_the_start_is_the_one_that_was_trained(tmp_path):
             assert np.array_equal(u, before[name]) and u is not before[name]
 
 
-@compiled
-def test_digits_are_given_in_their_own_units(tmp_path, capsys):
+@pytest.mark.compiled
+def test_digits_are_given_in_their_own_units(tmp_path, capsys, refused):
     run = ["--hidden", "32", "--layers", "1", "--updates", "150", "--batch", "32", "--out", str(tmp_path / "run")]
     assert main(["train", "digits", "--rows", *run]) == 0
     (tmp_path / "run/config.json").unlink()                           # all is in the checkpoint
@@ -258,12 +268,13 @@ def test_digits_are_given_in_their_own_units(tmp_path, capsys):
     for X, message in [(x[:5].transpose(1, 0, 2), "X: expected 8 steps of each sequence, got 5"),
                        (x.transpose(1, 0, 2), "X: expected numbers from 0 to 16, got -1 to 1")]:
         np.save(tmp_path / "digits.npy", X)
-        assert message in refused(["predict", tmp_path / "run", tmp_path / "digits.npy"], capsys)
+        assert message in refused(["predict", tmp_path / "run", tmp_path / "digits.npy"])
 
 
-@compiled
+@pytest.mark.compiled
 def test_sums_are_predicted_too(tmp_path, capsys):
-    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "5", "--out", str(tmp_path / "run")]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "5", "--out",
+                 str(tmp_path / "run")]) == 0
     X, y = np.random.default_rng(0).random((4, 6, 2)), np.ones(4)
     np.savez(tmp_path / "sums.npz", X=X, y=y)
     capsys.readouterr()
@@ -275,90 +286,44 @@ def test_sums_are_predicted_too(tmp_path, capsys):
     assert float(last.split()[-1]) == pytest.approx(np.mean((expected - y)**2), abs=1e-5)
 
 
-@compiled
-def test_a_text_is_gone_on_with(tmp_path, capsys):
+@pytest.mark.compiled
+def test_a_text_is_gone_on_with(tmp_path, capsys, refused):
     run, text = tmp_path / "run", tmp_path / "text.txt"
     text.write_text("abcab\n" * 100)
-    assert main(["train", "chars", "--data", str(text), "--length", "5", "--layers", "1", "--hidden", "6", "--batch", "2",
-                 "--updates", "3", "--out", str(run)]) == 0
+    assert main(["train", "chars", "--data", str(text), "--length", "5", "--layers", "1", "--hidden", "6",
+                 "--batch", "2", "--updates", "3", "--out", str(run)]) == 0
     capsys.readouterr()
     assert main(["report", str(run), "--dynamic", "--out", str(tmp_path / "out")]) == 0
     found = json.loads((tmp_path / "out/dynamic.json").read_text())
-    assert f"test {found['test_bits']:.3f} bits a character by dynamic evaluation, at a rate of" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"test {found['test_bits']:.3f} bits a character by dynamic evaluation, at a rate of" in said
     for other in ("abca\n" * 100 + "d", "abcba\n" * 100):              # one more letter; the same ones in another order
         text.write_text(other)
-        assert "the data is not that which the run was started with" in refused(["report", run, "--dynamic"], capsys)
+        assert "the data is not that which the run was started with" in refused(["report", run, "--dynamic"])
     text.unlink()
-    assert "text.txt: cannot be read" in refused(["report", run, "--dynamic"], capsys)
+    assert "text.txt: cannot be read" in refused(["report", run, "--dynamic"])
     said = []
-    for options in ([], ["--sample", "30"], ["--sample", "30", "--seed", "1"], ["--sample", "30", "--temperature", "0.001"]):
+    for options in ([], ["--sample", "30"], ["--sample", "30", "--seed", "1"],
+                    ["--sample", "30", "--temperature", "0.001"]):
         capsys.readouterr()
         assert main(["predict", str(run), "ab", *options]) == 0
         said.append(capsys.readouterr().out)
     made, network, _ = load_run(run)
     assert said[0] == "ab" + made.sample(network, "ab", 400, 0.7, np.random.default_rng(0)) + "\n"
     assert all(len(text) == 33 and set(text) <= set("abc\n") for text in said[1:]) and len(set(said)) == 4
-    assert "expected characters of the text of the run, got 'x'" in refused(["predict", run, "axe"], capsys)
+    assert "expected characters of the text of the run, got 'x'" in refused(["predict", run, "axe"])
     capsys.readouterr()
     assert main(["report", str(run)]) == 0 and pictures(run) == {"curve.png", "memory.png"}
     assert "\n".join(made.samples(network)) in capsys.readouterr().out
     network.parameters["b"].value[:] = np.nan
-    with pytest.raises(DataError, match="expected finite numbers from the network, got nan after 2 characters: it has diverged"):
+    with pytest.raises(DataError,
+                       match="expected finite numbers from the network, got nan after 2 characters: it has diverged"):
         made.sample(network, "ab", 3, 0.7, np.random.default_rng(0))
     assert list(made.samples(network))[1].endswith("it has diverged")
 
 
-def test_names_scales_and_the_order_of_pixels(tmp_path, monkeypatch):
-    task = PermutedMNIST(settings("pmnist", seed=4), {"T": 784, "M": 1, "K": 10})
-    order = np.random.default_rng([4, SPLIT, 1]).permutation(784)
-    x = np.arange(2 * 784).reshape(2, 784, 1) % 256
-    assert np.array_equal(task.arrange(x), x[:, order])
-    np.testing.assert_array_equal(task.scale(np.array([0, 128, 255], np.uint8)), np.float32([-1, 0, 127 / 128]))
-    assert TASKS["smnist"](settings("smnist"), task.seen).arrange(x) is x
-    watch = Motion(settings("motion"), {"T": 200, "M": 6, "K": 7, "mean": [2.0] * 6, "deviation": [0.5] * 5 + [0]})
-    assert watch.called()[6] == "upright row"
-    np.testing.assert_array_equal(watch.scale(np.full((1, 1, 6), 3.0)), np.float32([[[2, 2, 2, 2, 2, 1]]]))
-    labels = np.arange(20) % 2
-    for X in (np.full((20, 3, 2), 0.1), np.full((20, 3), 7)):
-        np.savez(tmp_path / "same.npz", X=X, y=labels)
-        with pytest.raises(ValueError, match="same.npz: X: expected numbers that differ, got the same ones at every step"):
-            UserFile(settings("own", data=str(tmp_path / "same.npz")))
-    np.savez(tmp_path / "large.npz", X=np.linspace(0, 1e200, 60).reshape(20, 3), y=labels)
-    with pytest.raises(ValueError, match="large.npz: X: expected numbers of at most 1e30, got 1.69492e.198 in sequence 0, step 1"):
-        UserFile(settings("own", data=str(tmp_path / "large.npz")))
-
-
-class Echo:
-    """Answers each sequence with what stands at its last valid step."""
-
-    def forward(self, x, lengths, statistics, ranks):
-        return x[(len(x) if lengths is None else lengths) - 1, np.arange(x.shape[1])], None
-
-
-class Diverged(Echo):
-    """Answers class 0 but for the first sequences, to which the answers are not finite."""
-
-    def forward(self, x, lengths, statistics):
-        y = np.zeros((x.shape[1], 2), np.float32)
-        y[:, 0] = 1
-        y[:3] = [[np.nan, 0], [0, np.nan], [np.inf, 0]]
-        return y, None
-
-
-def test_an_answer_that_is_not_finite_is_no_class(rng):
-    task = Classification(None, {"T": 3, "M": 2, "K": 2})
-    task.parts["test"] = rng.normal(size=(10, 3, 2)), np.array([0, 1, 0, 0, 0, 0, 0, 1, 1, 1]), None
-    result = task.evaluate(Diverged(), part="test")
-    assert result["test_accuracy"] == 0.4 and np.isnan(result["test_loss"])
-    message = "test: expected numbers like those of the training, got a sequence, 0, to which the network's answer is not finite"
-    with pytest.raises(DataError, match=message):
-        task.confusion(Diverged())
-    said = list(task.report(Diverged(), result | {"test_accuracy_batch": 0.3}))
-    assert said == ["test accuracy 40.00% (4 of 10 sequences)", "  by statistics of the batch 30.00%", f"no confusion: {message}"]
-
-
-@compiled
-def test_a_diverged_network_is_refused_without_a_warning(own, tmp_path, capsys):
+@pytest.mark.compiled
+def test_a_diverged_network_is_refused_without_a_warning(own, tmp_path, capsys, refused):
     """A step that is not finite in a checkpoint, which training never writes; numbers at the limit, which it allows."""
     run, path = tmp_path / "run", tmp_path / "in.npz"
     shutil.copytree(own / "run", run)
@@ -370,17 +335,19 @@ def test_a_diverged_network_is_refused_without_a_warning(own, tmp_path, capsys):
     checkpoint.save(run / "checkpoint.npz", arrays, facts)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert f"{path}: X: expected numbers like those of the training, got a sequence, 0, to which the network's answer is not " \
-               "finite" in refused(["predict", run, path], capsys)
+        message = (f"{path}: X: expected numbers like those of the training, got a sequence, 0, to which the network's "
+                   "answer is not finite")
+        assert message in refused(["predict", run, path])
         assert main(["report", str(run)]) == 0
     assert capsys.readouterr().err == ""
 
 
-@compiled
+@pytest.mark.compiled
 def test_a_result_that_is_not_finite_is_written_and_read(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Adding, "evaluate", lambda *_: {"test_mse": float("nan")})
     run = tmp_path / "run"
-    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2", "--out", str(run)]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2", "--out",
+                 str(run)]) == 0
     for line in [*(run / "metrics.jsonl").read_text().splitlines(), (run / "result.json").read_text()]:
         assert json.loads(line, parse_constant=pytest.fail)["test_mse"] is None
     assert "test mean squared error nan over 1000 sequences" in capsys.readouterr().out
@@ -391,8 +358,8 @@ def test_a_result_that_is_not_finite_is_written_and_read(tmp_path, monkeypatch, 
     assert "test mse: best nan at update 3, last nan" in said and "result: test mse nan" in said and "curve.png" in said
 
 
-@compiled
-def test_sums_that_are_not_finite_are_refused(tmp_path, capsys):
+@pytest.mark.compiled
+def test_sums_that_are_not_finite_are_refused(tmp_path, capsys, refused):
     run, path = tmp_path / "run", tmp_path / "sums.npy"
     assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "2", "--out", str(run)]) == 0
     capsys.readouterr()
@@ -400,26 +367,47 @@ def test_sums_that_are_not_finite_are_refused(tmp_path, capsys):
     arrays, facts = checkpoint.load(run / "checkpoint.npz")
     checkpoint.save(run / "checkpoint.npz", {name: np.full_like(array, np.nan) if array.dtype == np.float32 else array
                                              for name, array in arrays.items()}, facts)
-    assert "got a sequence, 0, to which the network's answer is not finite" in refused(["predict", run, path], capsys)
+    assert "got a sequence, 0, to which the network's answer is not finite" in refused(["predict", run, path])
 
 
-@pytest.mark.parametrize("n, T", [(7, 30_000), (1, 5), (23, 10_000)])
-@pytest.mark.parametrize("with_lengths", [False, True])
-def test_every_sequence_is_answered_once(n, T, with_lengths, rng):
-    """In pieces of 80 000 steps, the last one smaller; all answers together are those of the sequences one by one."""
-    task = Classification(None, {"T": T, "M": 2, "K": 2})
-    x = rng.normal(size=(n, T, 2)).astype(np.float32)
-    lengths = rng.integers(1, T + 1, n) if with_lengths else None
-    task.parts["test"] = x, rng.integers(0, 2, n), lengths
-    expected = x[np.arange(n), (np.full(n, T) if lengths is None else lengths) - 1]
-    np.testing.assert_array_equal(task.answers(Echo()), expected)
-    assert task.confusion(Echo()).sum() == n
-    got = task.evaluate(Echo(), part="test")["test_accuracy"]
-    assert got == np.mean(expected.argmax(axis=1) == task.parts["test"][1])
+def test_the_best_is_the_highest_accuracy_and_the_lowest_loss(tmp_path):
+    rows = [dict(update=10, loss=3.0, validation_loss=2.0, validation_accuracy=0.25, seconds=1.4),
+            dict(update=20, loss=2.0, validation_loss=0.5, validation_accuracy=0.75, seconds=2.6),
+            dict(update=30, loss=1.0, validation_loss=1.5, validation_accuracy=0.5, seconds=61.2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "result.json").write_text(json.dumps({"test_accuracy": 0.625, "updates": 30, "seconds": 61.2,
+                                                      "command": "python"}))
+    said = list(summary(tmp_path, SimpleNamespace(settings=settings("digits", hidden=5, norm="after")), 30))
+    assert said[0] == "digits, indrnn: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
+    assert said[1:] == ["30 updates in 61 seconds", "  validation loss: best 0.5 at update 20, last 1.5",
+                        "  validation accuracy: best 0.75 at update 20, last 0.5", "result: test accuracy 0.625"]
 
 
-def test_digits_as_they_are_in_the_package_and_as_they_are_read():
-    task = Digits(settings("digits"))
-    x, labels, lengths = task.take("test", np.arange(10))
-    np.testing.assert_array_equal(x, load_digits()["test"][0][:, :10])
-    assert lengths is None and task.parts["test"][0].min() == 0 and task.parts["test"][0].max() == 16
+@pytest.mark.parametrize("bits, said", [([2.0, 1.5, 1.75], "best 1.5 at update 20, last 1.75"),
+                                        ([2.0, 1.5, math.nan], "best 1.5 at update 20, last nan")])
+def test_fewer_bits_are_better_and_the_last_is_the_last(tmp_path, bits, said):
+    rows = [dict(step=10 * k, loss=3.0, validation_bits=value, seconds=1.0) for k, value in enumerate(bits, 1)]
+    (tmp_path / "metrics.jsonl").write_text("".join(strict_json(row) + "\n" for row in rows))
+    lines = list(summary(tmp_path, SimpleNamespace(settings=settings("chars")), 30))
+    assert lines[1:] == ["30 updates in 1 seconds", f"  validation bits: {said}",
+                         "no result yet: the command of the run with --resume goes on"]
+
+
+def test_memory_is_drawn_beside_where_it_began(tmp_path):
+    """The last of two units starts at 0.5^(1/4) to 2^(1/4); what became of it is another number."""
+    task = TASKS["adding"](settings("adding", length=4, hidden=3, seed=2))
+    began, network = (task.network(np.random.default_rng([2, 0])) for _ in range(2))
+    for layer in network.layers[:2]:
+        layer["u"][:] = 0.125
+    (name, picture, before, after, bound), = pictures(tmp_path, task, network)
+    assert name == "memory.png" and picture is draw_memory and bound == pytest.approx(2 ** (1 / 4))
+    assert {path: u.tolist() for path, u in after.items()} == {"0.u": [0.125] * 3, "1.u": [0.125] * 3}
+    for k in range(2):
+        assert before[f"{k}.u"].tolist() == began.layers[k]["u"].tolist()
+    assert before.keys() == {"0.u", "1.u"}
+
+
+def test_recurrent_weights_are_those_of_the_network(rng):
+    network = StackedIndRNN(2, 3, 2, 1, rng, length=9)
+    found = recurrent_weights(network)
+    assert list(found) == ["0.u", "1.u"] and all(found[f"{i}.u"] is network.layers[i]["u"] for i in range(2))

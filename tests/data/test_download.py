@@ -31,6 +31,9 @@ def bringing(*lines):
     return source("python", "-c", "\n".join(lines))
 
 
+BOTH = bringing("open('one', 'wb').write(b'first file' * 20)", "open('two', 'wb').write(b'second')")
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     """Neither this machine's data nor its cache."""
@@ -75,7 +78,8 @@ def as_deb(folder):
         pytest.skip("dpkg-deb is not installed")
     tree = folder.parent / "tree"
     lay(tree / "usr/share/fake")
-    lay(tree / "DEBIAN", {"control": b"Package: fake\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y>\nDescription: x\n"})
+    lay(tree / "DEBIAN",
+        {"control": b"Package: fake\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y>\nDescription: x\n"})
     folder.mkdir()
     subprocess.run(["dpkg-deb", "--build", tree, folder / "fake.deb"], check=True, stdout=subprocess.DEVNULL)
 
@@ -90,8 +94,9 @@ def test_files_may_lie_there_in_many_forms(form, tmp_path):
     assert not cache(tmp_path).exists()
 
 
-@pytest.mark.parametrize("form, what", [("gz", "one.gz: not a whole gzip file"), ("tgz", "fake-1.0.tgz: not a whole archive"),
-                                        ("zip", "fake-1.0.zip: not a whole archive"), ("deb", "fake.deb: not a whole archive")])
+@pytest.mark.parametrize("form, what",
+                         [("gz", "one.gz: not a whole gzip file"), ("tgz", "fake-1.0.tgz: not a whole archive"),
+                          ("zip", "fake-1.0.zip: not a whole archive"), ("deb", "fake.deb: not a whole archive")])
 def test_a_damaged_file_is_named(form, what, tmp_path):
     FORMS[form](tmp_path / "here")
     path = tmp_path / "here" / what.split(":")[0]
@@ -119,6 +124,19 @@ def test_the_named_folder_comes_first_and_nothing_after_it(tmp_path, monkeypatch
         read(source(), half)
 
 
+def test_where_data_is_looked_for(tmp_path, monkeypatch):
+    """A folder that is named, else the variable, else the cache."""
+    source = Source("fake", {"one": hashlib.sha256(b"contents").hexdigest()}, ("none",))
+    for place in ("named", "variable/fake", "cache/minindrnn/fake"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "cache/minindrnn/fake/one").write_bytes(b"contents")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MININDRNN_DATA", str(tmp_path / "variable"))
+    assert download.read(source) == {"one": b"contents"}
+    with pytest.raises(DataError, match="expected a folder with one"):
+        download.read(source, tmp_path / "named")
+
+
 def test_a_wrong_hash_is_refused_by_name(tmp_path):
     lay(tmp_path / "here", {"one": CONTENTS["one"], "two": OTHER})
     with pytest.raises(DataError, match=f"here: two: expected SHA-256 {HASHES['two'][:16]}..., got "
@@ -126,12 +144,22 @@ def test_a_wrong_hash_is_refused_by_name(tmp_path):
         read(source(), tmp_path / "here")
 
 
+def test_a_file_is_known_by_its_whole_hash(tmp_path):
+    """Whichever of the 64 digits is another one: the file is not that which is looked for."""
+    (tmp_path / "one").write_bytes(b"contents")
+    right = hashlib.sha256(b"contents").hexdigest()
+    assert look(Source("fake", {"one": right}, ("none",)), tmp_path) == {"one": b"contents"}
+    for place in range(64):
+        wrong = right[:place] + ("0" if right[place] != "0" else "1") + right[place + 1:]
+        with pytest.raises(DataError, match="one: expected SHA-256"):
+            look(Source("fake", {"one": wrong}, ("none",)), tmp_path)
+
+
 def test_then_the_variable_then_the_cache_then_the_network(tmp_path, monkeypatch, capfd):
     """Each place is tried only if those before it have nothing: what stands after it would be refused or noticed."""
-    fetching = bringing("open('one', 'wb').write(b'first file' * 20)", "open('two', 'wb').write(b'second')")
-    assert read(fetching) == CONTENTS and "fetching fake" in capfd.readouterr().err
+    assert read(BOTH) == CONTENTS and "fetching fake" in capfd.readouterr().err
     assert {path.name: path.read_bytes() for path in cache(tmp_path).iterdir()} == CONTENTS
-    assert read(fetching) == CONTENTS and capfd.readouterr().err == ""             # now out of the cache
+    assert read(BOTH) == CONTENTS and capfd.readouterr().err == ""             # now out of the cache
     monkeypatch.setenv("MININDRNN_DATA", str(tmp_path / "variable"))
     assert read(source()) == CONTENTS                                              # the variable's folder has nothing
     lay(cache(tmp_path), {"one": OTHER})
@@ -145,7 +173,7 @@ def test_then_the_variable_then_the_cache_then_the_network(tmp_path, monkeypatch
 @pytest.mark.parametrize("damage", [{"one": OTHER}, {"one": b""}])
 def test_a_damaged_cache_is_fetched_again(damage, tmp_path, capfd):
     lay(cache(tmp_path), CONTENTS | damage)
-    assert read(bringing("open('one', 'wb').write(b'first file' * 20)", "open('two', 'wb').write(b'second')")) == CONTENTS
+    assert read(BOTH) == CONTENTS
     assert "fake: one: expected SHA-256" in capfd.readouterr().err
     assert look(source(), cache(tmp_path)) == CONTENTS
 
@@ -166,7 +194,8 @@ def test_offline_one_line_names_the_command(tmp_path):
         read(source("no-such-command", "get fake", addresses=((tmp_path / "nowhere").as_uri() + "/",)))
     said = str(caught.value)
     assert "\n" not in said and f"fake: not whole in {cache(tmp_path)}, and it could not be fetched (" in said
-    assert said.endswith("Where there is a network: no-such-command 'get fake'; then put what it brings into that folder")
+    assert said.endswith("Where there is a network: no-such-command 'get fake'; then put what it brings into that "
+                         "folder")
     assert said.count("No such file or directory: 'no-such-command'") == 1         # tried twice, said once
     assert not cache(tmp_path).exists()
 
@@ -213,7 +242,7 @@ def test_an_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
 
 def test_a_cache_that_cannot_be_written_is_no_hindrance(tmp_path, capfd):
     (tmp_path / "caches").write_text("a file")
-    assert read(bringing("open('one', 'wb').write(b'first file' * 20)", "open('two', 'wb').write(b'second')")) == CONTENTS
+    assert read(BOTH) == CONTENTS
     assert "fake: cannot be written" in capfd.readouterr().err
 
 
@@ -226,9 +255,10 @@ def homeless(monkeypatch, tmp_path):
 
 
 def test_no_home_folder_is_no_hindrance(homeless, tmp_path, monkeypatch, capfd):
-    assert read(bringing("open('one', 'wb').write(b'first file' * 20)", "open('two', 'wb').write(b'second')")) == CONTENTS
-    assert capfd.readouterr().err.splitlines()[-1] == ("there is no home folder to keep the data in; to be fetched again "
-                                                       "next time, unless XDG_CACHE_HOME names another folder")
+    assert read(BOTH) == CONTENTS
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "there is no home folder to keep the data in; to be fetched again next time, unless XDG_CACHE_HOME names "
+        "another folder")
     with pytest.raises(DataError, match=r"fake: not whole in \$MININDRNN_DATA/fake, and it could not be fetched"):
         read(source())
     assert list(tmp_path.iterdir()) == []
@@ -240,7 +270,7 @@ def test_no_home_folder_is_no_hindrance(homeless, tmp_path, monkeypatch, capfd):
 def test_a_cache_that_cannot_be_looked_at_is_no_hindrance(tmp_path, monkeypatch, capfd):
     """Too long a name: like another user's folder it is refused by the system, but to root as well."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("long" * 100)))
-    assert read(bringing("open('one', 'wb').write(b'first file' * 20)", "open('two', 'wb').write(b'second')")) == CONTENTS
+    assert read(BOTH) == CONTENTS
     said = capfd.readouterr().err
     assert "fake: cannot be written: File name too long; to be fetched again next time, unless XDG_CACHE_HOME" in said
 

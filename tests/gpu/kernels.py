@@ -17,13 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import minindrnn.gpu
 import numpy as np
 import ptx
-from numba import cuda, typeof
-
-import minindrnn.gpu
 from minindrnn.gpu import compiler
 from minindrnn.gpu.recurrence import AHEAD
+from numba import cuda, typeof
+
 from minindrnn.ops.activations import KIND
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)

@@ -11,11 +11,11 @@ import re
 import sys
 import textwrap
 
+import minindrnn.gpu
 import numpy as np
 from numba import config, cuda
 
 import minindrnn
-import minindrnn.gpu
 from minindrnn.core.layer import leaves
 from minindrnn.ops.bounds import penalty
 from minindrnn.ops.dropout import dropout_backward, dropout_forward

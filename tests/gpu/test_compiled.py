@@ -30,11 +30,10 @@ import operations
 import ptx
 import reference
 from kernels import FLOATS, KERNELS, Interpreter
-from ptx_arithmetic import fma
-from ptx_memory import PTXError
-
 from minindrnn.gpu import compiler
 from minindrnn.gpu.recurrence import AHEAD
+from ptx_arithmetic import fma
+from ptx_memory import PTXError
 
 # Registers of a thread, at most: four of the largest blocks, of 256, share a processor; three on sm_100, in float64.
 REGISTERS = {(7, 5): 64, (8, 0): 64, (9, 0): 64, (10, 0): 80}
@@ -322,7 +321,6 @@ BROKEN = {"execution": broken_and_executed, "compiler": broken_and_compiled}
 def simulated():
     """In the simulator's process: the first test of the contract that fails, for each fault, as one line of JSON."""
     import hypothesis
-
     import minindrnn.gpu
 
     class Failed:

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent)]
-import operations
-
-import minindrnn
 import minindrnn.gpu
+import operations
 from minindrnn.gpu import device
 from minindrnn.gpu.device import NoGPU
 from minindrnn.gpu.recurrence import OBVIOUS, TUNED, launch, over_sequences
+
+import minindrnn
 
 simulated = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 simulator = pytest.mark.skipif(not simulated, reason="in the simulator's process")

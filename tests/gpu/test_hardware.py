@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent)]
+import minindrnn.gpu
 import operations
 
 import minindrnn
-import minindrnn.gpu
 
 pytestmark = pytest.mark.gpu
 

@@ -17,10 +17,9 @@ import ptx
 import ptx_arithmetic
 import samples
 from kernels import copied
+from minindrnn.gpu import compiler
 from ptx_arithmetic import fma
 from ptx_memory import PTXError
-
-from minindrnn.gpu import compiler
 
 FLOATS = (np.float32, np.float64)
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from minindrnn.gpu import compiler
 from minindrnn.gpu.__main__ import main
 from minindrnn.gpu.estimate import GPUS, SHAPES, WARP, Figures, bounds, resident_blocks, tuned

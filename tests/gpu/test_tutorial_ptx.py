@@ -12,9 +12,8 @@ TEXTS = TESTS.parent / "tutorials/ptx"
 sys.path[:0] = [str(TESTS / "gpu"), str(TEXTS)]
 import ptx
 from compile_kernels import KERNELS, text
-from ptx_memory import PTXError
-
 from minindrnn.gpu import compiler
+from ptx_memory import PTXError
 
 
 def executed(name, source):

@@ -5,6 +5,7 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from reference import SCALAR, B, N, T, assert_sums_keep_their_digits, long_or_many, ragged, recurrence
 from strategies import recurrences, seeds
 
 from minindrnn import BatchNorm, Dropout, IndRNN, LayerNorm, Unit, indrnn_backward, indrnn_forward
@@ -22,24 +23,51 @@ def close(got, wanted, dtype):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The recurrence with a bias and a map.
+# The recurrence with a bias and a map
+
+@ragged
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("activation", KIND)
+def test_is_its_formula(activation, biased, lengths, rng):
+    a, h0 = rng.normal(size=(T, B, N)), rng.normal(size=(B, N))
+    u, b = rng.uniform(-1.2, 1.2, (2, N))
+    b, kept, how = b if biased else None, a.copy(), dict(activation=activation, lengths=lengths)
+    wanted = recurrence(a, u, h0, SCALAR[activation], lengths, b)
+    assert_allclose(fused_forward(a, u, h0, b=b, **how)[0], wanted, rtol=1e-11, atol=1e-12)
+    assert_array_equal(a, kept)
+    wanted = recurrence(a, u, np.zeros((B, N)), SCALAR[activation], lengths, b)
+    assert_allclose(fused_forward(a, u, b=b, **how)[0], wanted, rtol=1e-11, atol=1e-12)
+
+
+@ragged
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("activation", KIND)
+def test_over_its_argument_it_is_its_formula(activation, biased, lengths, rng):
+    a, h0 = rng.normal(size=(T, B, N)), rng.normal(size=(B, N))
+    u, b = rng.uniform(-1.2, 1.2, (2, N))
+    b = b if biased else None
+    wanted = recurrence(a, u, h0, SCALAR[activation], lengths, b)
+    h, _ = fused_forward(a, u, h0, activation=activation, lengths=lengths, b=b, out=a)
+    assert h is a
+    assert_allclose(h, wanted, rtol=1e-11, atol=1e-12)
+
 
 @pytest.mark.parametrize("activation", KIND)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_bias_and_a_map_are_those_of_the_obvious_form(dtype, activation, rng):
     """Lengths up to two passes of four steps and a rest."""
-    for T in (1, 3, 4, 5, 7, 11):
-        a, dy = rng.normal(size=(2, T, 2, 5)).astype(dtype)
+    for steps in (1, 3, 4, 5, 7, 11):
+        a, dy = rng.normal(size=(2, steps, 2, 5)).astype(dtype)
         (u, b), h0 = rng.uniform(-1, 1, (2, 5)).astype(dtype), rng.normal(size=(2, 5)).astype(dtype)
-        p, q, r = pqr = rng.normal(size=(3, 2, 5)).astype(dtype)
+        p, q, m, r = pqmr = rng.normal(size=(4, 2, 5)).astype(dtype)
         h, cache = fused_forward(a, u, h0, activation=activation, b=b)
         wide = [array.astype(float) for array in (a + b, u, h0)]
         wanted, obvious = reference.indrnn_forward(*wide, activation=activation)
         close(h, wanted, dtype)
-        for given, dh in ((None, dy.astype(float)), (pqr, p * dy + q * wanted + r)):
+        for mapped, dh in ((None, dy.astype(float)), (pqmr, p * dy + q * (wanted - m) + r)):
             expected = reference.indrnn_backward(dh, obvious)
             expected = *expected, expected[0].sum(axis=(0, 1))
-            for got, one in zip(fused_backward(dy, cache, biased=True, pqr=given), expected):
+            for got, one in zip(fused_backward(dy, cache, biased=True, pqmr=mapped), expected):
                 close(got, one, dtype)
 
 
@@ -76,8 +104,17 @@ def test_cutting_changes_no_bit_with_a_bias_either(problem):
         assert_array_equal(np.concatenate([first, second]), whole)
 
 
+@long_or_many
+def test_sums_keep_their_digits(T, B):
+    def of_u_and_b(x, dy):
+        _, cache = fused_forward(x, np.full(2, 0.5, x.dtype), x[0], b=np.zeros(2, x.dtype))
+        _, du, _, db = fused_backward(dy, cache, biased=True)
+        return du, db
+    assert_sums_keep_their_digits(of_u_and_b, T, B)
+
+
 def test_what_does_not_fit_is_named(rng):
-    a, u, pqr = rng.normal(size=(3, 2, 4)), np.full(4, 0.5), rng.normal(size=(3, 2, 4))
+    a, u, pqmr = rng.normal(size=(3, 2, 4)), np.full(4, 0.5), rng.normal(size=(4, 2, 4))
     _, cache = fused_forward(a, u, b=u)
     for call, message in [
             (lambda: fused_forward(a, u, b=np.ones(3)),
@@ -85,16 +122,17 @@ def test_what_does_not_fit_is_named(rng):
             (lambda: fused_forward(a, u, b=a[0, 0], out=a), "out: expected a or memory of its own, got that of b"),
             (lambda: fused_backward(a[:2], cache),
              r"dy: expected \(T, B, N\) = \(3, 2, 4\), got \(2, 2, 4\)"),
-            (lambda: fused_backward(a, cache, pqr=pqr[:2]),
-             r"pqr: expected \(3, B, N\) = \(3, 2, 4\), got \(2, 2, 4\)"),
+            (lambda: fused_backward(a, cache, pqmr=pqmr[:3]),
+             r"pqmr: expected \(4, B, N\) = \(4, 2, 4\), got \(3, 2, 4\)"),
             (lambda: fused_backward(a, cache, out=cache.h), "out: expected dy or memory of its own, got that of h"),
-            (lambda: fused_backward(a, cache, pqr=pqr, out=pqr), "out: expected dy or memory of its own, got that of pqr")]:
+            (lambda: fused_backward(a, cache, pqmr=pqmr, out=pqmr[:3]),
+             "out: expected dy or memory of its own, got that of pqmr")]:
         with pytest.raises(ValueError, match=message):
             call()
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The unit and the layer.
+# The unit and the layer
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("lengths", [None, [9, 4, 7, 1]])
@@ -152,6 +190,18 @@ def test_the_fused_path_is_the_plain_composition(seed, norm, dropping, ragged, i
         assert results[0].keys() == results[1].keys()
         for name, got in results[0].items():
             assert_allclose(got, results[1][name], rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("size", [0, 1e3, 1e5])
+def test_the_map_of_the_normalisation_keeps_its_digits_far_from_zero(size, rng):
+    """h = size + noise of deviation 1. da in float32 against float64, of the same h; as u = 0, da is dh."""
+    h, dy = (size + rng.normal(size=(200, 16, 8))).astype(np.float32), rng.normal(size=(200, 16, 8)).astype(np.float32)
+    results = []
+    for dtype in (np.float32, np.float64):
+        unit = Unit(8, rng, u=(0.0, 0.0), activation="identity", norm="after", dtype=dtype)
+        _, cache = unit.forward(h.astype(dtype), statistics="batch")
+        results.append(unit.backward(dy.astype(dtype), cache)[0])
+    assert_allclose(*results, rtol=0, atol=5e-7 * np.abs(results[1]).max())
 
 
 @pytest.mark.parametrize("norm, fusible", [

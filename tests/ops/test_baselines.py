@@ -1,4 +1,5 @@
-"""RNN, LSTM, GRU: the obvious NumPy truth, SymPy, and what they share with IndRNN."""
+"""What RNN, LSTM and GRU promise alike: the obvious loop, PyTorch's weights, padding, cuts. What each has of its own:
+test_rnn.py, test_lstm.py, test_gru.py."""
 import inspect
 import re
 
@@ -10,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llvmlite.binding import llvm_version_info
 from numpy.testing import assert_allclose, assert_array_equal
-from reference import ACT
+from reference import ACT, B, N, T, assert_sums_keep_their_digits, close, long_or_many, ragged, steps_of
 from strategies import seeds
 
-from minindrnn import GRU, LSTM, RNN, indrnn_backward, indrnn_forward
+from minindrnn import GRU, LSTM, RNN, IndRNN
 from minindrnn.core.jit import OPTIONS
 from minindrnn.core.layer import leaves
 from minindrnn.ops import gru, lstm
-from minindrnn.ops.activations import KIND
 from minindrnn.ops.gru import gru_backward, gru_forward
 from minindrnn.ops.lstm import lstm_backward, lstm_forward
 from minindrnn.ops.rnn import rnn_backward, rnn_forward
@@ -36,10 +36,10 @@ def lstm_step(a, U, state):
     return np.stack([sigmoid(o) * np.tanh(c), c])
 
 
-def gru_step(a, U, h, b_hn=0):
+def gru_step(a, U, h):
     (ar, az, an), (pr, pz, pn) = np.split(a, 3, axis=-1), np.split(h @ U.T, 3, axis=-1)
     z = sigmoid(az + pz)
-    return (1 - z) * np.tanh(an + sigmoid(ar + pr) * (pn + b_hn)) + z * h
+    return (1 - z) * np.tanh(an + sigmoid(ar + pr) * pn) + z * h
 
 
 CELLS = {"rnn": (1, rnn_forward, rnn_backward, rnn_step, (), RNN),
@@ -66,22 +66,76 @@ def test_equals_the_obvious_loop(gates, forward, backward, step, state, layer, s
         assert_allclose(h[t], before[0] if state else before, rtol=0, atol=1e-12 if dtype == np.float64 else 2e-5)
 
 
-@given(seed=seeds, dtype=st.sampled_from([np.float32, np.float64]))
-def test_a_bias_inside_the_reset_gate_equals_the_obvious_loop(seed, dtype):
-    rng = np.random.default_rng(seed)
-    a, U, h = drawn(rng, 3, (), *rng.integers(1, 6, 3), dtype=dtype)
-    b_hn = rng.normal(size=h.shape[1]).astype(dtype)
-    got, _ = gru_forward(a, U, h, b_hn)
-    for t in range(len(a)):
-        h = gru_step(a[t], U, h, b_hn)
-        assert_allclose(got[t], h, rtol=0, atol=1e-12 if dtype == np.float64 else 2e-5)
+def gate(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def by_steps(a, state, lengths, cell):
+    """h (T, B, N) of a cell (a of one step of one sequence, state) -> (h, state), sequence by sequence."""
+    h, last = np.zeros((T, B, N)), []
+    for j, steps in enumerate(steps_of(lengths)):
+        now = state[..., j, :]
+        for t in range(steps):
+            h[t, j], now = cell(a[t, j], now)
+        last.append(now)
+    return h, np.stack(last, axis=-2)
+
+
+def lstm_cell(U):
+    def cell(a, state):
+        z = a + U @ state[0]
+        i, f, g, o = gate(z[:N]), gate(z[N:2 * N]), np.tanh(z[2 * N:3 * N]), gate(z[3 * N:])
+        c = f * state[1] + i * g
+        return o * np.tanh(c), np.stack([o * np.tanh(c), c])
+    return cell
+
+
+def gru_cell(U):
+    def cell(a, h):
+        p = U @ h
+        r, z = gate(a[:N] + p[:N]), gate(a[N:2 * N] + p[N:2 * N])
+        n = np.tanh(a[2 * N:] + r * p[2 * N:])
+        return (1 - z) * n + z * h, (1 - z) * n + z * h
+    return cell
+
+
+def rnn_cell(U):
+    def cell(a, h):
+        return np.tanh(a + U @ h), np.tanh(a + U @ h)
+    return cell
+
+
+every_cell_by_gates = pytest.mark.parametrize("forward, gates, state, cell, layer", [
+    (rnn_forward, 1, (B, N), rnn_cell, RNN), (lstm_forward, 4, (2, B, N), lstm_cell, LSTM),
+    (gru_forward, 3, (B, N), gru_cell, GRU)])
+
+
+@ragged
+@every_cell_by_gates
+def test_is_its_formula_gate_by_gate(forward, gates, state, cell, layer, lengths, rng):
+    a, U, before = rng.normal(size=(T, B, gates * N)), rng.normal(size=(gates * N, N)), rng.normal(size=state)
+    close(forward(a, U, before, lengths=lengths)[0], by_steps(a, before, lengths, cell(U))[0])
+    close(forward(a, U, lengths=lengths)[0], by_steps(a, np.zeros(state), lengths, cell(U))[0])
+
+
+@ragged
+@every_cell_by_gates
+def test_a_layer_is_its_formula(forward, gates, state, cell, layer, lengths, rng):
+    before = rng.normal(size=state)
+    made, x = layer(4, N, rng, dtype=np.float64), rng.normal(size=(T, B, 4))
+    h, last = by_steps(x @ made["W"].T + made["b"], before, lengths, cell(made["U"]))
+    y, cache = made.forward(x, before, lengths=lengths)
+    close(y, h)
+    close(made.last_state(cache), last)
 
 
 def torch_by_its_formulas(kind, x, h, c, w, N):
-    """The recurrence as the documentation of torch.nn writes it, a sequence (T, M) after the other, every gate by itself."""
+    """The recurrence as the documentation of torch.nn writes it, a sequence (T, M) after the other, every gate by
+    itself."""
     def gate(k, act, x, h, inner=1):
         rows = slice(k * N, (k + 1) * N)
-        return act(w["weight_ih_l0"][rows] @ x + w["bias_ih_l0"][rows] + inner * (w["weight_hh_l0"][rows] @ h + w["bias_hh_l0"][rows]))
+        return act(w["weight_ih_l0"][rows] @ x + w["bias_ih_l0"][rows]
+                   + inner * (w["weight_hh_l0"][rows] @ h + w["bias_hh_l0"][rows]))
 
     for x_t in x:
         if kind == "RNN":
@@ -102,8 +156,9 @@ def test_weights_of_pytorch_load_exactly(kind, rng):
     """By the recipe of the docstrings; the truth is PyTorch where it is installed, else its published formulas."""
     layer_of, described, gates = {"RNN": (RNN, RNN, 1), "LSTM": (LSTM, RNN, 4), "GRU": (GRU, GRU, 3)}[kind]
     T, B, M, N = 6, 3, 2, 4
-    w = {name: rng.normal(size=shape) for name, shape in [("weight_ih_l0", (gates * N, M)), ("weight_hh_l0", (gates * N, N)),
-                                                         ("bias_ih_l0", gates * N), ("bias_hh_l0", gates * N)]}
+    w = {name: rng.normal(size=shape)
+         for name, shape in [("weight_ih_l0", (gates * N, M)), ("weight_hh_l0", (gates * N, N)),
+                            ("bias_ih_l0", gates * N), ("bias_hh_l0", gates * N)]}
     x, layer = rng.normal(size=(T, B, M)), layer_of(M, N, rng, dtype=np.float64)
     recipe = re.findall(r"^ +(layer\[.*)", described.__doc__, re.MULTILINE)
     exec("\n".join(recipe), {"layer": layer, "neurons": N} | w)
@@ -133,39 +188,68 @@ def test_padding_is_never_read(gates, forward, backward, step, state, layer, rng
         assert not h[padding].any() and not results[-1][1][padding].any()
     for with_zeros, with_nan in zip(*results):
         assert_array_equal(with_zeros, with_nan)
-    alone, cache = forward(np.ascontiguousarray(a[:3, 1:2]), U, np.ascontiguousarray(before[..., 1:2, :]))
-    assert_allclose(h[:3, 1:2], alone, rtol=0, atol=1e-14)
-    assert_allclose(results[0][1][:3, 1:2], backward(np.ascontiguousarray(dh[:3, 1:2]), cache)[0], rtol=0, atol=1e-13)
 
 
 @every_cell
-@pytest.mark.parametrize("lengths", [None, [4, 2, 1]])
-def test_the_state_carries_a_sequence_over_a_cut_bit_for_bit(gates, forward, backward, step, state, layer, lengths, rng):
+def test_a_sequence_in_a_ragged_batch_is_what_it_is_alone(gates, forward, backward, step, state, layer, rng):
     a, U, before = drawn(rng, gates, state)
+    dh = rng.normal(size=(7, 3, 5))
+    h, cache = forward(a, U, before, lengths=[7, 3, 1])
+    da = backward(dh, cache)[0]
+    alone, cache = forward(np.ascontiguousarray(a[:3, 1:2]), U, np.ascontiguousarray(before[..., 1:2, :]))
+    assert_allclose(h[:3, 1:2], alone, rtol=0, atol=1e-14)
+    assert_allclose(da[:3, 1:2], backward(np.ascontiguousarray(dh[:3, 1:2]), cache)[0], rtol=0, atol=1e-13)
+
+
+@every_cell
+def test_the_state_carries_a_sequence_over_a_cut_bit_for_bit(gates, forward, backward, step, state, layer, rng):
     network = layer(gates, 5, rng, dtype=np.float64)
     x = rng.normal(size=(7, 3, gates))
-    if lengths is None:
-        whole, _ = network.forward(x)
-        first, cache = network.forward(np.ascontiguousarray(x[:4]))
-        second, _ = network.forward(np.ascontiguousarray(x[4:]), network.last_state(cache))
-        assert_array_equal(np.concatenate([first, second]), whole)
-    else:
-        _, cache = network.forward(x[:4].copy(), lengths=lengths)
-        got = network.last_state(cache)
-        for b, n in enumerate(lengths):
-            _, alone = network.forward(np.ascontiguousarray(x[:n, b:b + 1]))
-            assert_allclose(got[..., b:b + 1, :], network.last_state(alone), rtol=0, atol=1e-14)
+    whole, _ = network.forward(x)
+    first, cache = network.forward(np.ascontiguousarray(x[:4]))
+    second, _ = network.forward(np.ascontiguousarray(x[4:]), network.last_state(cache))
+    assert_array_equal(np.concatenate([first, second]), whole)
 
 
-@pytest.mark.parametrize("activation", KIND)
-def test_a_diagonal_matrix_makes_it_an_indrnn(activation, rng):
-    a, dh = rng.normal(size=(2, 9, 2, 4))
-    u, h0 = rng.uniform(-1, 1, 4), rng.normal(size=(2, 4))
-    h, cache = rnn_forward(a, np.diag(u), h0, activation=activation)
-    da, dU, dh0 = rnn_backward(dh, cache)
-    wanted, cache = indrnn_forward(a, u, h0, activation=activation)
-    for got, expected in zip((h, da, np.diag(dU), dh0), (wanted, *indrnn_backward(dh, cache))):
-        assert_allclose(got, expected, rtol=0, atol=1e-12)
+@every_cell
+def test_the_state_is_that_of_the_last_step_of_each_sequence(gates, forward, backward, step, state, layer, rng):
+    network, lengths = layer(gates, 5, rng, dtype=np.float64), [4, 2, 1]
+    x = rng.normal(size=(4, 3, gates))
+    _, cache = network.forward(x, lengths=lengths)
+    got = network.last_state(cache)
+    for b, n in enumerate(lengths):
+        _, alone = network.forward(np.ascontiguousarray(x[:n, b:b + 1]))
+        assert_allclose(got[..., b:b + 1, :], network.last_state(alone), rtol=0, atol=1e-14)
+
+
+@every_cell
+def test_backward_twice_is_the_same(gates, forward, backward, step, state, layer, rng):
+    a, U, before = drawn(rng, gates, state)
+    dh = rng.normal(size=(7, 3, 5))
+    _, cache = forward(a, U, before)
+    first, second = backward(dh, cache), backward(dh, cache)
+    for one, two in zip(first, second):
+        assert_array_equal(one, two)
+
+
+@every_cell
+def test_inputs_are_left_alone(gates, forward, backward, step, state, layer, rng):
+    a, U, before = drawn(rng, gates, state)
+    dh = rng.normal(size=(7, 3, 5))
+    kept = [array.copy() for array in (a, U, before, dh)]
+    _, cache = forward(a, U, before)
+    backward(dh, cache)
+    for array, copy in zip((a, U, before, dh), kept):
+        assert_array_equal(array, copy)
+
+
+@every_cell
+def test_gradients_have_the_shapes_and_types_of_the_parameters(gates, forward, backward, step, state, layer, rng):
+    network = layer(2, 5, rng)
+    y, cache = network.forward(rng.normal(size=(7, 3, 2)).astype(np.float32))
+    _, grads = network.backward(y, cache)
+    for path, parameter, grad in leaves(network.parameters, grads):
+        assert grad.shape == parameter.value.shape and grad.dtype == np.float32, path
 
 
 def s(x):
@@ -202,20 +286,14 @@ def test_equals_the_symbolic_derivative_of_two_steps(cell, symbolic, rng):
     assert_allclose(np.concatenate([array.ravel() for array in got]), wanted, rtol=0, atol=1e-13)
 
 
-def test_where_they_start(rng):
-    irnn = RNN(2, 4, rng, activation="relu", U="identity")
-    assert_array_equal(irnn["U"], np.eye(4))
-    h, _ = irnn.linear.forward(np.abs(rng.normal(size=(6, 1, 2))).astype(np.float32))
-    assert_allclose(irnn.forward(np.zeros((6, 1, 2), np.float32), np.ones((1, 4), np.float32))[0], 1)   # nothing is forgotten
-    lstm = LSTM(2, 4, rng)
-    assert_array_equal(lstm["b"], [0] * 4 + [1] * 4 + [0] * 8)
-    for layer in (RNN(2, 9, rng), lstm, GRU(2, 4, rng)):
-        assert np.abs(layer["U"]).max() <= layer["U"].shape[1] ** -0.5 and layer.parameters["U"].role == "weight"
+def test_the_matrix_starts_within_one_over_the_root_of_its_neurons(rng):
+    for layer in (RNN(2, 9, rng), LSTM(2, 4, rng), GRU(2, 4, rng)):
+        assert np.abs(layer["U"]).max() <= layer["U"].shape[1] ** -0.5
+        assert layer.parameters["U"].role == "weight"
 
 
 def test_the_papers_parameter_counts(rng):
     """arXiv 1910.06251, section 3: RNN M N + N^2 + N, LSTM four times that, IndRNN M N + 2 N."""
-    from minindrnn import IndRNN
     from minindrnn.core.layer import count
     M, N = 2, 128
     assert count(RNN(M, N, rng).parameters) == M * N + N**2 + N == 16_768
@@ -224,50 +302,20 @@ def test_the_papers_parameter_counts(rng):
     assert count(IndRNN(M, N, rng).parameters) == M * N + 2 * N
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda: lstm_forward(np.zeros((2, 1, 8)), np.zeros((6, 2))), ValueError, r"a: expected \(T, B, Z\) = \(2, 1, 6\), got \(2, 1, 8\)"),
-    (lambda: lstm_forward(np.zeros((2, 1, 6)), np.zeros((6, 2))), ValueError, r"U: expected \(4 N, N\), got \(6, 2\)"),
-    (lambda: gru_forward(np.zeros((2, 1, 8)), np.zeros((8, 2))), ValueError, r"U: expected \(3 N, N\), got \(8, 2\)"),
-    (lambda: lstm_forward(np.zeros((2, 1, 8)), np.zeros((8, 2)), np.zeros((1, 1, 2))), ValueError,
-     r"s0: expected \(2, B, N\) = \(2, 1, 2\), got \(1, 1, 2\); h has shape \(T, B, N\) = \(2, 1, 2\)"),
-    (lambda: gru_forward(np.zeros((2, 1, 6)), np.zeros((6, 2)), np.zeros((3, 2))), ValueError, r"h0: expected \(B, N\) = \(1, 2\), got \(3, 2\)"),
-    (lambda: gru_forward(np.zeros((2, 1, 6)), np.zeros((6, 2)), None, np.zeros(6)), ValueError,
-     r"b_hn: expected \(N,\) = \(2,\), got \(6,\); h has shape \(T, B, N\) = \(2, 1, 2\)"),
-    (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 4))), ValueError, r"U: expected \(N, N\) = \(3, 3\), got \(3, 4\)"),
-    (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 3), np.float32)), TypeError, "U: expected float64 like a, got float32"),
-    (lambda: rnn_forward(np.zeros((2, 1, 3)), np.zeros((3, 3)), activation="rleu"), ValueError, "activation: expected one of .* got 'rleu'"),
-    (lambda: RNN(2, 3, np.random.default_rng(0), U="orthogonal"), ValueError, "U: expected one of uniform, identity, got 'orthogonal'"),
-    (lambda: RNN(2, 0, np.random.default_rng(0)), ValueError, "neurons: expected an integer of at least 1, got 0"),
-    (lambda: RNN(2, 2.5, np.random.default_rng(0)), TypeError, "neurons: expected an integer, got 2.5"),
-    (lambda: RNN(2, 3, np.random.default_rng(0), activation="rleu"), ValueError, "activation: expected one of .* got 'rleu'"),
-    (lambda: LSTM(2, 3, np.random.default_rng(0), activation="relu"), ValueError, "activation: expected one of tanh, got 'relu'"),
-    (lambda: RNN(2, 3, np.random.default_rng(0), dtype=np.int64), TypeError, "dtype: expected float32 or float64, got int64"),
-])
-def test_errors(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
-
-
-@every_cell
-def test_backward_twice_is_the_same_and_inputs_are_left_alone(gates, forward, backward, step, state, layer, rng):
-    a, U, before = drawn(rng, gates, state)
-    dh = rng.normal(size=(7, 3, 5))
-    kept = [array.copy() for array in (a, U, before, dh)]
-    _, cache = forward(a, U, before)
-    first, second = backward(dh, cache), backward(dh, cache)
-    for one, two in zip(first, second):
-        assert_array_equal(one, two)
-    for array, copy in zip((a, U, before, dh), kept):
-        assert_array_equal(array, copy)
-    network = layer(2, 5, rng)
-    y, cache = network.forward(rng.normal(size=(7, 3, 2)).astype(np.float32))
-    _, grads = network.backward(y, cache)
-    for path, parameter, grad in leaves(network.parameters, grads):
-        assert grad.shape == parameter.value.shape and grad.dtype == np.float32, path
+@long_or_many
+@pytest.mark.parametrize("gates, forward, backward", [row[:3] for row in CELLS.values()], ids=CELLS)
+def test_sums_keep_their_digits(gates, forward, backward, T, B):
+    def dU(x, dy):
+        a = np.tile(x, gates)
+        state = np.stack([x[0]] * 2) if gates == 4 else x[0]
+        _, cache = forward(a, np.full((2 * gates, 2), 0.1, x.dtype), state)
+        return backward(dy, cache)[1],
+    assert_sums_keep_their_digits(dU, T, B)
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="looks at what the compiler made")
-@pytest.mark.skipif(llvm_version_info < (20,), reason="LLVM before 20 (Numba before 0.62) leaves most of these loops alone: slower, not wrong")
+@pytest.mark.skipif(llvm_version_info < (20,),
+                    reason="LLVM before 20 (Numba before 0.62) leaves most of these loops alone: slower, not wrong")
 @pytest.mark.parametrize("kernel, axes", [
     (lstm.advance, "4 4 1 4 1 1"), (lstm.retreat, "1 4 1 1 1 1 4"),
     (gru.advance, "3 3 0 1 3 1 1"), (gru.retreat, "1 3 1 1 1 3 3")])

@@ -8,13 +8,28 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from reference import B, N, T, assert_sums_keep_their_digits, close, long_or_many, ragged, steps_of
 from strategies import seeds
 
 from minindrnn import Linear, linear_backward, linear_forward
 from minindrnn.ops.linear import kaiming, normal, scaled
 
 
-@given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.booleans(), st.sampled_from(["f4", "f8"]), seeds)
+@ragged
+@pytest.mark.parametrize("M", [1, 2, 3, 4, 6])
+def test_is_its_formula(M, lengths, rng):
+    x, W, b = rng.normal(size=(T, B, M)), rng.normal(size=(N, M)), rng.normal(size=N)
+    for bias in (None, b):
+        wanted = np.zeros((T, B, N))
+        for j, steps in enumerate(steps_of(lengths)):
+            for t in range(steps):
+                for n in range(N):
+                    wanted[t, j, n] = sum(W[n, m] * x[t, j, m] for m in range(M)) + (0 if bias is None else bias[n])
+        close(linear_forward(x, W, bias, lengths=lengths)[0], wanted)
+
+
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.booleans(),
+       st.sampled_from(["f4", "f8"]), seeds)
 def test_equals_the_reference_and_never_reads_padding(T, B, M, N, ragged, dtype, seed):
     rng = np.random.default_rng(seed)
     x, dy = rng.normal(size=(T, B, M)).astype(dtype), rng.normal(size=(T, B, N)).astype(dtype)
@@ -43,6 +58,14 @@ def test_sums_keep_their_digits_over_100_000_steps(M):
     assert abs(np.cumsum(dy[:, 0, 0])[-1] / exact - 1) > 5e-5
 
 
+@long_or_many
+def test_float32_sums_are_those_of_float64(T, B):
+    def dW_and_db(x, dy):
+        _, cache = linear_forward(x, np.ones((2, 2), x.dtype), np.ones(2, x.dtype))
+        return linear_backward(dy, cache)[1:]
+    assert_sums_keep_their_digits(dW_and_db, T, B)
+
+
 WORST_SUM = """
 import numpy as np
 from minindrnn.ops.linear import products
@@ -50,7 +73,8 @@ worst = 0
 for N, M in [(1, 1), (2, 8), (8, 4), (16, 16), (64, 8), (31, 32), (63, 65), (64, 64), (128, 128), (1, 4096), (4096, 1)]:
     for R in (700, 1000, 3000, 9000, 100_000):
         exact = R * np.float64(np.float32(0.1))
-        worst = max(worst, abs(products(np.full((R, N), 0.1, np.float32), np.ones((R, M), np.float32)) / exact - 1).max())
+        sums = products(np.full((R, N), 0.1, np.float32), np.ones((R, M), np.float32))
+        worst = max(worst, abs(sums / exact - 1).max())
 print(worst)
 """
 
@@ -58,8 +82,8 @@ print(worst)
 @pytest.mark.once
 @pytest.mark.parametrize("processor", ["Prescott", "Sandybridge", "Haswell", "Zen", "SkylakeX", "SapphireRapids"])
 def test_sums_keep_their_digits_whatever_kernels_blas_has(processor):
-    """Each generation of processors adds up the terms of a matrix product in an order of its own. OpenBLAS reads the name
-    of one when it is loaded; what this machine cannot run ends with a signal."""
+    """Each generation of processors adds up the terms of a matrix product in an order of its own. OpenBLAS reads the
+    name of one when it is loaded; what this machine cannot run ends with a signal."""
     done = subprocess.run([sys.executable, "-c", WORST_SUM], env=os.environ | {"OPENBLAS_CORETYPE": processor},
                           capture_output=True, text=True)
     if done.returncode < 0:
@@ -77,19 +101,26 @@ def test_what_is_only_read_may_be_read_only(rng):
         assert_array_equal(got, expected)
 
 
-def test_nothing_is_changed_and_backward_twice_is_the_same(rng):
+def test_backward_twice_is_the_same(rng):
     x, dy = rng.normal(size=(3, 2, 5)), rng.normal(size=(3, 2, 4))
-    kept = x.copy(), dy.copy()
     _, cache = linear_forward(x, rng.normal(size=(4, 5)), np.zeros(4), lengths=[2, 3])
     first = linear_backward(dy, cache)
     for one, two in zip(first, linear_backward(dy, cache)):
         assert_array_equal(one, two)
+
+
+def test_x_and_dy_stay_as_they_are(rng):
+    x, dy = rng.normal(size=(3, 2, 5)), rng.normal(size=(3, 2, 4))
+    kept = x.copy(), dy.copy()
+    _, cache = linear_forward(x, rng.normal(size=(4, 5)), np.zeros(4), lengths=[2, 3])
+    linear_backward(dy, cache)
     assert_array_equal(x, kept[0])
     assert_array_equal(dy, kept[1])
 
 
 @pytest.mark.parametrize("W, b, message", [
-    (np.zeros((4, 2)), np.zeros(4), r"x: expected \(T, B, M\) = \(5, 1, 2\), got \(5, 1, 3\); W has shape \(N, M\) = \(4, 2\)"),
+    (np.zeros((4, 2)), np.zeros(4),
+     r"x: expected \(T, B, M\) = \(5, 1, 2\), got \(5, 1, 3\); W has shape \(N, M\) = \(4, 2\)"),
     (np.zeros((4, 3)), np.zeros(3), r"b: expected \(N,\) = \(4,\), got \(3,\); W has shape \(N, M\) = \(4, 3\)"),
 ])
 def test_errors(W, b, message):
@@ -97,15 +128,16 @@ def test_errors(W, b, message):
         linear_forward(np.zeros((5, 1, 3)), W, b)
 
 
-def test_layer_errors(rng):
-    for arguments, message in [((0, 3), "inputs: expected an integer of at least 1, got 0"), ((3, 0), "outputs: expected an integer of at least 1, got 0")]:
-        with pytest.raises(ValueError, match=message):
-            Linear(*arguments, rng)
-    for call, message in [(lambda: normal(-1), "std: expected a finite number at least 0, got -1"),
-                          (lambda: scaled(-1), "gain: expected a finite number at least 0, got -1"),
-                          (lambda: kaiming(np.nan), "slope: expected a finite number at least 0, got nan")]:
-        with pytest.raises(ValueError, match=message):
-            call()
+@pytest.mark.parametrize("call, message", [
+    (lambda rng: Linear(0, 3, rng), "inputs: expected an integer of at least 1, got 0"),
+    (lambda rng: Linear(3, 0, rng), "outputs: expected an integer of at least 1, got 0"),
+    (lambda rng: normal(-1), "std: expected a finite number at least 0, got -1"),
+    (lambda rng: scaled(-1), "gain: expected a finite number at least 0, got -1"),
+    (lambda rng: kaiming(np.nan), "slope: expected a finite number at least 0, got nan"),
+])
+def test_errors_of_the_layer(call, message, rng):
+    with pytest.raises(ValueError, match=message):
+        call(rng)
 
 
 @pytest.mark.parametrize("start, std, largest", [
@@ -117,9 +149,16 @@ def test_where_weights_start(start, std, largest, rng):
     assert abs(W.std() / std - 1) < 0.01 and abs(W.mean()) < 0.01 * std and np.abs(W).max() <= largest * 1.0002
 
 
+def test_a_step_of_another_type_is_refused(rng):
+    with pytest.raises(TypeError, match="x: expected float32 like W, got float64"):
+        Linear(2, 4, rng).step(rng.normal(size=(2, 2)))
+
+
 def test_what_is_asked_of_the_generator():
     """arXiv 1502.01852: the root of 6 / ((1 + slope^2) inputs); for 24 inputs and slope 0 that is 1/2."""
-    for start, inputs, wanted in [(scaled(), 25, ("normal", 0, 0.2)), (scaled(3.0), 25, ("normal", 0, 0.6)), (normal(0.3), 25, ("normal", 0, 0.3)),
-                                  (kaiming(0), 24, ("uniform", -0.5, 0.5)), (kaiming(8), 24, ("uniform", -0.5 / 65**0.5, 0.5 / 65**0.5))]:
+    for start, inputs, wanted in [(scaled(), 25, ("normal", 0, 0.2)), (scaled(3.0), 25, ("normal", 0, 0.6)),
+                                  (normal(0.3), 25, ("normal", 0, 0.3)),
+                                  (kaiming(0), 24, ("uniform", -0.5, 0.5)),
+                                  (kaiming(8), 24, ("uniform", -0.5 / 65**0.5, 0.5 / 65**0.5))]:
         kind, *numbers = start(inputs)
         assert kind == wanted[0] and numbers == pytest.approx(wanted[1:], rel=1e-12)

@@ -1,77 +1,29 @@
-"""What only the CPU kernels promise: in place, bits, digits over long sequences; and oracles that share nothing with them
-and the obvious form."""
-from concurrent.futures import ThreadPoolExecutor
-
+"""The recurrence beside loops and oracles that share nothing with it. What every backend keeps: test_contract.py."""
 import numpy as np
 import pytest
 import reference
 import sympy
-from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import recurrences
+from reference import SCALAR, B, N, T, close, ragged, recurrence
 
 import minindrnn
 from minindrnn import indrnn_backward, indrnn_forward
 from minindrnn.ops.activations import KIND
-from minindrnn.ops.recurrence_kernels import BLOCK, TERMS
+from minindrnn.ops.recurrence import obvious_forward
 
 
-@given(problem=recurrences())
-def test_in_place_gives_the_same_bits(problem):
-    a, u, h0, options, dh = problem
-    h, cache = indrnn_forward(a, u, h0, **options)
-    da, du, dh0 = indrnn_backward(dh, cache)
-    over, cache = indrnn_forward(a, u, h0, **options, out=a)
-    assert over is a
-    assert_array_equal(a, h)
-    for got, wanted in zip(indrnn_backward(dh, cache, out=dh), (da, du, dh0)):
-        assert_array_equal(got, wanted)
+@ragged
+@pytest.mark.parametrize("activation", KIND)
+def test_is_its_formula(activation, lengths, rng):
+    a, u, h0 = rng.normal(size=(T, B, N)), rng.uniform(-1.2, 1.2, N), rng.normal(size=(B, N))
+    h, _ = indrnn_forward(a, u, h0, activation=activation, lengths=lengths)
+    close(h, recurrence(a, u, h0, SCALAR[activation], lengths))
 
 
 @pytest.mark.parametrize("activation", KIND)
-def test_more_columns_than_a_block_and_more_terms_than_a_sum(activation, rng):
-    T, B, N = TERMS + 7, 3, BLOCK // 2 + 1
-    if activation != "relu":
-        T, N = 5, BLOCK + 3
-    a, dh = rng.normal(size=(2, T, B, N)).astype(np.float32)
-    u = rng.uniform(-1, 1, N).astype(np.float32)
-    few = np.r_[0, 1, N // 2, N - 2, N - 1]
-    h, cache = indrnn_forward(a, u, activation=activation)
-    got = h, *indrnn_backward(dh, cache)
-    h, cache = reference.indrnn_forward(a[:, :, few].astype(float), u[few].astype(float), activation=activation)
-    for one, wanted in zip(got, (h, *reference.indrnn_backward(dh[:, :, few].astype(float), cache))):
-        assert_allclose(one[..., few], wanted, rtol=2e-5, atol=2e-5)
-
-
-def test_same_bits_from_several_threads(rng):
-    """The kernels hold no lock and no shared state: sequences done by different threads at once are those done by one."""
-    a, dh = rng.normal(size=(2, 50, 8, 16)).astype(np.float32)
-    u = rng.uniform(-1, 1, 16).astype(np.float32)
-    h, cache = indrnn_forward(a, u)
-    da, _, dh0 = indrnn_backward(dh, cache)
-
-    def part(b):
-        h, cache = indrnn_forward(np.ascontiguousarray(a[:, b:b + 2]), u)
-        return h, *indrnn_backward(np.ascontiguousarray(dh[:, b:b + 2]), cache)
-
-    with ThreadPoolExecutor(4) as pool:
-        for b, (hb, dab, _, dh0b) in zip(range(0, 8, 2), pool.map(part, range(0, 8, 2))):
-            assert_array_equal(hb, h[:, b:b + 2])
-            assert_array_equal(dab, da[:, b:b + 2])
-            assert_array_equal(dh0b, dh0[b:b + 2])
-
-
-@pytest.mark.parametrize("constant", [0.1, 0.3, 0.7])
-def test_du_keeps_its_digits_over_100_000_steps(constant):
-    """Equal terms round the same way every time, so that a plain float32 sum drifts; ours does not."""
-    a = np.full((100_000, 1, 2), constant, np.float32)
-    u = np.array([0.0, 0.5], np.float32)
-    h, cache = indrnn_forward(a, u)
-    da, du, _ = indrnn_backward(np.ones_like(a), cache)
-    exact = (da[1:].astype(np.float64) * h[:-1]).sum(axis=(0, 1))
-    plain = np.cumsum(da[1:] * h[:-1], axis=0, dtype=np.float32)[-1, 0]
-    assert np.all(np.abs(du / exact - 1) < 5e-6)
-    assert np.all(np.abs(plain / exact - 1) > 5e-5)
+def test_the_obvious_form_is_its_formula(activation, rng):
+    a, u, h0 = rng.normal(size=(T, B, N)), rng.uniform(-1.2, 1.2, N), rng.normal(size=(B, N))
+    close(obvious_forward(a, u, h0, activation), recurrence(a, u, h0, SCALAR[activation], None))
 
 
 def test_lengths_are_those_of_the_forward_pass(rng):
@@ -85,7 +37,7 @@ def test_lengths_are_those_of_the_forward_pass(rng):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Oracles, of what runs and of the obvious form.
+# Oracles, of what runs and of the obvious form
 
 pairs = pytest.mark.parametrize("pair", [minindrnn, reference], ids=["fast", "obvious"])
 SLOPE = {"relu": lambda h: h > 0, "tanh": lambda h: 1 - h**2, "sigmoid": lambda h: h - h**2, "identity": lambda h: 1}
@@ -148,7 +100,8 @@ def test_equals_the_symbolic_derivative_of_three_steps(pair, activation, act, rn
 
 
 def test_two_linear_layers_are_the_diagonalisable_linear_rnn(rng):
-    """arXiv 1803.04831, section 4: f[t] = W x[t] + u f[t-1], s[t] = V f[t] is s[t] = V W x[t] + V diag(u) V^-1 s[t-1]."""
+    """arXiv 1803.04831, section 4: f[t] = W x[t] + u f[t-1], s[t] = V f[t] is
+    s[t] = V W x[t] + V diag(u) V^-1 s[t-1]."""
     T, N = 20, 4
     x, W, V, u = rng.normal(size=(T, 1, N)), rng.normal(size=(N, N)), rng.normal(size=(N, N)), rng.uniform(-1, 1, N)
     f, _ = indrnn_forward(x @ W.T, u, activation="identity")

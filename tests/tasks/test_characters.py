@@ -3,12 +3,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from minindrnn.core.layer import leaves
-from minindrnn.core.ranks import ALONE
 from minindrnn.data.download import DataError
-from minindrnn.data.text import load_text
 from minindrnn.tasks import characters
+from minindrnn.tasks.characters import Characters
 from minindrnn.tasks.registry import TASKS, settings
 
 TEXT = "".join(chr(97 + k % 7) for k in np.random.default_rng(0).integers(0, 7, 1500))
@@ -16,7 +16,8 @@ TEXT = "".join(chr(97 + k % 7) for k in np.random.default_rng(0).integers(0, 7, 
 
 def task(folder, text=TEXT, **changes):
     (folder / "text.txt").write_text(text)
-    return TASKS["chars"](settings("chars", **dict(length=10, hidden=4, layers=1, batch=3, data=str(folder / "text.txt")) | changes))
+    return TASKS["chars"](settings("chars", **dict(length=10, hidden=4, layers=1, batch=3,
+                                                   data=str(folder / "text.txt")) | changes))
 
 
 def test_an_epoch_reads_every_stream_from_end_to_end(tmp_path):
@@ -44,13 +45,37 @@ def test_states_go_on_until_a_segment_starts_anew(tmp_path):
     assert abs(anew - 0.1) < 0.05
 
 
+def reading(folder, text, **given):
+    (folder / "text.txt").write_text(text)
+    return TASKS["chars"](settings("chars", **dict(length=5, hidden=4, layers=1, batch=2, data=str(folder / "text.txt"))
+                                   | given))
+
+
+def test_segments_follow_each_other_and_start_anew_one_time_in_ten(tmp_path):
+    task = reading(tmp_path, "abcdefg" * 300, seed=2)
+    text, n = task.parts["train"], task.segments
+    assert n == (1890 - 1) // 11
+    for epoch in (0, 3):
+        first = np.random.default_rng([2, 1, epoch]).integers(1890 - 5 * n * 2)
+        anew = np.random.default_rng([2, 1, epoch, 1]).random(n) < 0.1
+        seen = 0
+        for place in range(n):
+            x, target, _ = task.batch(epoch * n + place)
+            for stream in range(2):
+                at = first + stream * 5 * n + 5 * place
+                assert x[:, stream].tolist() == text[at:at + 5].tolist()
+                assert target[:, stream].tolist() == text[at + 1:at + 6].tolist()
+            seen = 0 if place == 0 or anew[place] else seen + 5
+            assert task.starts(epoch * n + place) == seen
+
+
 class Uniform:
     """Says that all are equally likely, and notes what it was shown."""
 
     def __init__(self, V):
         self.V, self.seen = V, []
 
-    def forward(self, x, state, statistics, start, ranks=ALONE):
+    def forward(self, x, state, statistics, start, ranks=None):
         assert start == sum(len(piece) for piece in self.seen) and (state is None) == (start == 0)
         self.seen.append(x)
         return np.zeros((*x.shape, self.V)), None
@@ -67,7 +92,7 @@ def test_every_character_but_the_first_is_asked_once(tmp_path, part):
 
     class Cheat(Uniform):
         """Knows the answer to each question, and is asked n - 1 of them."""
-        def forward(self, x, state, statistics, start, ranks=ALONE):
+        def forward(self, x, state, statistics, start, ranks=None):
             y, cache = super().forward(x, state, statistics, start)
             span = -(-(n - 1) // x.shape[1])
             at = np.minimum(span * np.arange(x.shape[1]) + np.arange(start, start + len(x))[:, None] + 1, n - 1)
@@ -77,11 +102,66 @@ def test_every_character_but_the_first_is_asked_once(tmp_path, part):
     assert made.evaluate(Cheat(7), part=part)[f"{part}_bits"] == pytest.approx(0, abs=1e-9)
 
 
+class Weighing:
+    """Says the same of every character, whatever it is shown."""
+
+    def __init__(self, y):
+        self.y, self.shown = np.array(y), []
+
+    def forward(self, x, state=None, statistics="running", start=0, ranks=None):
+        self.shown.append((statistics, start, state))
+        return np.tile(self.y, (*x.shape, 1)), None
+
+    def step(self, x, state=None, *, start=0):
+        self.shown.append((int(x[0]), start, state))
+        return self.y[np.newaxis], len(self.shown)
+
+    def last_state(self, cache):
+        return "state"
+
+
+def test_bits_are_nats_over_the_logarithm_of_two(tmp_path):
+    """Of the validation "a" x 40 and "b" x 10: each character but the first is asked once."""
+    task = reading(tmp_path, "ab" * 450 + "a" * 40 + "b" * 10 + "a" * 50)
+    p = softmax([1.0, -0.5])
+    wanted = -(39 * math.log2(p[0]) + 10 * math.log2(p[1])) / 49
+    network = Weighing([1.0, -0.5])
+    assert task.evaluate(network)["validation_bits"] == pytest.approx(wanted, rel=1e-12)
+    assert {way for way, _, _ in network.shown} == {"running"}
+    assert [start for _, start, _ in network.shown] == list(range(0, 49, 5))
+    assert [state for _, _, state in network.shown] == [None] + ["state"] * 9
+    assert task.evaluate(Weighing([1.0, -0.5]), part="test")["test_bits"] == pytest.approx(-math.log2(p[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("n, places", [(240, 1), (1000, 1), (2020, 2), (60_000, 50)])
+def test_a_text_is_read_from_many_places_ten_segments_apart(tmp_path, n, places):
+    """At most 50 of them; its last tenth is half validation, half test."""
+    task, shown = reading(tmp_path, "ab" * (n // 2), length=5), []
+    network = Weighing([0.0, 0.0])
+    forward = network.forward
+    network.forward = lambda x, *arguments, **how: shown.append(x) or forward(x, *arguments, **how)
+    assert task.evaluate(network)["validation_bits"] == pytest.approx(1)
+    assert {x.shape[1] for x in shown} == {places}
+    assert np.concatenate(shown).shape[0] == -(-(n // 20 - 1) // places)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_what_is_said_is_drawn_from_the_softmax_at_that_temperature(tmp_path, temperature):
+    task, y = reading(tmp_path, "abc" * 300), np.array([1.0, 0.3, -0.8])
+    network, p = Weighing(y), np.exp(y / temperature) / np.exp(y / temperature).sum()
+    said = task.sample(network, "cab", 30, temperature, np.random.default_rng(8))
+    rng = np.random.default_rng(8)
+    wanted = [int(np.searchsorted(np.cumsum(p), rng.random())) for _ in range(30)]
+    assert said == "".join("abc"[k] for k in wanted)
+    assert network.shown == [(token, t, t or None) for t, token in enumerate([2, 0, 1, *wanted])]
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("model", ["indrnn", "residual", "dense", "lstm"])
 def test_a_network_learns_a_rhyme(tmp_path, model):
     """Each character follows from the last three: the entropy is 0."""
-    sizes = {"indrnn": dict(hidden=24, layers=2), "residual": dict(hidden=24), "dense": dict(hidden=4), "lstm": dict(hidden=16)}[model]
+    sizes = {"indrnn": dict(hidden=24, layers=2), "residual": dict(hidden=24), "dense": dict(hidden=4),
+             "lstm": dict(hidden=16)}[model]
     made = task(tmp_path, "abcbadb" * 200, model=model, updates=120, batch=8, rate=2e-2, dropout=0.0, **sizes)
     run = made.run(tmp_path / "run")
     run.start()
@@ -130,8 +210,22 @@ def test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_t
     monkeypatch.setattr(characters, "evaluate_dynamically", evaluate)
     found = made.evaluate_dynamically(made.network(np.random.default_rng(0)))
     assert found == {"test_bits": pytest.approx(0.5 / math.log(2)), "rate": 2e-4}
-    assert asked == [(500, 5e-5), (500, 1e-4), (500, 2e-4), (500, 4e-4), (500, 8e-4), (750, 4e-4), (750, 2e-4), (750, 2e-4)]
+    assert asked == [(500, 5e-5), (500, 1e-4), (500, 2e-4), (500, 4e-4), (500, 8e-4), (750, 4e-4), (750, 2e-4),
+                     (750, 2e-4)]
     assert tested == [False] * (len(asked) - 1) + [True]
+
+
+def test_language_models_divide_by_five(tmp_path):
+    """The authors' phases 2e-4, 4e-5, 8e-6, 1.6e-6. P = 1: the counts that end them are more than 1, 1, 0, 0."""
+    (tmp_path / "text.txt").write_text("to be, or not to be " * 30)
+    made = Characters(settings("chars", plateau=1, rate=2e-4, data=str(tmp_path / "text.txt"), layers=1, hidden=4,
+                               batch=2, length=5))
+    schedule, rates = made.run(tmp_path / "run").schedule, []
+    for bits in [2.0] + [3.0] * 10:
+        assert not schedule.over
+        schedule.observe({"validation_bits": bits})
+        rates.append(schedule(update=0))
+    assert rates == pytest.approx([2e-4] * 3 + [4e-5] * 3 + [8e-6] * 2 + [1.6e-6] * 2 + [3.2e-7]) and schedule.over
 
 
 def test_irnn_begins_with_a_short_memory(tmp_path):
@@ -141,43 +235,9 @@ def test_irnn_begins_with_a_short_memory(tmp_path):
     np.testing.assert_array_equal(body["U"].value, np.float32(0.01) * np.eye(8, dtype=np.float32))
 
 
-@pytest.mark.parametrize("encoding, end, said", [
-    ("utf-8", "\n", None), ("utf-8-sig", "\n", "without its byte order mark"), ("utf-8", "\r\n", "with every \\r\\n and \\r as \\n"),
-    ("utf-8", "\r", "with every \\r\\n and \\r as \\n"), ("utf-8-sig", "\r\n", "without its byte order mark and with every \\r\\n and \\r as \\n")])
-def test_text_in_any_language_however_it_was_saved(tmp_path, capsys, encoding, end, said):
-    path = tmp_path / "t.txt"
-    path.write_bytes(("зима{0}雪{0}".format(end) * 10).encode(encoding))
-    parts, symbols = load_text(path)
-    assert "".join(symbols[token] for part in parts.values() for token in part) == "зима\n雪\n" * 10
-    assert capsys.readouterr().err == (f"{path}: read {said}\n" if said else "")
-
-
-def test_the_symbols_of_shakespeare_are_what_they_were():
-    _, symbols = load_text()
-    assert symbols == "\n !\"&'()*,-./0123456789:;?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz{}"
-
-
-def test_penn_treebank_comes_in_three_files(tmp_path):
-    for ending, text in (("train", " n o _ i t\n w a s _ n ' t\n"), ("valid", " < u n k >\n"), ("test", " b l a c k\n")):
-        with pytest.raises(DataError, match=f"ptb.char.{ending}.txt: cannot be read: No such file"):
-            load_text(tmp_path)
-        (tmp_path / f"ptb.char.{ending}.txt").write_text(text)
-    parts, symbols = load_text(tmp_path)
-    read = {name: "".join(symbols[token] for token in part) for name, part in parts.items()}
-    assert read == {"train": "no it\nwas n't\n", "validation": "<unk>\n", "test": "black\n"}
-
-
-@pytest.mark.parametrize("contents, message", [
-    (b"", "expected text of at least two different symbols, got 0"), (b"aaaa", "at least two different symbols, got 1"),
-    (b"ab\xff", "expected text in UTF-8, got byte 0xff at 2")])
-def test_what_is_no_text(tmp_path, contents, message):
-    (tmp_path / "t.txt").write_bytes(contents)
-    with pytest.raises(DataError, match=message):
-        load_text(tmp_path / "t.txt")
-
-
 def test_too_short_a_text(tmp_path):
-    with pytest.raises(DataError, match=r"too short: for batches of 3 x 10 expected 31 characters for training, .* got \[27, 1, 2\]"):
+    message = r"too short: for batches of 3 x 10 expected 31 characters for training, .* got \[27, 1, 2\]"
+    with pytest.raises(DataError, match=message):
         task(tmp_path, "ab" * 15)
 
 

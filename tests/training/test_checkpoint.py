@@ -36,6 +36,58 @@ def test_equal_contents_give_equal_bytes(path, tmp_path):
     assert path.read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
+def test_what_is_restored_is_all_of_it_and_in_place(path):
+    targets = {name: np.zeros_like(array) for name, array in ARRAYS.items()}
+    views = {name: target[...] for name, target in targets.items()}
+    checkpoint.restore("x", ARRAYS, targets)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(views[name], array)
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"b": np.ones(1)}, "x: b is missing"),
+    ({"W": np.zeros((3, 2), np.float32)}, r"x: W: expected float32 \(3, 2\), got float32 \(2, 3\)"),
+    ({"W": np.zeros((2, 3))}, r"x: W: expected float64 \(2, 3\), got float32 \(2, 3\)"),
+])
+def test_a_mismatch_changes_nothing(change, message):
+    arrays = {"A": np.ones(2)} | ARRAYS | {"updates": np.array(7), "Z": np.ones(2)}    # what fits, before it and after
+    targets = {name: np.zeros_like(array) for name, array in arrays.items()} | change
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.restore("x", arrays, targets)
+    assert len(targets) >= 4 and not any(target.any() for name, target in targets.items() if name not in change)
+    with pytest.raises(CheckpointError, match="x: W is not expected"):
+        checkpoint.restore("x", ARRAYS, {"updates": np.array(0)})
+
+
+def test_a_gru_without_the_bias_b_hn_gets_zeros():
+    """As GRUs were saved before they had it, with their optimiser."""
+    names = "parameter.0.b_hn", "optimiser.m.0.b_hn"
+    targets = {name: np.ones(3, np.float32) for name in names} | {"parameter.0.b": np.zeros(2)}
+    checkpoint.restore("x", {"parameter.0.b": np.full(2, 5.0)}, targets)
+    assert not any(targets[name].any() for name in names) and targets["parameter.0.b"].tolist() == [5, 5]
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(path, monkeypatch):
+    """What is synchronised and then renamed is the whole file; until then the path holds the old one."""
+    before, done = path.read_bytes(), []
+    fsync, replace = checkpoint.os.fsync, checkpoint.os.replace
+
+    def synchronised(number):
+        fsync(number)
+        done.append(("fsync", checkpoint.os.fstat(number).st_size))
+
+    def renamed(temporary, target):
+        assert target == path and path.read_bytes() == before
+        done.append(("replace", len(Path(temporary).read_bytes())))
+        replace(temporary, target)
+    monkeypatch.setattr(checkpoint.os, "fsync", synchronised)
+    monkeypatch.setattr(checkpoint.os, "replace", renamed)
+    checkpoint.save(path, ARRAYS, {"step": 4})
+    size = path.stat().st_size
+    assert done == [("fsync", size), ("replace", size)]
+    assert checkpoint.load(path)[1] == {"step": 4}
+
+
 def test_a_failed_save_leaves_the_old_one_and_no_rubbish(path, monkeypatch):
     before = path.read_bytes()
 
@@ -95,7 +147,8 @@ def test_foreign_files_are_refused_by_name(tmp_path):
     path = tmp_path / "foreign.npz"
     for write in (lambda: path.write_bytes(b""), lambda: path.write_text("hello"), lambda: np.savez(path, W=np.ones(3)),
                   lambda: np.savez(path, facts=np.array(3)), lambda: np.savez(path, facts=np.array('{"step": 1}')),
-                  lambda: np.savez(path, facts=np.array("[1]")), lambda: np.savez(path, facts=np.array({"a": 1}, object)),
+                  lambda: np.savez(path, facts=np.array("[1]")),
+                  lambda: np.savez(path, facts=np.array({"a": 1}, object)),
                   lambda: np.save(path.open("wb"), np.ones(3))):
         write()
         with pytest.raises(CheckpointError, match="foreign.npz: not a whole minindrnn checkpoint"):
@@ -124,6 +177,31 @@ def test_an_array_that_nobody_reads_is_refused(path):
         checkpoint.load(path)
 
 
+def touch(path):
+    Path(path).write_text("executed")
+    return {"a": 1}
+
+
+class Armed:
+    """Leaves a file behind if it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return touch, (self.path,)
+
+
+def test_nothing_that_a_file_holds_is_executed(tmp_path):
+    path = tmp_path / "foreign.npz"
+    for contents in ({"facts": np.array(Armed(tmp_path / "mark"), object)},
+                     {"facts": np.array('{"minindrnn": 1}'), "array.W": np.array([Armed(tmp_path / "mark")], object)}):
+        np.savez(path, **contents)
+        with pytest.raises(CheckpointError, match="not a whole minindrnn checkpoint"):
+            checkpoint.load(path)
+        assert not (tmp_path / "mark").exists()
+
+
 HOLDING = """
 import sys
 from minindrnn.training import checkpoint
@@ -135,10 +213,12 @@ with checkpoint.alone(sys.argv[1]):
 
 @pytest.mark.parametrize("end", ["ends", "is killed"])
 def test_one_process_holds_a_folder_until_it_ends(end, tmp_path):
-    child = subprocess.Popen([sys.executable, "-c", HOLDING, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", HOLDING, tmp_path], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "held\n"
     for _ in range(2):                                         # whoever is refused takes nothing away
-        with pytest.raises(CheckpointError, match=f"{tmp_path}: another process is training this run"), checkpoint.alone(tmp_path):
+        with pytest.raises(CheckpointError,
+                           match=f"{tmp_path}: another process is training this run"), checkpoint.alone(tmp_path):
             raise AssertionError("both hold it")
     child.kill() if end == "is killed" else child.stdin.close()
     child.wait()
@@ -175,87 +255,7 @@ def test_where_files_cannot_be_locked_the_work_goes_on(number, tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_a_gru_without_the_bias_b_hn_gets_zeros():
-    """As GRUs were saved before they had it, with their optimiser."""
-    names = "parameter.0.b_hn", "optimiser.m.0.b_hn"
-    targets = {name: np.ones(3, np.float32) for name in names} | {"parameter.0.b": np.zeros(2)}
-    checkpoint.restore("x", {"parameter.0.b": np.full(2, 5.0)}, targets)
-    assert not any(targets[name].any() for name in names) and targets["parameter.0.b"].tolist() == [5, 5]
-
-
 def test_what_a_killed_process_left_half_written_goes(path):
     (path.parent / ".checkpoint.npz.1.tmp").write_text("half")
     with checkpoint.alone(path.parent):
         assert sorted(each.name for each in path.parent.iterdir()) == [".lock", "checkpoint.npz"]
-
-
-def test_what_is_restored_is_all_of_it_and_in_place(path):
-    targets = {name: np.zeros_like(array) for name, array in ARRAYS.items()}
-    views = {name: target[...] for name, target in targets.items()}
-    checkpoint.restore("x", ARRAYS, targets)
-    for name, array in ARRAYS.items():
-        np.testing.assert_array_equal(views[name], array)
-
-
-def touch(path):
-    Path(path).write_text("executed")
-    return {"a": 1}
-
-
-class Armed:
-    """Leaves a file behind if it is unpickled."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return touch, (self.path,)
-
-
-def test_nothing_that_a_file_holds_is_executed(tmp_path):
-    path = tmp_path / "foreign.npz"
-    for contents in ({"facts": np.array(Armed(tmp_path / "mark"), object)},
-                     {"facts": np.array('{"minindrnn": 1}'), "array.W": np.array([Armed(tmp_path / "mark")], object)}):
-        np.savez(path, **contents)
-        with pytest.raises(CheckpointError, match="not a whole minindrnn checkpoint"):
-            checkpoint.load(path)
-        assert not (tmp_path / "mark").exists()
-
-
-def test_it_is_on_the_disk_before_it_has_its_name(path, monkeypatch):
-    """What is synchronised and then renamed is the whole file; until then the path holds the old one."""
-    before, done = path.read_bytes(), []
-    fsync, replace = checkpoint.os.fsync, checkpoint.os.replace
-
-    def synchronised(number):
-        fsync(number)
-        done.append(("fsync", checkpoint.os.fstat(number).st_size))
-
-    def renamed(temporary, target):
-        assert target == path and path.read_bytes() == before
-        done.append(("replace", len(Path(temporary).read_bytes())))
-        replace(temporary, target)
-    monkeypatch.setattr(checkpoint.os, "fsync", synchronised)
-    monkeypatch.setattr(checkpoint.os, "replace", renamed)
-    checkpoint.save(path, ARRAYS, {"step": 4})
-    size = path.stat().st_size
-    assert done == [("fsync", size), ("replace", size)] and checkpoint.load(path)[1] == {"step": 4}
-    before = path.read_bytes()
-    with checkpoint.replacing(path, "w") as file:                       # no archive that writes everything out by itself
-        file.write("text")
-    assert done[2:] == [("fsync", 4), ("replace", 4)] and path.read_text() == "text"
-
-
-@pytest.mark.parametrize("change, message", [
-    ({"b": np.ones(1)}, "x: b is missing"),
-    ({"W": np.zeros((3, 2), np.float32)}, r"x: W: expected float32 \(3, 2\), got float32 \(2, 3\)"),
-    ({"W": np.zeros((2, 3))}, r"x: W: expected float64 \(2, 3\), got float32 \(2, 3\)"),
-])
-def test_a_mismatch_changes_nothing(change, message):
-    arrays = {"A": np.ones(2)} | ARRAYS | {"updates": np.array(7), "Z": np.ones(2)}       # what fits, before it and after
-    targets = {name: np.zeros_like(array) for name, array in arrays.items()} | change
-    with pytest.raises(CheckpointError, match=message):
-        checkpoint.restore("x", arrays, targets)
-    assert len(targets) >= 4 and not any(target.any() for name, target in targets.items() if name not in change)
-    with pytest.raises(CheckpointError, match="x: W is not expected"):
-        checkpoint.restore("x", ARRAYS, {"updates": np.array(0)})

@@ -1,71 +1,16 @@
-"""Population statistics, and learning from the text that is tested on."""
+"""Learning from the text that is tested on."""
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minindrnn import BatchNorm, Chain, IndRNN, LanguageModel, Linear, cross_entropy
+from minindrnn import Chain, IndRNN, LanguageModel, Linear, cross_entropy
 from minindrnn.core.layer import Parameter, leaves
 from minindrnn.training.dynamic_evaluation import Adaptation, evaluate_dynamically, gradients, mean_squares
-from minindrnn.training.population_statistics import population_statistics
-
-
-def test_population_statistics_are_means_over_the_batches(rng):
-    """Ioffe and Szegedy, algorithm 2: E[mean of a batch] and E[unbiased variance of a batch]."""
-    layer = BatchNorm(3, dtype=np.float64)
-    batches = rng.normal(2, 3, size=(5, 4, 6, 3))
-    before = [buffer.copy() for _, buffer in leaves(layer.buffers)]
-    with population_statistics(layer, batches) as network:
-        assert network is layer
-        assert_allclose(layer.buffers["mean"][0], batches.mean(axis=(0, 1, 2)), rtol=0, atol=1e-13)
-        assert_allclose(layer.buffers["var"][0], batches.reshape(5, 24, 3).var(axis=1, ddof=1).mean(axis=0), rtol=0, atol=1e-13)
-        y, _ = layer.forward(batches[0])
-        assert_allclose(y, (batches[0] - layer.buffers["mean"]) / np.sqrt(layer.buffers["var"] + 1e-5), rtol=0, atol=1e-13)
-    for (_, buffer), kept in zip(leaves(layer.buffers), before):
-        assert_array_equal(buffer, kept)
-
-
-def test_population_statistics_per_step_and_deep(rng):
-    network = Chain([IndRNN(2, 4, rng, norm="after", norm_options={"length": 3}), Linear(4, 4, rng), BatchNorm(4)])
-    batches = rng.normal(size=(4, 5, 8, 2)).astype(np.float32)
-    with population_statistics(network, batches):
-        first = network.layers[0].buffers
-        assert first["updates"].tolist() == [4, 4, 12]            # steps 2 to 4 share the last row
-        h = [network.layers[0].linear.forward(x)[0] for x in batches]
-        wanted = np.mean([np.maximum(a[0], 0).mean(axis=0) for a in h], axis=0)
-        assert_allclose(first["mean"][0], wanted, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("with_lengths", [False, True])
-def test_population_statistics_know_nothing_of_training(with_lengths, rng):
-    """A network that has been trained: within the context the plain average over these batches, then what was before.
-    Dropout, which would change the mean, is off."""
-    network = Chain([IndRNN(4, 3, rng, dropout=0.5, dtype=np.float64), BatchNorm(3, momentum=0.5, dtype=np.float64)])
-    for _ in range(5):
-        network.absorb(network.forward(rng.normal(50, 9, (4, 6, 4)), statistics="batch", rng=rng)[1])
-    before = [buffer.copy() for _, buffer in leaves(network.buffers)]
-    batches = list(rng.normal(size=(3, 4, 6, 4)))
-    lengths = [rng.integers(1, 5, 6) if with_lengths else np.full(6, 4) for _ in batches]
-    hs = [network.layers[0].forward(x)[0][np.arange(4)[:, None] < n] for x, n in zip(batches, lengths)]
-    with population_statistics(network, zip(batches, lengths) if with_lengths else batches):
-        found = network.buffers[1]
-        assert_allclose(found["mean"][0], np.mean([h.mean(axis=0) for h in hs], axis=0), rtol=1e-10)
-        assert_allclose(found["var"][0], np.mean([h.var(axis=0, ddof=1) for h in hs], axis=0), rtol=1e-10)
-        assert found["updates"].tolist() == [3]
-    for (path, buffer), kept in zip(leaves(network.buffers), before):
-        assert_array_equal(buffer, kept, path)
-
-
-def test_population_statistics_are_undone_after_an_error(rng):
-    layer = BatchNorm(2)
-    with pytest.raises(ValueError, match="batches: expected at least one, got none"):
-        with population_statistics(layer, []):
-            pass
-    assert layer.buffers["mean"].tolist() == [[0, 0]] and layer.buffers["var"].tolist() == [[1, 1]]
 
 
 def test_an_adaptation_is_its_formula():
     parameters = {"W": Parameter(np.array([1.0, 2.0]), "weight"), "u": Parameter(np.array([0.9]), "recurrent")}
-    squares = {"W": np.array([1.0, 4.0]), "u": np.array([6.25])}          # rms 1, 2 and 2.5; means 1.5 and 2.5, of which 2
+    squares = {"W": np.array([1.0, 4.0]), "u": np.array([6.25])}     # rms 1, 2 and 2.5; means 1.5 and 2.5, of which 2
     rule = Adaptation(parameters, squares, rate=0.1, decay=0.5, bound=0.95, epsilon=0.0)
     rule.update({"W": np.array([1.0, 1.0]), "u": np.array([-30.0])})      # the last one clamped to -10
     assert_allclose(parameters["W"].value, [1 - 0.1, 2 - 0.05])
@@ -77,9 +22,18 @@ def test_an_adaptation_is_its_formula():
     assert parameters["W"].value.tolist() == [1, 2] and parameters["u"].value.tolist() == [0.9]
 
 
+def test_an_adaptation_by_default_is_that_of_the_papers():
+    """2e-5 beside the rms, and gradients within +-10."""
+    parameters = {"W": Parameter(np.array([1.0, 1.0]), "weight")}
+    rule = Adaptation(parameters, {"W": np.array([1e-6, 1.0])}, rate=1e-6, decay=0.0)
+    rule.update({"W": np.array([1.0, -99.0])})
+    assert_allclose(parameters["W"].value, [1 - 1e-6 / (1e-3 + 2e-5), 1 + 1e-5 / (1 + 2e-5)], rtol=1e-12)
+
+
 def test_the_pull_is_at_most_all_the_way():
     parameters = {"W": Parameter(np.zeros(3), "weight")}
-    assert Adaptation(parameters, {"W": np.array([0.0, 0.0, 900.0])}, rate=1.0, decay=0.9).pull["W"].tolist() == [0, 0, 1]
+    assert Adaptation(parameters, {"W": np.array([0.0, 0.0, 900.0])}, rate=1.0,
+                      decay=0.9).pull["W"].tolist() == [0, 0, 1]
 
 
 def test_each_gradient_is_clamped_before_it_is_squared(rng):
@@ -163,14 +117,6 @@ def test_mean_squares_are_those_of_the_loop(rng):
         assert_allclose(squares, total[path] / 6, rtol=1e-12, err_msg=path)
 
 
-def test_an_adaptation_by_default_is_that_of_the_papers():
-    """2e-5 beside the rms, and gradients within +-10."""
-    parameters = {"W": Parameter(np.array([1.0, 1.0]), "weight")}
-    rule = Adaptation(parameters, {"W": np.array([1e-6, 1.0])}, rate=1e-6, decay=0.0)
-    rule.update({"W": np.array([1.0, -99.0])})
-    assert_allclose(parameters["W"].value, [1 - 1e-6 / (1e-3 + 2e-5), 1 + 1e-5 / (1 + 2e-5)], rtol=1e-12)
-
-
 def test_errors(rng):
     model = LanguageModel(5, 6, Linear(6, 6, rng), rng)
     with pytest.raises(ValueError, match="segments: expected at least one, got none"):
@@ -192,7 +138,8 @@ def test_squares_of_other_parameters_are_refused(squares, message):
 def test_gradients_of_other_parameters_change_nothing():
     parameters = {"W": Parameter(np.ones(3), "weight")}
     rule = Adaptation(parameters, {"W": np.ones(3)}, rate=0.1, decay=0.1)
-    for grads, message in (({"W": np.ones(1)}, r"gradient of W: expected \(3,\) like W, got \(1,\)"), ({"U": np.ones(3)}, "tree: expected {W}, got {U}")):
+    for grads, message in (({"W": np.ones(1)}, r"gradient of W: expected \(3,\) like W, got \(1,\)"),
+                           ({"U": np.ones(3)}, "tree: expected {W}, got {U}")):
         with pytest.raises(ValueError, match=message):
             rule.update(grads)
     assert parameters["W"].value.tolist() == [1, 1, 1]

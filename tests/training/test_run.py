@@ -1,6 +1,10 @@
 """A run is the loop that anyone would write: its updates, its evaluations, its checkpoints, its rows, worked out here
-with plain arrays and none of the code of `training`, `optim`, `memory` or `run`."""
+with plain arrays and none of the code of `training`, `optim`, `bounds` or `run`. It can be stopped anywhere, and nobody
+can tell afterwards."""
+import gc
 import json
+import os
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +13,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import minindrnn.training.run
 from minindrnn import SGD, Adam, AtLastStep, BatchNorm, Chain, IndRNN, Linear, cross_entropy
+from minindrnn.core import memory_pool
 from minindrnn.core.layer import leaves
-from minindrnn.training.checkpoint import load, save
+from minindrnn.tasks.registry import TASKS
+from minindrnn.tasks.settings import Settings
+from minindrnn.training import checkpoint
+from minindrnn.training.checkpoint import CheckpointError, load, save
 from minindrnn.training.run import Run, TrainingError, arrays_of, history
 from minindrnn.training.schedules import Plateau
 from minindrnn.training.step import train_step
@@ -101,7 +109,8 @@ RULES = {"sgd": (lambda parameters: SGD(parameters, momentum=0.5), plain), "adam
 
 def a_run(folder, optimiser="sgd", **changes):
     made = changes.pop("network", None) or network()
-    usual = dict(config={"task": "mine"}, network=made, loss=cross_entropy, optimiser=RULES[optimiser][0](made.parameters),
+    usual = dict(config={"task": "mine"}, network=made, loss=cross_entropy,
+                 optimiser=RULES[optimiser][0](made.parameters),
                  schedule=rate, batch=batch, evaluate=lambda network: {}, noise=noise, updates=12, every=5,
                  options=dict(bound=BOUND, penalty=0.0, clip=CLIP))
     return Run(folder, **usual | changes)
@@ -137,14 +146,16 @@ def test_twelve_updates_are_those_of_the_loop(tmp_path, optimiser, penalty):
         assert_same(got, after[step])
     rows = history(tmp_path / "run")
     assert [(row["update"], row["score"]) for row in rows] == [(5, 1.0), (10, 2.0), (12, 3.0)]
-    assert [row["loss"] for row in rows] == pytest.approx([np.mean(losses[:5]), np.mean(losses[5:10]), np.mean(losses[10:])])
+    assert [row["loss"] for row in rows] == pytest.approx([np.mean(losses[:5]), np.mean(losses[5:10]),
+                                                           np.mean(losses[10:])])
     assert [list(row) for row in rows] == [["update", "loss", "score", "seconds"]] * 3
     assert [facts["update"] for _, facts in (left[0], left[4], left[5], left[9], left[10])] == [0, 0, 5, 5, 10]
     arrays, facts = load(tmp_path / "run/checkpoint.npz")
     for found, step in ((left[7][0], 5), (arrays, 12)):
         assert_same({name: array for name, array in found.items() if name in after[12]}, after[step])
     assert facts == {"update": 12, "config": {"task": "mine"}, "seen": {}}
-    assert {name for name in arrays if name.startswith("optimiser.")} == {f"optimiser.{name}" for name in run.optimiser.state()}
+    remembered = {name for name in arrays if name.startswith("optimiser.")}
+    assert remembered == {f"optimiser.{name}" for name in run.optimiser.state()}
 
 
 def test_a_run_that_goes_on_is_the_loop_too(tmp_path):
@@ -315,7 +326,8 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path, colour):
     run.resume()
     assert run.update == 7 and run.train()
     assert_same(arrays_of(run.network), loop(12, 0.0, plain)[0][12])
-    assert [row["update"] for row in history(tmp_path)] == [5, 7, 10, 12] and "step" not in (tmp_path / "metrics.jsonl").read_text()
+    assert [row["update"] for row in history(tmp_path)] == [5, 7, 10, 12]
+    assert "step" not in (tmp_path / "metrics.jsonl").read_text()
     assert load(tmp_path / "checkpoint.npz")[1] == {"update": 12, "config": run.config, "seen": {}}
 
 
@@ -353,7 +365,8 @@ def test_a_loss_that_is_not_finite_is_said_with_its_step(tmp_path):
         return (np.inf if len(calls) == 4 else value), dy
     run = a_run(tmp_path, loss=loss)
     run.start()
-    with pytest.raises(TrainingError, match="the loss is inf at update 3, before the first evaluation; try a smaller --rate"):
+    with pytest.raises(TrainingError,
+                       match="the loss is inf at update 3, before the first evaluation; try a smaller --rate"):
         run.train()
     assert load(tmp_path / "checkpoint.npz")[1]["update"] == 0
 
@@ -367,4 +380,237 @@ def test_every_array_that_is_learned_is_watched():
     velocity = {f"optimiser.velocity.{path}" for path, _ in leaves(made.parameters)}
     assert len(parameters) == 9 and set(run.learned()) == parameters | buffers | velocity
     kept = {f"schedule.kept.{name}" for name in run.learned()}
-    assert set(run.arrays()) == set(run.learned()) | kept | {"losses"} | {f"schedule.{name}" for name in ("rate", "best", "waited", "phase")}
+    schedule = {f"schedule.{name}" for name in ("rate", "best", "waited", "phase")}
+    assert set(run.arrays()) == set(run.learned()) | kept | {"losses"} | schedule
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Small runs of tasks, stopped and broken
+
+SMALL = Settings(task="digits-rows", layers=2, hidden=6, updates=45, batch=8, rate=3e-3, seed=1, gamma=2.0,
+                 penalty=0.0, length=100)
+
+
+def small_run(folder, **changes):
+    settings = Settings(**SMALL.__dict__ | changes)
+    if settings.task == "chars":
+        text = folder.parent / "text.txt"
+        text.write_text("to be, or not to be, that is the question: " * 30)
+        settings = Settings(**settings.__dict__ | {"data": str(text)})
+    made = TASKS[settings.task](settings).run(folder)
+    made.every = 10
+    made.losses = np.zeros(10)
+    return made
+
+
+def interrupting(batch, at):
+    """The same batches; on the way to that of step `at`, Ctrl-C."""
+    def interrupted(step):
+        if step == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return batch(step)
+    return interrupted
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"task": "adding", "length": 12},
+    {"model": "residual", "layers": 1, "norm": "before", "dropout": 0.2},
+    {"model": "dense", "layers": 1, "hidden": 2, "norm": "after", "dropout": 0.1},
+    {"model": "lstm", "layers": 1},
+    {"task": "chars", "length": 9, "norm": "before", "dropout": 0.1, "layers": 2},
+    {"task": "chars", "length": 4, "model": "lstm", "layers": 1},
+    {"plateau": 1, "rate": 1e-2, "norm": "after", "decay": 1e-3}], ids=str)
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, changes):
+    whole, parts = (small_run(tmp_path / name, **changes) for name in ("whole", "parts"))
+    whole.start()
+    assert whole.train()
+    parts.start()
+    for at in (1, 16, 19, 43):
+        parts = small_run(tmp_path / "parts", **changes)
+        parts.resume()
+        parts.batch = interrupting(parts.batch, at)
+        assert not parts.train() and parts.update == at + 1
+    parts = small_run(tmp_path / "parts", **changes)
+    parts.resume()
+    assert parts.train()
+    assert (tmp_path / "whole/checkpoint.npz").read_bytes() == (tmp_path / "parts/checkpoint.npz").read_bytes()
+    first, second = ([row | {"seconds": None} for row in history(made.folder)] for made in (whole, parts))
+    assert first == second and [row["update"] for row in first] == [10, 20, 30, 40, 45]
+
+
+def test_a_run_learns(tmp_path):
+    made = small_run(tmp_path / "run", updates=100, hidden=16, batch=32, rate=0.02)
+    made.start()
+    made.train()
+    rows = history(made.folder)
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"] and rows[-1]["validation_accuracy"] > 0.5
+
+
+def test_an_unbounded_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path):
+    made = small_run(tmp_path / "run")
+    made.start()
+    before = (tmp_path / "run/checkpoint.npz").read_bytes()
+    next(leaves(made.network.parameters))[1].value[:] = np.nan
+    with pytest.raises(TrainingError,
+                       match="the loss is nan at update 0, before the first evaluation; try a smaller --rate"):
+        made.train()
+    assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
+
+
+def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
+    """A loss may be finite where something that was learned is not: running averages have no part in it."""
+    made = small_run(tmp_path / "run", updates=20, norm="after")
+    made.start()
+    before = (tmp_path / "run/checkpoint.npz").read_bytes()
+    made.network.buffers[0]["var"][0, 0] = np.inf
+    message = "the parameters are not finite at update 10, before the first evaluation; try a smaller --rate"
+    with pytest.raises(TrainingError, match=message):
+        made.train()
+    assert (tmp_path / "run/checkpoint.npz").read_bytes() == before and history(made.folder) == []
+
+
+def test_the_message_names_the_checkpoint_that_is_left(tmp_path):
+    made = small_run(tmp_path / "run", updates=20)
+    made.start()
+    made.evaluate = lambda network: next(leaves(made.network.parameters))[1].value.fill(np.nan) or {}
+    saved, made.save = made.save, lambda: None
+    saved()
+    made.saved = 10
+    message = "the loss is nan at update 10; the checkpoint in .*run is the last good one, of update 10; try"
+    with pytest.raises(TrainingError, match=message):
+        made.train()
+
+
+def test_a_crash_between_metrics_and_checkpoint_leaves_no_row_behind(tmp_path):
+    made = small_run(tmp_path / "run")
+    made.start()
+    made.updates = 20
+    made.train()
+    with open(tmp_path / "run/metrics.jsonl", "a") as file:
+        file.write(json.dumps({"update": 30, "loss": 1.0, "seconds": 1.0}) + '\n{"update": 40, "lo')
+    again = small_run(tmp_path / "run")
+    again.resume()
+    assert [row["update"] for row in history(again.folder)] == [10, 20] and again.update == 20
+
+
+@pytest.mark.parametrize("stop", [15, 25])
+def test_seconds_go_on_where_they_were(tmp_path, monkeypatch, stop):
+    """After a stop, from the last evaluation on."""
+    clock = iter(range(1000, 10_000, 7))
+    monkeypatch.setattr("minindrnn.training.run.time.perf_counter", lambda: next(clock))
+    made = small_run(tmp_path / "run")
+    made.start()
+    made.batch = interrupting(made.batch, stop)
+    assert not made.train()
+    again = small_run(tmp_path / "run")
+    again.resume()
+    assert again.train()
+    assert [row["seconds"] for row in history(again.folder)] == [7, 14, 21, 28, 35]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_null_in_the_file_and_nan_to_its_readers(tmp_path, number):
+    made = small_run(tmp_path / "run")
+    made.evaluate = lambda network: {"validation_loss": number, "validation_accuracy": 0.5}
+    made.start()
+    assert made.train()
+    for _ in range(2):                                                 # and still after they are written again
+        lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+        assert len(lines) == 5
+        assert all(json.loads(line, parse_constant=pytest.fail)["validation_loss"] is None for line in lines)
+        assert all(np.isnan(row["validation_loss"]) and row["validation_accuracy"] == 0.5
+                   for row in history(made.folder))
+        small_run(tmp_path / "run").resume()
+
+
+def failing(error):
+    def batch(step):
+        raise error
+    return batch
+
+
+@pytest.mark.parametrize("error", [MemoryError("too much"), KeyboardInterrupt(), OSError(28, "No space"),
+                                   TrainingError("nan")], ids=repr)
+def test_what_fails_before_anything_was_learned_leaves_the_folder_free(tmp_path, error):
+    for _ in range(2):
+        made = small_run(tmp_path / "run")
+        made.batch = failing(error)
+        with pytest.raises(type(error)), made.opened():
+            assert {path.name for path in made.folder.iterdir()} == {".lock", "checkpoint.npz", "config.json",
+                                                                     "metrics.jsonl"}
+            made.train()
+        assert not list(made.folder.iterdir())
+    made = small_run(tmp_path / "run")
+    with made.opened():
+        made.batch = interrupting(made.batch, 12)
+        assert not made.train()                                 # saved: what fails from now on takes nothing away
+    again = small_run(tmp_path / "run")
+    again.batch = failing(error)
+    with pytest.raises(type(error)), again.opened(resume=True):
+        again.train()
+    with pytest.raises(TrainingError, match="holds a small_run already"), small_run(tmp_path / "run").opened():
+        raise AssertionError("written over")
+    again = small_run(tmp_path / "run")
+    with again.opened(resume=True):
+        assert again.update == 13 and again.train()
+
+
+@pytest.mark.parametrize("failed", ["config.json", "metrics.jsonl"])
+def test_a_start_that_fails_half_way_leaves_the_folder_free(tmp_path, monkeypatch, failed):
+    real = checkpoint.replacing
+
+    def full(path, *mode):
+        if path.name == failed:
+            raise OSError(28, "No space left on device", str(path))
+        return real(path, *mode)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "replacing", full)
+        with pytest.raises(OSError, match="No space"), small_run(tmp_path / "run").opened():
+            raise AssertionError("started")
+    assert not list((tmp_path / "run").iterdir())
+    small_run(tmp_path / "run").start()
+
+
+def test_a_damaged_history_is_named(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    for damaged in (b'{"update": 1, "loss": "a", "seconds": 1}\n', b'{"update": null, "loss": 1, "seconds": 1}\n',
+                    b"{3}\n", b'{"update": 3}\n', b"\xff}\n", b'{"update": 1, "loss": 2.0, "seconds": 1}\n[{}\n'):
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError,
+                           match="metrics.jsonl: expected an evaluation on each line, with update, loss and seconds"):
+            history(tmp_path)
+
+
+def test_a_plateau_run_keeps_to_its_number_of_steps(tmp_path):
+    made = small_run(tmp_path / "run", plateau=2, updates=10)
+    made.start()
+    with pytest.raises(TrainingError, match="was started with updates = 10, not 20"):
+        small_run(tmp_path / "run", plateau=2, updates=20).resume()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads what Linux says about the process")
+def test_neither_memory_nor_files_grow_over_a_thousand_updates(tmp_path, monkeypatch):
+    """With other lengths in every update, an evaluation and a checkpoint now and then, and all arrays out of pieces."""
+    monkeypatch.setattr(memory_pool, "LARGE", 32)
+    made = small_run(tmp_path / "run", task="adding", length=8, hidden=3, batch=4, updates=1500, norm="after",
+                     dropout=0.1)
+    made.every, made.losses, draw, seen = 250, np.zeros(250), made.batch, {}
+
+    def ragged(step):
+        if step in (500, 1499):
+            gc.collect()
+            with open("/proc/self/statm") as file:
+                pages = int(file.read().split()[1])
+            files, folder = len(os.listdir("/proc/self/fd")), sorted(os.listdir(made.folder))
+            seen[step] = pages * os.sysconf("SC_PAGE_SIZE"), files, folder
+        rng = np.random.default_rng(step)
+        T = rng.integers(2, 9)
+        x, target, _ = draw(step)
+        return np.ascontiguousarray(x[:T]), target, rng.integers(1, T + 1, 4)
+
+    made.batch = ragged
+    made.start()
+    assert made.train()
+    (resident, files, folder), (resident_later, files_later, folder_later) = seen.values()
+    assert resident_later - resident < 1 << 20                # a kilobyte an update: less than the cache of one
+    assert files_later == files and folder_later == folder == ["checkpoint.npz", "config.json", "metrics.jsonl"]

@@ -2,8 +2,6 @@
 import numpy as np
 import pytest
 
-from minindrnn.tasks.characters import Characters
-from minindrnn.tasks.registry import settings
 from minindrnn.training.schedules import Plateau, cosine, staircase
 
 
@@ -24,8 +22,9 @@ def watching(weights, **options):
 
 
 def test_patience_halves_with_each_plateau_and_the_third_ends_it():
-    """P = 4, counted by hand in the authors' way: an evaluation that is not the best ends the phase if the count is more
-    than 4, 2, 1, else it adds 1 to the count. Five add, the sixth ends; three add, the fourth ends; two, the third."""
+    """P = 4, counted by hand in the authors' way: an evaluation that is not the best ends the phase if the count is
+    more than 4, 2, 1, else it adds 1 to the count. Five add, the sixth ends; three add, the fourth ends; two, the
+    third."""
     weights = np.zeros(2)
     schedule = watching(weights, patience=4, smallest=2e-3)
     rates = run(schedule, [0.5] + [0.4] * 6 + [0.3] * 4 + [0.2] * 2, weights)
@@ -34,22 +33,17 @@ def test_patience_halves_with_each_plateau_and_the_third_ends_it():
     assert run(schedule, [0.5], weights) == pytest.approx([0.001]) and schedule.over
 
 
+def test_patience_is_halved_not_divided_by_the_number_of_the_phase():
+    """P = 20: a count of more than 20, 10, 5 and, rounded, 3 ends a phase. 21, 11, 6 and 4 add to it, and one more
+    ends."""
+    rates = run(watching(np.zeros(1), patience=20), [0.5] + [0.4] * (22 + 12 + 7 + 5), np.zeros(1))
+    assert rates == pytest.approx([1] * 22 + [0.1] * 12 + [0.01] * 7 + [1e-3] * 5 + [1e-4])
+
+
 def test_the_best_starts_the_count_anew():
     weights = np.zeros(1)
     rates = run(watching(weights, patience=1), [0.5, 0.4, 0.4, 0.6, 0.6, 0.5, 0.4, 0.7, 0.7, 0.7, 0.7], weights)
     assert rates == pytest.approx([1] * 6 + [0.1] * 4 + [0.01])
-
-
-def test_language_models_divide_by_five(tmp_path):
-    """The authors' phases 2e-4, 4e-5, 8e-6, 1.6e-6. P = 1: the counts that end them are more than 1, 1, 0, 0."""
-    (tmp_path / "text.txt").write_text("to be, or not to be " * 30)
-    made = Characters(settings("chars", plateau=1, rate=2e-4, data=str(tmp_path / "text.txt"), layers=1, hidden=4, batch=2, length=5))
-    schedule, rates = made.run(tmp_path / "run").schedule, []
-    for bits in [2.0] + [3.0] * 10:
-        assert not schedule.over
-        schedule.observe({"validation_bits": bits})
-        rates.append(schedule(update=0))
-    assert rates == pytest.approx([2e-4] * 3 + [4e-5] * 3 + [8e-6] * 2 + [1.6e-6] * 2 + [3.2e-7]) and schedule.over
 
 
 def test_the_best_comes_back_with_all_that_is_watched():
@@ -63,7 +57,8 @@ def test_the_best_comes_back_with_all_that_is_watched():
 
 def test_smaller_may_be_better():
     weights = np.zeros(1)
-    assert run(watching(weights, patience=1, larger=False, factor=0.2), [3.0, 2.0, 2.5, 2.5, 2.5], weights) == pytest.approx([1, 1, 1, 1, 0.2])
+    assert run(watching(weights, patience=1, larger=False, factor=0.2), [3.0, 2.0, 2.5, 2.5, 2.5],
+               weights) == pytest.approx([1, 1, 1, 1, 0.2])
     assert weights[0] == 2
 
 
@@ -95,7 +90,8 @@ def test_the_patience_of_its_phase_goes_on_too():
 
 def test_a_staircase_falls_after_every_so_many_steps():
     at = staircase(2e-4, every=20_100)
-    assert [at(step) for step in (0, 20_099, 20_100, 40_199, 40_200, 60_299)] == pytest.approx([2e-4] * 2 + [2e-5] * 2 + [2e-6] * 2)
+    assert [at(step) for step in (0, 20_099, 20_100, 40_199, 40_200,
+                                  60_299)] == pytest.approx([2e-4] * 2 + [2e-5] * 2 + [2e-6] * 2)
     assert [staircase(8.0, every=3, factor=0.5)(step) for step in range(7)] == [8, 8, 8, 4, 4, 4, 2]
 
 
@@ -111,15 +107,10 @@ def test_a_cosine_rises_in_a_line_and_falls_to_nothing():
     (lambda: cosine(1.0, updates=10, warmup=0), "warmup: expected a finite number from 1 to 10, got 0"),
     (lambda: staircase(-1.0, every=10), "rate: expected a finite number at least 0, got -1"),
     (lambda: Plateau(1.0, metric="score", patience=0), "patience: expected an integer of at least 1, got 0"),
-    (lambda: Plateau(1e-7, metric="score"), "rate, when training begins: expected a finite number at least 1e-06, got 1e-07"),
+    (lambda: Plateau(1e-7, metric="score"),
+     "rate, when training begins: expected a finite number at least 1e-06, got 1e-07"),
     (lambda: Plateau(1.0, metric="score", factor=2), "factor: expected a finite number from 0 to 1, got 2"),
 ])
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_patience_is_halved_not_divided_by_the_number_of_the_phase():
-    """P = 20: a count of more than 20, 10, 5 and, rounded, 3 ends a phase. 21, 11, 6 and 4 add to it, and one more ends."""
-    rates = run(watching(np.zeros(1), patience=20), [0.5] + [0.4] * (22 + 12 + 7 + 5), np.zeros(1))
-    assert rates == pytest.approx([1] * 22 + [0.1] * 12 + [0.01] * 7 + [1e-3] * 5 + [1e-4])

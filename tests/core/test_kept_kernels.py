@@ -9,10 +9,10 @@ import numba
 import numpy as np
 import pytest
 
-from minindrnn.core import jit
+from minindrnn.core import kept_kernels
 from minindrnn.core.jit import kernel, reordered, unfused
 
-SOURCE = jit.PACKAGE
+SOURCE = kept_kernels.PACKAGE
 compiles = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 
 
@@ -20,7 +20,7 @@ compiles = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compi
 def own_folder(tmp_path, monkeypatch):
     """A folder that is empty, and a process that has said nothing yet."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kept"))
-    jit.say_once.cache_clear()
+    kept_kernels.say_once.cache_clear()
 
 
 def of_the_package(function):
@@ -130,6 +130,28 @@ def test_an_edit_of_relu_is_seen_at_once_and_the_old_code_goes(package):
 
 
 @compiles
+def test_of_an_old_pyc_nothing_is_kept(package):
+    """An edit that changes neither size nor time, as `cp -p` and rsync may bring it: Python goes on with its old
+    .pyc."""
+    path, writing = package / "ops/activations.py", {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": ""}
+    os.utime(path, (0, 1e9))
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    assert run(package, "-c", CHECK, **writing) == (0, "right\n", "")
+    before = {file.name for file in package.glob("__pycache__/kernels/*/*")}
+    path.write_text(path.read_text().replace("ZERO if h <= ZERO else dh", "ZERO if h >= ZERO else dh"))
+    os.utime(path, ns=times)
+    code, out, err = run(package, "-c", CHECK, **writing)
+    assert (code, out) == (0, "right\n")                 # this is Python's doing, and said
+    assert err == (f"minindrnn: Python runs an old form of {path}, as its size and time are those of before; "
+                   "to run the new one: touch that file\n")
+    assert {file.name for file in package.glob("__pycache__/kernels/*/*")} == before
+    path.touch()
+    for _ in range(2):
+        assert run(package, "-c", CHECK, **writing) == (0, "wrong\n", "")
+    assert len(list(package.glob("__pycache__/kernels/*"))) == 1
+
+
+@compiles
 @pytest.mark.parametrize("place", ["beside the sources", "NUMBA_CACHE_DIR", "the user's cache"])
 def test_a_second_process_compiles_nothing(place, package, tmp_path):
     folder, environment = package / "__pycache__/kernels", {}
@@ -186,27 +208,27 @@ def test_a_run_without_a_writable_folder_trains_and_says_so_in_one_line(package)
 # The mechanism, in this process.
 
 def test_the_stamp_covers_every_source(package, monkeypatch):
-    monkeypatch.setattr(jit, "PACKAGE", package)
-    assert jit.stamp() == jit.STAMP            # a copy is as good
-    seen = {jit.stamp()}
+    monkeypatch.setattr(kept_kernels, "PACKAGE", package)
+    assert kept_kernels.stamp() == kept_kernels.STAMP            # a copy is as good
+    seen = {kept_kernels.stamp()}
     paths = sorted(package.rglob("*.py"))
     for path in paths:
         path.write_text(path.read_text() + "\n")
-        seen.add(jit.stamp())
+        seen.add(kept_kernels.stamp())
     paths[-1].rename(paths[-1].with_name("zzz.py"))
-    seen.add(jit.stamp())
+    seen.add(kept_kernels.stamp())
     paths[0].write_text(paths[0].read_text()[:-1] + " ")         # as long as before
-    seen.add(jit.stamp())
+    seen.add(kept_kernels.stamp())
     assert len(seen) == len(paths) + 3 > 50
     (package / ".#open.py").symlink_to("nobody@nowhere")  # as an editor leaves it beside a file that it has open
-    assert jit.stamp() in seen
+    assert kept_kernels.stamp() in seen
     shutil.rmtree(package)
-    assert jit.stamp() is None
+    assert kept_kernels.stamp() is None
 
 
 @compiles
 def test_sources_edited_since_the_import_neither_use_nor_keep_anything(package, monkeypatch, tmp_path):
-    monkeypatch.setattr(jit, "PACKAGE", package)
+    monkeypatch.setattr(kept_kernels, "PACKAGE", package)
     doubled()
     assert doubled()
     path = package / "core/expect.py"
@@ -229,8 +251,8 @@ def test_another_version_does_not_read_what_was_kept(where, monkeypatch):
 @compiles
 def test_what_was_kept_of_other_sources_goes_with_the_first_file(monkeypatch, tmp_path):
     for stamp in "123":
-        monkeypatch.setattr(jit, "STAMP", stamp)
-        monkeypatch.setattr(jit, "stamp", lambda: stamp)
+        monkeypatch.setattr(kept_kernels, "STAMP", stamp)
+        monkeypatch.setattr(kept_kernels, "stamp", lambda: stamp)
         assert not doubled() and doubled()
         path, = kept(tmp_path)
         assert path.parent.name == stamp
@@ -269,7 +291,7 @@ def test_no_stderr_is_no_hindrance(monkeypatch, capsys):
     monkeypatch.setattr(numba.config, "CACHE_DIR", "/proc/kept")
     for stderr in (None, open("/dev/full", "w", buffering=1)):
         monkeypatch.setattr(sys, "stderr", stderr)
-        jit.say_once.cache_clear()
+        kept_kernels.say_once.cache_clear()
         assert not doubled()
     monkeypatch.undo()
     assert capsys.readouterr().out == ""
@@ -281,8 +303,8 @@ def test_what_lies_in_a_folder_that_cannot_be_written_is_used(monkeypatch, tmp_p
     doubled()
     built, = (tmp_path / "kept").iterdir()
     for folders in ([built, tmp_path / "empty"], [tmp_path / "empty", built]):
-        monkeypatch.setattr(jit, "folders", lambda: folders)
-        monkeypatch.setattr(jit, "write", None)
+        monkeypatch.setattr(kept_kernels, "folders", lambda: folders)
+        monkeypatch.setattr(kept_kernels, "write", None)
         assert doubled()
 
 
@@ -338,4 +360,4 @@ def test_the_users_cache(home, caches, expected, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     if caches:
         monkeypatch.setenv("XDG_CACHE_HOME", caches)
-    assert jit.user_cache() == (expected and Path(expected))
+    assert kept_kernels.user_cache() == (expected and Path(expected))

@@ -1,17 +1,12 @@
-"""What is read from files is what stands in them: one's own sequences, images, recordings."""
-import io
-import os
+"""What is read from a file of one's own is what stands in it."""
 import pickle
 from contextlib import nullcontext
-from pathlib import Path
 
 import numpy as np
 import pytest
+from strategies import ragged_file
 
-from minindrnn.data import mnist, motion
 from minindrnn.data.download import DataError
-from minindrnn.data.mnist import FASHION, MNIST, idx, load_images
-from minindrnn.data.motion import Arrays, load_motion, recordings, windows
 from minindrnn.data.user_file import load_input, load_own, padded
 
 NAN = float("nan")
@@ -48,6 +43,20 @@ def test_every_class_is_trained_on_however_small(tmp_path, rng):
         assert set(parts["train"][1]) == set(range(6)) and len(parts["test"][1]) and len(parts["validation"][1])
 
 
+def test_the_parts_of_ones_own_are_those_of_the_seed(tmp_path):
+    """Sorted by class at random, every tenth to the test, the fifth after it to the validation."""
+    path = ragged_file(tmp_path / "mine.npz")
+    whole = np.load(path)
+    rng = np.random.default_rng(5)
+    order = rng.permutation(60)
+    order = np.concatenate([order[whole["y"][order] == k] for k in range(3)])
+    parts = {"test": order[0::10], "validation": order[5::10]}
+    parts["train"] = np.array([i for i in order if i not in parts["test"] and i not in parts["validation"]])
+    for name, (x, labels, _) in load_own(path, 5).items():
+        assert sorted(x[:, 0, 0]) == sorted(whole["X"][parts[name], 0, 0])
+        assert np.bincount(labels).tolist() == [len(parts[name]) // 3] * 3
+
+
 def test_all_forms_of_the_same_sequences_are_read_alike(tmp_path, rng):
     a = good(rng, M=1)
     X, lengths = a["X"], a["lengths"]
@@ -69,7 +78,7 @@ def test_neither_padding_nor_the_order_of_the_file_makes_a_difference(tmp_path, 
     assert all(np.array_equal(one, two) for name in parts for one, two in zip(parts[name], same[name]))
     assert parts["train"][0].shape == (160, a["lengths"].max(), 2)
     labels = load_own(save(tmp_path, **a | {"y": np.sort(a["y"])}), 0)["train"][1]
-    assert all(len(set(labels[i:i + 20])) == 3 for i in range(0, 160, 20))         # sorted by class in the file, not here
+    assert all(len(set(labels[i:i + 20])) == 3 for i in range(0, 160, 20))      # sorted by class in the file, not here
 
 
 def test_padded_puts_zeros_after_each_end(rng):
@@ -93,23 +102,32 @@ def at(array, place, value):
     (lambda a: a | {"y": a["y"][:0]}, r"y: expected whole numbers \(n,\), got int64 of shape \(0,\)$"),
     (lambda a: a | {"X": a["X"].astype(str)}, "X: expected numbers, got <U"),
     (lambda a: a | {"X": a["X"] + 0j}, "X: expected numbers, got complex128$"),
-    (lambda a: a | {"X": a["X"][:-1]}, r"X: expected \(30, T, M\) or \(30, T\), or \(\d+, M\): all steps, as many as the lengths "
+    (lambda a: a | {"X": a["X"][:-1]},
+     r"X: expected \(30, T, M\) or \(30, T\), or \(\d+, M\): all steps, as many as the lengths "
                                        r"add up to, got \(29, 5, 2\)$"),
     (lambda a: {"X": a["X"][0], "y": a["y"]}, r"X: expected \(30, T, M\) or \(30, T\), got \(5, 2\)$"),
     (lambda a: {"X": a["X"][:, :, :0], "y": a["y"]}, r"X: expected .*, got \(30, 5, 0\)$"),
     (lambda a: {"X": np.ones((30, 2, 2, 2)), "y": a["y"]}, r"X: expected .*, got \(30, 2, 2, 2\)$"),
     (lambda a: {"X": np.float64(3), "y": a["y"]}, r"X: expected .*, got \(\)$"),
-    (lambda a: a | {"X": np.ones((a["lengths"].sum() + 1, 2))}, r"all steps, as many as the lengths add up to, got \(\d+, 2\)$"),
+    (lambda a: a | {"X": np.ones((a["lengths"].sum() + 1, 2))},
+     r"all steps, as many as the lengths add up to, got \(\d+, 2\)$"),
     (lambda a: a | {"X": np.float64(3)}, r"X: expected .*, got \(\)$"),
-    (lambda a: a | {"lengths": a["lengths"] / 1}, r"lengths: expected 30 whole numbers of at least 1, got float64 of shape \(30,\)$"),
-    (lambda a: a | {"lengths": a["lengths"][:-1]}, r"lengths: expected 30 whole numbers of at least 1, got int64 of shape \(29,\)"),
+    (lambda a: a | {"lengths": a["lengths"] / 1},
+     r"lengths: expected 30 whole numbers of at least 1, got float64 of shape \(30,\)$"),
+    (lambda a: a | {"lengths": a["lengths"][:-1]},
+     r"lengths: expected 30 whole numbers of at least 1, got int64 of shape \(29,\)"),
     (lambda a: a | {"lengths": at(a["lengths"], 3, 0)}, r"lengths: expected .*, the smallest 0$"),
     (lambda a: a | {"lengths": at(a["lengths"], 3, 6)}, "lengths: expected 1 to T = 5, got 6 for sequence 3$"),
-    (lambda a: a | {"lengths": at(a["lengths"].astype(np.uint64), 3, 2**64 - 1)}, "lengths: expected at most the steps of X, .* got 18446744073709551615$"),
-    (lambda a: {"X": at(a["X"], (7, 4, 1), NAN), "y": a["y"]}, "X: expected finite numbers, got nan in sequence 7, step 4, channel 1$"),
-    (lambda a: a | {"X": at(a["X"], (9, 0, 0), -np.inf)}, "X: expected finite numbers, got -inf in sequence 9, step 0, channel 0$"),
-    (lambda a: a | {"y": a["y"] + 1}, "y: expected classes 0 to K - 1, at least two of them, got 3 different, from 1 to 3$"),
-    (lambda a: a | {"y": a["y"] - 1}, "y: expected classes 0 to K - 1, at least two of them, got 3 different, from -1 to 1$"),
+    (lambda a: a | {"lengths": at(a["lengths"].astype(np.uint64), 3, 2**64 - 1)},
+     "lengths: expected at most the steps of X, .* got 18446744073709551615$"),
+    (lambda a: {"X": at(a["X"], (7, 4, 1), NAN), "y": a["y"]},
+     "X: expected finite numbers, got nan in sequence 7, step 4, channel 1$"),
+    (lambda a: a | {"X": at(a["X"], (9, 0, 0), -np.inf)},
+     "X: expected finite numbers, got -inf in sequence 9, step 0, channel 0$"),
+    (lambda a: a | {"y": a["y"] + 1},
+     "y: expected classes 0 to K - 1, at least two of them, got 3 different, from 1 to 3$"),
+    (lambda a: a | {"y": a["y"] - 1},
+     "y: expected classes 0 to K - 1, at least two of them, got 3 different, from -1 to 1$"),
     (lambda a: a | {"y": a["y"] * 2}, "y: expected classes .*, got 3 different, from 0 to 4$"),
     (lambda a: a | {"y": at(a["y"], 0, 2**62)}, f"y: expected classes .*, got 4 different, from 0 to {2**62}$"),
     (lambda a: a | {"y": 0 * a["y"]}, "y: expected classes .* at least two of them, got 1 different, from 0 to 0$"),
@@ -138,7 +156,8 @@ def test_files_that_are_none(tmp_path, rng):
             load_own(path, 0)
     for name in "Xy":
         np.savez(path, **good(rng) | {name: ragged})
-        with pytest.raises(DataError, match=f"mine.npz: {name}: expected plain numbers, got Python objects .ragged sequences: all"):
+        message = f"mine.npz: {name}: expected plain numbers, got Python objects .ragged sequences: all"
+        with pytest.raises(DataError, match=message):
             load_own(path, 0)
     with open(path, "wb") as file:
         np.save(file, np.ones(3))
@@ -151,9 +170,11 @@ def test_files_that_are_none(tmp_path, rng):
     (dict(X=np.ones((4, 5))), r"X: expected 2 numbers a step, got 1; X has shape \(4, 5\)$"),
     (dict(X=np.ones((4, 5, 3))), r"X: expected 2 numbers a step, got 3; X has shape \(4, 5, 3\)$"),
     (dict(X=np.ones(5)), r"X: expected \(n, T, M\) or \(n, T\), got \(5,\)$"),
-    (dict(X=np.ones((4, 5, 2)), lengths=np.ones(0, int)), "lengths: expected some whole numbers of at least 1, got int64"),
+    (dict(X=np.ones((4, 5, 2)), lengths=np.ones(0, int)),
+     "lengths: expected some whole numbers of at least 1, got int64"),
     (dict(X=np.ones((4, 5, 2)), lengths=np.ones(3, int)), r"X: expected \(3, T, M\) .*, got \(4, 5, 2\)$"),
-    (dict(X=np.ones((4, 5, 2)), y=np.ones(3)), r"y: expected 4 numbers as X has sequences, got float64 of shape \(3,\)$"),
+    (dict(X=np.ones((4, 5, 2)), y=np.ones(3)),
+     r"y: expected 4 numbers as X has sequences, got float64 of shape \(3,\)$"),
     (dict(X=np.full((4, 5, 2), NAN)), "X: expected finite numbers, got nan in sequence 0, step 0, channel 0$"),
 ])
 def test_wrong_files_to_predict_from(arrays, message, tmp_path):
@@ -170,13 +191,17 @@ def changed(data, *changes):
 
 
 @pytest.mark.parametrize("damage, message", [
-    (lambda data: changed(data, (b"PK\3\4", 6, 1), (b"PK\1\2", 8, 1)), "X: cannot be read: File 'X.npy' is encrypted, password required"),
-    (lambda data: changed(data, (b"PK\3\4", 8, 97), (b"PK\1\2", 10, 97)), "X: cannot be read: That compression method is not supported"),
+    (lambda data: changed(data, (b"PK\3\4", 6, 1), (b"PK\1\2", 8, 1)),
+     "X: cannot be read: File 'X.npy' is encrypted, password required"),
+    (lambda data: changed(data, (b"PK\3\4", 8, 97), (b"PK\1\2", 10, 97)),
+     "X: cannot be read: That compression method is not supported"),
     (lambda data: changed(data, (np.float64(0.625).tobytes(), 6, 0)), "X: cannot be read: Bad CRC-32 for file 'X.npy'"),
-    (lambda data: data.replace(b"(100, 5, 2), }      ", b"(99999999999999,), }"), "X: does not fit into memory: Unable to"),
+    (lambda data: data.replace(b"(100, 5, 2), }      ", b"(99999999999999,), }"),
+     "X: does not fit into memory: Unable to"),
     (lambda data: data.replace(b"(100, 5, 2), }", b"(100, 5, 2), ("), "X: cannot be read: "),
 ])
-@pytest.mark.parametrize("read", [lambda path: load_own(path, 0), lambda path: load_input(path, 2)], ids=["train", "predict"])
+@pytest.mark.parametrize("read", [lambda path: load_own(path, 0), lambda path: load_input(path, 2)],
+                         ids=["train", "predict"])
 def test_the_true_cause_and_the_arrays_name(read, damage, message, tmp_path):
     path = save(tmp_path, X=np.full((100, 5, 2), 0.625), y=np.arange(100) % 3)
     path.write_bytes(damage(path.read_bytes()))
@@ -207,91 +232,3 @@ def test_too_large_a_number_is_refused_in_whichever_part_it_falls(dtype, tmp_pat
                 with nullcontext() if allowed else pytest.raises(DataError, match=message):
                     read()
     load_own(save(tmp_path, X=X, y=labels, lengths=np.full(40, 2)), 0)                 # in the padding nobody looks
-
-
-def test_idx_is_what_it_says():
-    header = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 1, 0])
-    numbers = np.arange(512, dtype=np.uint8)
-    assert np.array_equal(idx(header + numbers.tobytes()), numbers.reshape(2, 1, 256))
-
-
-def test_images_are_split_once_each(monkeypatch):
-    """60 000 images whose first four pixels are their number, and their label its last digit."""
-    def file(array):
-        return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
-
-    def drawn(n):
-        x = np.zeros((n, 28, 28), np.uint8)
-        x[:, 0, :4] = np.arange(n, dtype=">u4").view(np.uint8).reshape(n, 4)
-        return file(x), file((np.arange(n) % 10).astype(np.uint8))
-    monkeypatch.setattr(mnist, "read", lambda source, folder: dict(zip(mnist.NAMES, (*drawn(60_000), *drawn(10_000)))))
-    parts = load_images(MNIST, 3)
-    numbers = {name: np.ascontiguousarray(x[:, :4]).view(">u4")[:, 0] for name, (x, _) in parts.items()}
-    assert {name: (x.shape, x.dtype) for name, (x, _) in parts.items()} == {
-        "train": ((57_000, 784), np.uint8), "validation": ((3000, 784), np.uint8), "test": ((10_000, 784), np.uint8)}
-    assert all(np.array_equal(labels, numbers[name] % 10) for name, (_, labels) in parts.items())
-    assert np.array_equal(np.sort(np.concatenate([numbers["train"], numbers["validation"]])), np.arange(60_000))
-    assert np.array_equal(numbers["test"], np.arange(10_000))
-
-
-def cached(name):
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minindrnn" / name
-    return pytest.mark.skipif(not folder.is_dir(), reason=f"{name} is not in the cache")
-
-
-@pytest.mark.parametrize("source", [pytest.param(source, marks=cached(source.name), id=source.name) for source in (MNIST, FASHION)])
-def test_the_real_images(source):
-    parts = load_images(source, 0)
-    assert [len(parts[name][1]) for name in ("train", "validation", "test")] == [57_000, 3000, 10_000]
-    assert all(set(labels) == set(range(10)) and x.max() == 255 for x, labels in parts.values())
-
-
-def people(monkeypatch, lengths=(7, 9)):
-    """Recordings of ten people, two each, whose channel 0 is the person, and channel 1 the step."""
-    found = [np.stack([np.full(T, person), np.arange(T), *np.zeros((4, T))], axis=1).astype(np.float32)
-             for person in range(10) for T in lengths]
-    labels = np.tile([0, 1], 10)
-    monkeypatch.setattr(motion, "recordings", lambda folder: (found, labels, np.repeat(np.arange(10), 2)))
-
-
-@pytest.mark.parametrize("fold", range(5))
-@pytest.mark.parametrize("window", [0, 4, 8, 50])
-def test_nobody_is_in_two_parts(fold, window, monkeypatch):
-    people(monkeypatch)
-    parts = load_motion(fold, window)
-    who = {name: set(x[:, 0, 0].astype(int)) for name, (x, _, _) in parts.items()}
-    assert who["test"] == {2 * fold, 2 * fold + 1} and who["validation"] == {(2 * fold + 2) % 10, (2 * fold + 3) % 10}
-    assert who["train"] == set(range(10)) - who["test"] - who["validation"]
-    for x, labels, lengths in parts.values():
-        assert x.shape == (len(labels), lengths.max(), 6) and x.dtype == np.float32
-        assert set(lengths) == {0: {7, 9}, 4: {4}, 8: {7, 8}, 50: {7, 9}}[window]
-        for row, label, length in zip(x, labels, lengths):
-            assert np.array_equal(np.diff(row[:length, 1]), np.ones(length - 1)) and not row[length:].any()
-    tested = np.concatenate([load_motion(fold, 0)["test"][0][:, 0, 0] for fold in range(5)])
-    assert sorted(tested) == sorted(2 * list(range(10)))            # over the five folds everybody is tested
-
-
-def test_windows_overlap_by_half():
-    x = np.arange(10)[:, np.newaxis]
-    assert [list(piece[:, 0]) for piece in windows(x, 5)] == [[0, 1, 2, 3, 4], [2, 3, 4, 5, 6], [4, 5, 6, 7, 8]]
-    assert len(windows(x, 1)) == 10 and windows(x, 10)[0] is x and windows(x, 0)[0] is x and len(windows(x, 11)) == 1
-
-
-def test_arrays_are_unpickled_and_nothing_else():
-    found = {"X": [np.arange(6.0).reshape(2, 3)], "y": np.array([1])}
-    data = pickle.dumps(found, protocol=2).replace(b"numpy._core", b"numpy.core")
-    read = Arrays(io.BytesIO(data)).load()
-    assert np.array_equal(read["X"][0], found["X"][0]) and np.array_equal(read["y"], found["y"])
-    for bad in (os.system, pickle.loads, Path, eval):
-        with pytest.raises(DataError, match="expected arrays only, got "):
-            Arrays(io.BytesIO(pickle.dumps(bad))).load()
-
-
-@cached("motion")
-def test_the_real_recordings():
-    found, labels, person = recordings()
-    assert len(found) == 140 and {x.shape[1] for x in found} == {6} and all(np.isfinite(x).all() for x in found)
-    assert (min(map(len, found)), max(map(len, found))) == (947, 2618)
-    assert set(zip(person, labels)) == {(p, k) for p in range(10) for k in range(7)} and np.all(np.bincount(person) == 14)
-    parts = load_motion(1)
-    assert sum(len(y) for _, y, _ in parts.values()) == 2229 and all(x.shape[1:] == (200, 6) for x, _, _ in parts.values())
