@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..bench.ranks import ranks
 from ..bench.sections import SECTIONS
 from ..bench.sections import bench as measure
 from ..bench.timing import line
@@ -33,16 +34,16 @@ from .plots import describe_memory, draw, draw_adding, draw_curve, draw_gradient
 
 
 def train(arguments):
-    chosen, ranks = asked(arguments), arguments.ranks
-    if chosen.batch < ranks.size:
-        raise UsageError(f"--batch: expected at least {ranks.size} sequences, one for each rank, got {chosen.batch}")
-    task = ranks.in_turn(partial(TASKS[chosen.task], chosen))         # the first may have to fetch the data
-    task.ranks = ranks
+    chosen, here = asked(arguments), arguments.ranks
+    if chosen.batch < here.size:
+        raise UsageError(f"--batch: expected at least {here.size} sequences, one for each rank, got {chosen.batch}")
+    if here.size > 1 and arguments.device == "cuda":
+        raise UsageError("--device cuda: expected one process, got several ranks, which train on CPUs only")
+    task = here.in_turn(partial(TASKS[chosen.task], chosen))         # the first may have to fetch the data
+    task.ranks = here
     folder = arguments.out or Path("runs") / task.label
     run = task.run(folder)
     if arguments.device == "cuda":
-        if ranks.size > 1:
-            raise UsageError("--device cuda: expected one process, got several ranks, which train on CPUs only")
         run.twin = twin(run)
     words = [word for word in arguments.words if word != "--resume"]
     with run.opened(resume=arguments.resume):
@@ -56,7 +57,7 @@ def train(arguments):
                 draw(draw_curve, rows, folder / "curve.png")   # before anything is said, which may fail
     for said in (*task.report(run.network, result), *describe_memory(run.network, run.network.bound)):
         print(said)
-    if ranks.rank == 0:
+    if here.rank == 0:
         print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
     return 0
 
@@ -183,6 +184,10 @@ def describe(arguments):
 
 def bench(arguments):
     sections = SECTIONS
+    if arguments.what == ["ranks"]:
+        if arguments.ranks.size == 1:
+            raise UsageError("ranks: expected several; start it as: mpiexec -n 2 python -m minindrnn bench ranks")
+        sections = {"ranks": ranks}
     if arguments.device == "cuda":
         from ..gpu.bench import SECTIONS as sections
         from ..gpu.device import NoGPU, expect_gpu
