@@ -110,8 +110,8 @@ def read(array):
 
 
 def described(array):
-    """What stands for an array on the device in `minindrnn.core.expect.expect`: a NumPy array of the same shape, dtype and
-    strides, never to be read, kept for the next time. Anything else stands for itself."""
+    """What stands for an array on the device in `minindrnn.core.expect.expect`: a NumPy array of the same shape, dtype
+    and strides, never to be read, kept for the next time. Anything else stands for itself."""
     if not hasattr(array, "copy_to_host"):
         return array
     if (found := vars(array).get("_described")) is None:
@@ -176,7 +176,7 @@ def sent(array):
 
 
 def flat(array):
-    """The array with a single axis, kept for the next time: the host takes longer to make one than many a kernel runs."""
+    """The array with a single axis, kept for the next time: to make one takes the host longer than many kernels run."""
     if array.ndim == 1:
         return array
     if isinstance(array, np.ndarray):

@@ -1,4 +1,5 @@
-"""From gradients to new parameters: the twin of `minindrnn.training.optim.Adam`, with clipping and the bound of u in one pass.
+"""From gradients to new parameters: the twin of `minindrnn.training.optim.Adam`, with clipping and the bound of u in
+one pass.
 
     g = gradient, clamped to [-limit, limit], + decay * value            decay only if the role is "weight"
     m = beta1 m + (1 - beta1) g          value -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)

@@ -53,7 +53,8 @@ class Twin:
         self.optimiser = Adam(optimiser, self.network.parameters, moments)
 
     def train_step(self, x, target, rate, *, lengths=None, rng=None, bound=None, penalty=0.0, clip=10.0):
-        """As `minindrnn.training.step.train_step`, for arrays on the host; the loss is read when float() is taken of it."""
+        """As `minindrnn.training.step.train_step`, for arrays on the host; the loss is read when float() is
+        taken of it."""
         expect_generator(rng, none=True)
         loss = self._loss()
         with self.workspace:

@@ -3,9 +3,9 @@ love 0.0, which is relu's kink, and a small size is a better counterexample than
 And what tests of several rooms are made on: arrays, networks, a file."""
 import numpy as np
 from hypothesis import strategies as st
-from minindrnn.gpu.recurrence import AHEAD
 
 from minindrnn import Chain, Dropout, IndRNN, LanguageModel, Linear, StackedIndRNN
+from minindrnn.gpu.recurrence import AHEAD
 from minindrnn.ops.activations import KIND
 
 seeds = st.integers(0, 2**32 - 1)

@@ -274,7 +274,7 @@ def killed_by(module, sets=1000):
 # ---------------------------------------------------------------------------------------------------------
 # Mutants, put in and taken out
 
-KERNELS = {"kernel", "reordered", "unfused"}
+KERNELS = {"kernel", "inlined", "reordered", "unfused"}
 TABLES, MAKERS = (("ops.rnn", "KERNELS"),), ("forward_kernel", "backward_kernel")
 
 

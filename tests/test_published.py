@@ -38,7 +38,9 @@ SETTINGS = {
         "dense": dict(layers=2, hidden=16, rate=2e-4), "rnn": dict(layers=1, hidden=128, rate=2e-3),
         "irnn": dict(layers=1, hidden=128, rate=2e-4), "lstm": dict(layers=1, hidden=128, rate=2e-3),
         "gru": dict(layers=1, hidden=128, rate=2e-3)}),
-    "digits": (dict(length=0, updates=6000, batch=32, rate=3e-3), PIXELS),
+    "digits": (dict(length=0, batch=32, rate=3e-3), {
+        **{model: dict(updates=6000) | own for model, own in PIXELS.items()},
+        "residual": dict(layers=3, hidden=128, norm="after", updates=1500)}),
     "digits-rows": (dict(length=0, updates=4000, batch=16, rate=5e-3), PIXELS),
     "smnist": IMAGES, "pmnist": IMAGES, "fashion": IMAGES,
     "motion": (dict(length=200, updates=2000, batch=32, rate=1e-3), RECORDED),
@@ -73,6 +75,8 @@ def task_of(task, folder, model="indrnn", **given):
 
 
 def test_the_tables_are_complete():
+    for task in TASKS:
+        assert task in SETTINGS and task in RUNS, f"tests/test_published.py: expected {task} in SETTINGS and in RUNS"
     assert set(SETTINGS) == set(RUNS) == set(TASKS)
     assert all(len(models) == 7 for _, models in SETTINGS.values())
 
@@ -82,9 +86,12 @@ def test_settings(task):
     common, models = SETTINGS[task]
     for model, own in models.items():
         assert asdict(settings(task, model)) == ALL | common | own | dict(task=task, model=model), model
-    if task == "adding":
-        assert [settings(task, "irnn", T).rate for T in (499, 500, 5000)] == [2e-4, 1e-5, 1e-5]
-        assert [settings(task, "indrnn", T).rate for T in (500, 5000)] == [2e-4] * 2
+    assert settings(task) == settings(task, "residual" if task == "digits" else "indrnn")
+
+
+def test_irnn_learns_to_add_more_slowly_from_500_steps_on():
+    assert [settings("adding", "irnn", T).rate for T in (499, 500, 5000)] == [2e-4, 1e-5, 1e-5]
+    assert [settings("adding", "indrnn", T).rate for T in (500, 5000)] == [2e-4] * 2
 
 
 def test_what_is_given_comes_before_what_is_usual():
@@ -102,36 +109,63 @@ def wave(rate, steps):
             tenth + (steps - tenth) // 4: rate * (1 + 0.5**0.5) / 2}
 
 
-@pytest.mark.parametrize("task", RUNS)
-def test_what_a_run_is_made_of(task, tmp_path):
-    every, bound, _, kind = RUNS[task]
-    small = dict(hidden=4, layers=2, seed=5, decay=0.01, penalty=0.25)
-    if task == "chars":
-        small |= dict(batch=8)
+GIVEN = dict(hidden=4, layers=2, seed=5, decay=0.01, penalty=0.25)
+every_task = pytest.mark.parametrize("task", RUNS)
+
+
+def a_run(task, folder):
+    return task_of(task, folder, **GIVEN | ({"batch": 8} if task == "chars" else {})).run(folder / "run")
+
+
+@every_task
+def test_how_long_a_run_is_and_how_often_it_is_evaluated(task, tmp_path):
     common, models = SETTINGS[task]
-    own = common | models["indrnn"]
-    run = task_of(task, tmp_path, **small).run(tmp_path / "run")
-    assert (run.every, run.updates) == (every, own["updates"]) and run.network.bound == pytest.approx(bound, rel=1e-12)
+    run = a_run(task, tmp_path)
+    assert (run.every, run.updates) == (RUNS[task][0], (common | models["indrnn"])["updates"])
+
+
+@every_task
+def test_the_bound_of_a_run(task, tmp_path):
+    run = a_run(task, tmp_path)
+    assert run.network.bound == pytest.approx(RUNS[task][1], rel=1e-12)
     assert run.options == {"bound": run.network.bound, "penalty": 0.25}
-    adam = run.optimiser
+
+
+@every_task
+def test_a_run_learns_by_the_papers_adam(task, tmp_path):
+    adam = a_run(task, tmp_path).optimiser
     assert (adam.beta1, adam.beta2, adam.epsilon, adam.decay) == (0.9, 0.999, 1e-8, 0.01)
-    assert run.noise(7).random() == np.random.default_rng([5, 3, 7]).random()
+
+
+@every_task
+def test_the_noise_of_a_run_is_that_of_its_seed_and_update(task, tmp_path):
+    assert a_run(task, tmp_path).noise(7).random() == np.random.default_rng([5, 3, 7]).random()
+
+
+@every_task
+def test_the_schedule_of_a_run(task, tmp_path):
+    common, models = SETTINGS[task]
+    own, schedule, kind = common | models["indrnn"], a_run(task, tmp_path).schedule, RUNS[task][3]
     rate, steps = own["rate"], own["updates"]
     if kind == "plateau":
-        plateau = run.schedule
-        assert isinstance(plateau, Plateau) and float(plateau.rate) == rate
-        assert (plateau.patience, plateau.factor, plateau.smallest) == (100, 0.1, 1e-6)
-        assert (plateau.metric, plateau.sign) == ("validation_accuracy", 1)
-    else:
-        wanted = wave(rate, steps) if kind == "cosine" else {0: rate, 20_099: rate, 20_100: rate / 10,
-                                                             40_200: rate / 100}
-        for step, value in wanted.items():
-            assert run.schedule(step) == pytest.approx(value, rel=2e-3, abs=1e-12), step
-    config = asdict(settings(task, "indrnn",
-                             **small | ({"data": str(tmp_path / "text.txt")} if task == "chars" else {})))
+        assert isinstance(schedule, Plateau) and float(schedule.rate) == rate
+        assert (schedule.patience, schedule.factor, schedule.smallest) == (100, 0.1, 1e-6)
+        assert (schedule.metric, schedule.sign) == ("validation_accuracy", 1)
+        return
+    stairs = {0: rate, 20_099: rate, 20_100: rate / 10, 40_200: rate / 100}
+    for step, value in (wave(rate, steps) if kind == "cosine" else stairs).items():
+        assert schedule(step) == pytest.approx(value, rel=2e-3, abs=1e-12), step
+
+
+@every_task
+def test_what_a_run_knows_itself_by(task, tmp_path):
+    run = a_run(task, tmp_path)
+    given = GIVEN | ({"batch": 8, "data": str(tmp_path / "text.txt")} if task == "chars" else {})
+    config = asdict(settings(task, "indrnn", **given))
     if task == "adding":
         config.pop("updates")                                           # which may go on to any number
-    assert run.config == config and bool(run.seen) == (task != "adding")
+    assert run.config == config
+    assert bool(run.seen) == (task != "adding")
 
 
 @pytest.mark.parametrize("task, metric, sign, factor", [("digits", "validation_accuracy", 1, 0.1),

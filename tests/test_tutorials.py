@@ -10,13 +10,15 @@ import pytest
 
 TUTORIALS = Path(__file__).parent.parent / "tutorials"
 SOURCES = sorted(TUTORIALS.glob("[0-9][0-9]_*.py"))
-every_tutorial = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+every_tutorial = pytest.mark.parametrize("source", [
+    pytest.param(path, id=path.stem, marks=getattr(pytest.mark, f"tutorial{int(path.stem[:2])}")) for path in SOURCES])
 
 
 def test_there_are_tutorials_each_with_its_number():
     assert len({source.name[:2] for source in SOURCES}) == len(SOURCES) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="trains networks, which needs compiled kernels")
 @every_tutorial
 def test_it_runs(source, tmp_path):

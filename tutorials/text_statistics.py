@@ -3,8 +3,8 @@
     python tutorials/text_statistics.py     writes results/chars-statistics.json: bits a character on the test part of
                                             Shakespeare, by the order n, which looks at n - 1 characters
 
-Each order falls back on the one before it, after Witten and Bell: of N occurrences of a context, followed by D different
-characters, p(c) = (count(c) + D p'(c)) / (N + D), where p' is of the context without its first character.
+Each order falls back on the one before it, after Witten and Bell: of N occurrences of a context, followed by D
+different characters, p(c) = (count(c) + D p'(c)) / (N + D), where p' is of the context without its first character.
 """
 import json
 from pathlib import Path

@@ -22,7 +22,7 @@ from ..ops.linear import Linear, linear_forward
 from ..ops.losses import cross_entropy, mean_squared_error
 from ..ops.lstm import LSTM
 from ..ops.recurrence import obvious_backward, obvious_forward
-from ..ops.recurrence_kernels import backward_kernel, forward_kernel
+from ..ops.recurrence_kernels import BIAS, R, backward_kernel, forward_kernel, scratch
 from ..training.optim import Adam
 from ..training.step import train_step
 from .other_libraries import PEERS
@@ -77,11 +77,12 @@ def recurrence(T, B, N, dtype, activation="relu", **version):
     x, y = h.ravel().copy(), dh.ravel().copy()
     u, h0, dh0 = rng.uniform(0, 0.5, N).astype(dtype), np.zeros(B * N, dtype), np.zeros(B * N, dtype)
     du, pqmr = np.zeros((2, B * N)), np.zeros((4, 0), dtype)
+    few, many = scratch(BIAS + 1, h), scratch(R + 1, h)
     forward = forward_kernel(activation, biased=False, **version)
     backward = backward_kernel(activation, biased=False, mapped=False, **version)
-    return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, u, u, h0, 0, B * N, T),
+    return {"two streams": lambda: two_streams(x), "forward": lambda: forward(h, few, u, u, h0, 0, B * N, T),
             "three streams": lambda: three_streams(x, y),
-            "backward": lambda: backward(dh, h, u, h0, dh0, du, pqmr, 0, B * N, T)}
+            "backward": lambda: backward(dh, h, many, u, h0, dh0, du, pqmr, 0, B * N, T)}
 
 
 def versions(T, B, N, dtype):
@@ -202,8 +203,8 @@ def batches():
     """A training batch of the adding problem, its data included: what arXiv 1910.06251 measures in figure 2."""
     for T in (256, 512, 1024):
         rng = np.random.default_rng(0)
-        networks = {f"IndRNN, {layers} layer{'s' if layers > 1 else ''}": StackedIndRNN(2, 128, layers, 1, rng, length=T)
-                    for layers in (1, 2)}
+        networks = {"IndRNN, 1 layer": StackedIndRNN(2, 128, 1, 1, rng, length=T),
+                    "IndRNN, 2 layers": StackedIndRNN(2, 128, 2, 1, rng, length=T)}
         networks["LSTM"] = Chain([LSTM(2, 128, rng), AtLastStep(Linear(128, 1, rng))])
 
         def batch(network, optimiser):

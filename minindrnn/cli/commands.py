@@ -17,8 +17,9 @@ from ..checks.cases import PROBLEMS
 from ..checks.gradcheck import TOLERANCE, GradientError, check
 from ..checks.gradient_flow import deep_networks, gradient_norms
 from ..core.atomic_file import replacing
+from ..core.interrupt import interruptible
 from ..core.mpi import NoMPI, on_all, started, world
-from ..core.terminal import Tolerant, say_if_slow, silence, tell
+from ..core.terminal import Tolerant, printable, say_if_slow, silence, tell
 from ..data.adding import adding_problem
 from ..data.download import DataError
 from ..exercises.checker import ExerciseError, check_file, starter
@@ -29,7 +30,7 @@ from ..tasks.registry import TASKS, settings
 from ..training.checkpoint import CheckpointError
 from ..training.run import TrainingError, history, in_words_of_today, strict_json
 from .finished_run import load_run, pictures, summary, with_data
-from .parser import UsageError, asked, expect_for, parser
+from .parser import PROGRAM, UsageError, asked, expect_for, leave, parser
 from .plots import describe_memory, draw, draw_adding, draw_curve, draw_gradients
 
 
@@ -50,7 +51,7 @@ def train(arguments):
         result = finished(task, run, words)
         if result is None:
             print(f"stopped after update {run.update} of {run.updates}, all saved; to go on: "
-                  f"python -m minindrnn {shlex.join([*words, '--resume'])}")
+                  f"{PROGRAM} {shlex.join([*words, '--resume'])}")
             return 130
         with run.writing() as first:
             if first and (rows := history(folder)):
@@ -58,7 +59,8 @@ def train(arguments):
     for said in (*task.report(run.network, result), *describe_memory(run.network, run.network.bound)):
         print(said)
     if here.rank == 0:
-        print(f"run folder: {folder.resolve()} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
+        names = ", ".join(sorted(path.name for path in folder.iterdir()))
+        print(printable(f"run folder: {folder.resolve()} ({names})"))
     return 0
 
 
@@ -86,7 +88,7 @@ def report(arguments):
             file.write(strict_json(found) + "\n")
         print(f"test {found['test_bits']:.3f} bits a character by dynamic evaluation, at a rate of {found['rate']:g}")
     for name, picture, *what in pictures(arguments.run, task, network):
-        draw(picture, *what, out / name) if picture else print(f"no {name}: {what[0]}")
+        draw(picture, *what, out / name) if picture else print(printable(f"no {name}: {what[0]}"))
     return 0
 
 
@@ -133,7 +135,7 @@ def figure(arguments):
             chosen = settings("adding", model, T, updates=arguments.updates, seed=arguments.seed)
             if updates_done(folder) >= chosen.updates:
                 continue
-            print(f"T = {T}, {model}: {chosen.updates} updates, in {folder}", flush=True)
+            print(printable(f"T = {T}, {model}: {chosen.updates} updates, in {folder}"), flush=True)
             task = TASKS["adding"](chosen)
             run = task.run(folder)
             words = f"train adding --length {T} --model {model} --updates {chosen.updates} --seed {chosen.seed}".split()
@@ -166,11 +168,11 @@ def gradcheck(arguments):
           f"right is at most {TOLERANCE:g}")
     for name, (module, problem) in PROBLEMS.items():
         worst, where = 0.0, "-"
-        for draw in range(arguments.draws):
-            rng = np.random.default_rng([arguments.seed, draw])
+        for number in range(arguments.draws):
+            rng = np.random.default_rng([arguments.seed, number])
             for array, error in check(problem(module, rng), rng).items():
                 if error >= worst:
-                    worst, where = error, f"d{array}, draw {draw}"
+                    worst, where = error, f"d{array}, draw {number}"
         print(f"  {name:<20} {worst:.1e}   {where}", flush=True)
     return 0
 
@@ -230,7 +232,7 @@ def exercise(arguments):
         elif start:
             with replacing(start, "w") as file:
                 file.write(starter(name))
-            print(f"made: {start}")
+            print(printable(f"made: {start}"))
         else:
             print(starter(name).rstrip())
     except OSError as error:
@@ -252,35 +254,35 @@ def main(argv=None):
         ranks = world()
     except NoMPI as error:
         rank, _ = started()
-        sys.exit(2 if rank else f"python -m minindrnn: {error}")
+        sys.exit(2 if rank else f"{PROGRAM}: {error}")
     return on_all(ranks, partial(answer, words, ranks))
 
 
 def answer(words, ranks):
-    top = parser()
-    name = " ".join([top.prog, *words[:1]])
+    name = " ".join([PROGRAM, *words[:1]])
     with redirect_stderr(Tolerant(sys.stderr)), np.errstate(all="ignore"):
         try:
-            try:
-                arguments = top.parse_args(words, argparse.Namespace(words=words, ranks=ranks))
-                if ranks.size > 1 and not (arguments.command == "train" or vars(arguments).get("what") == ["ranks"]):
-                    raise UsageError(f"expected one process, got {ranks.size} ranks, which can train, or bench ranks")
-                return COMMANDS[arguments.command](arguments)
-            finally:
-                if sys.stdout:
-                    sys.stdout.flush()               # what cannot be written shows here, not at exit
+            with interruptible():
+                try:
+                    arguments = parser().parse_args(words, argparse.Namespace(words=words, ranks=ranks))
+                    if ranks.size > 1 and not (arguments.command == "train" or vars(arguments).get("what") == ["ranks"]):
+                        raise UsageError(f"expected one process, got {ranks.size} ranks, which can train, or bench ranks")
+                    return COMMANDS[arguments.command](arguments)
+                finally:
+                    if sys.stdout:
+                        sys.stdout.flush()           # what cannot be written shows here, not at exit
         except (UsageError, TrainingError, CheckpointError, DataError) as error:
-            top.exit(2, f"{name}: {error}\n")
+            leave(2, f"{name}: {error}")
         except BrokenPipeError:                      # whoever read the output has had enough
             silence(sys.stdout)
             return 1
         except MemoryError as error:
-            top.exit(2, f"{name}: this does not fit into memory: {error}\n")
+            leave(2, f"{name}: this does not fit into memory: {error}")
         except OSError as error:
             if not error.filename:
                 silence(sys.stdout)
-            top.exit(2, f"{name}: {error.filename or 'the output'}: cannot be written: {error.strerror}\n")
+            leave(2, f"{name}: {error.filename or 'the output'}: cannot be written: {error.strerror}")
         except (GradientError, ExerciseError) as error:
-            top.exit(1, f"{name}: {error}\n")
+            leave(1, *f"{name}: {error}".split("\n"))
         except KeyboardInterrupt as error:
-            top.exit(130, f"{error}\n")
+            leave(130, str(error))

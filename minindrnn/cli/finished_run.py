@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.layer import leaves
+from ..core.terminal import printable
 from ..data.download import DataError
 from ..tasks.registry import TASKS, settings
 from ..tasks.settings import Settings
@@ -51,7 +52,7 @@ def summary(folder, task, updates):
     """Lines that tell what the run was, how far it went, its best evaluations, and its results."""
     chosen = task.settings.worth_saying()
     name, model, _ = (chosen.pop(each) for each in ("task", "model", "updates"))
-    yield f"{name}, {model}: " + ", ".join(f"{option} {value}" for option, value in chosen.items())
+    yield printable(f"{name}, {model}: " + ", ".join(f"{option} {value}" for option, value in chosen.items()))
     rows = history(folder)
     yield f"{updates} updates" + (f" in {rows[-1]['seconds']:.0f} seconds" if rows else ", and no evaluation yet")
     for name in rows[0] if rows else ():
@@ -67,7 +68,7 @@ def summary(folder, task, updates):
     except FileNotFoundError:
         yield "no result yet: the command of the run with --resume goes on"
     except (ValueError, AttributeError):
-        yield f"{Path(folder) / 'result.json'}: not a result"
+        yield printable(f"{Path(folder) / 'result.json'}: not a result")
 
 
 def pictures(folder, task, network):

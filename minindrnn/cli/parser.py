@@ -1,9 +1,11 @@
 """The words of the command line: which commands there are, what each takes, and what is answered to wrong ones."""
 import argparse
+import sys
 from itertools import groupby
 from pathlib import Path
 
 from ..bench.sections import SECTIONS
+from ..core.terminal import tell
 from ..exercises.expected import EXERCISES
 from ..networks.papers import ARCHITECTURES
 from ..ops.activations import KIND
@@ -13,6 +15,7 @@ from ..tasks.settings import Settings
 from ..tasks.user_file import UserFile
 
 NAMED = [task for task in TASKS.values() if task.word == task.name]        # those that one asks for by their name
+PROGRAM = "python -m minindrnn"
 SMALLEST = 1e-6          # the rate at which --plateau ends
 
 
@@ -24,7 +27,14 @@ class Parser(argparse.ArgumentParser):
     """Answers wrong input with one line and exit code 2."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message}\n")
+        leave(2, f"{self.prog}: {message}")
+
+
+def leave(code, *lines):
+    """End the process with these lines on stderr."""
+    for line in lines:
+        tell(line)
+    sys.exit(code)
 
 
 def number(convert, low, high=float("inf"), most=10**12):
@@ -66,9 +76,9 @@ def tasks_in_words():
 
 
 def usual(task):
-    """A line: the options of a task that are not given, for the plain network."""
+    """A line: the options of a task that are not given; of the plain network, unless the task has another one."""
     options = (f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
-               for name, value in settings(task.name).worth_saying().items() if name not in ("task", "model"))
+               for name, value in settings(task.name).worth_saying().items() if name != "task" and value != "indrnn")
     return f"  {task.word:<15}{' '.join(options)}"
 
 
@@ -90,18 +100,12 @@ def asked(arguments):
     """The Settings that the words of `train` ask for. UsageError where these do not fit the task, the model or each
     other."""
     given = {option: value for option, value in vars(arguments).items() if value is not None}
-    word, model = given.pop("task"), MODELS[arguments.model]
+    word = given.pop("task")
     task = UserFile if word.endswith(".npz") else TASKS[word]
     expect_for(task, word, "train", arguments)
     for option, why in task.refuses.items():
         if given.get(option):
             raise UsageError(f"--{option} is not for {word}{why}")
-    for option in OPTIONS:
-        if model.baseline and option in given:
-            deep = [name for name, each in MODELS.items() if not each.baseline]
-            raise UsageError(f"--{option} is for {', '.join(deep[:-1])} and {deep[-1]}, not for {arguments.model}")
-    if isinstance(arguments.layers, list) and not model.blocks:
-        raise UsageError(f"--layers: expected one number for {arguments.model}, got {arguments.layers}")
     stands_for = {}
     for option, meant in task.stands_for.items():
         if given[option]:
@@ -110,8 +114,15 @@ def asked(arguments):
             stands_for |= meant
     if task is UserFile:
         stands_for |= {"data": word}
-    given = {option: value for option, value in given.items() if option in Settings.__dataclass_fields__}
-    chosen = settings(**{"task": task.name} | given | stands_for)
+    known = {option: value for option, value in given.items() if option in Settings.__dataclass_fields__}
+    chosen = settings(**{"task": task.name} | known | stands_for)
+    model = MODELS[chosen.model]
+    for option in OPTIONS:
+        if model.baseline and option in given:
+            deep = [name for name, each in MODELS.items() if not each.baseline]
+            raise UsageError(f"--{option} is for {', '.join(deep[:-1])} and {deep[-1]}, not for {chosen.model}")
+    if isinstance(chosen.layers, list) and not model.blocks:
+        raise UsageError(f"--layers: expected one number for {chosen.model}, got {chosen.layers}")
     if chosen.plateau and chosen.rate < SMALLEST:
         raise UsageError(f"--rate: expected at least {SMALLEST:g}, where --plateau ends, got {chosen.rate:g}")
     return chosen
@@ -124,18 +135,20 @@ def add_updates(command, words):
 
 
 def parser():
-    top = Parser(prog="python -m minindrnn",
+    top = Parser(prog=PROGRAM,
                  description="Independently recurrent networks: train one, check its gradients, time its kernels.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser(
         "train", help="train a network on a task", formatter_class=argparse.RawDescriptionHelpFormatter, description=(
-            "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never stopped."),
-        epilog="what is not given is, for the plain network (for any other, see config.json of its run):\n"
+            "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never "
+            "stopped."),
+        epilog="what is not given is, for the plain network or the one named here "
+               "(for any other, see config.json of its run):\n"
                + "\n".join(map(usual, TASKS.values())))
     add = train.add_argument
     add("task", type=task, metavar="TASK", help=tasks_in_words())
-    add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS, default="indrnn",
-        help="three deep IndRNNs (the first one, stacked layers, also called plain, is the default) and four baselines")
+    add("--model", type=lambda name: "indrnn" if name == "plain" else name, choices=MODELS,
+        help="three deep IndRNNs (the first one, stacked layers, is also called plain) and four baselines")
     add("--activation", choices=list(KIND), help="of every unit of an IndRNN (default relu)")
     add("--norm", choices=["none", "before", "after"],
         help="batch normalisation, before or after the recurrence; over time, of chars for each step")

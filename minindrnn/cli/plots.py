@@ -4,6 +4,7 @@ import re
 import numpy as np
 
 from ..core.layer import leaves
+from ..core.terminal import printable
 from ..ops.bounds import half_life
 from ..tasks.models import MODELS
 from ..training import checkpoint
@@ -16,7 +17,7 @@ def draw(picture, *arguments):
     """Call the function, which draws to a path, its last argument; print that it did, or that Matplotlib is missing."""
     try:
         picture(*arguments)
-        print(f"drawn: {arguments[-1]}")
+        print(printable(f"drawn: {arguments[-1]}"))
     except ImportError:
         print(f"no {arguments[-1].name}: Matplotlib is not installed (pip install matplotlib)")
 

@@ -2,6 +2,7 @@
 import os
 import signal
 import threading
+from contextlib import contextmanager
 
 
 def begin():
@@ -13,7 +14,24 @@ def begin():
         except OSError:
             os.open(os.devnull, os.O_RDWR)                 # takes the lowest number that is free, this one
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(*_):
+    os._exit(130)
+
+
+@contextmanager
+def interruptible():
+    """Where `begin` has let Ctrl-C end the process, let it raise KeyboardInterrupt for a while."""
+    ends = signal.getsignal(signal.SIGINT) is _end
+    if ends:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ends:
+            signal.signal(signal.SIGINT, _end)
 
 
 class Interruption:

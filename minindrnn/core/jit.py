@@ -8,7 +8,7 @@ import numba
 
 from .kept_kernels import Kept
 
-OPTIONS = dict(nogil=True, error_model="numpy")
+OPTIONS = dict(nogil=True, error_model="numpy", no_cfunc_wrapper=True)      # no kernel is called from C
 
 
 def compiler(*fastmath):
@@ -24,3 +24,5 @@ def compiler(*fastmath):
 kernel = compiler("contract", "nsz")
 reordered = compiler("contract", "nsz", "reassoc")      # a sum along n by several lanes at once
 unfused = compiler("nsz")                               # every product is rounded before it is added
+inlined = numba.njit(**OPTIONS, inline="always")        # part of the kernels that call it: its branches on their
+                                                        # constants are gone before anything is compiled

@@ -93,7 +93,7 @@ STAMP, TRUSTED = stamp(), trusted()     # before any module with kernels is impo
 class Kept(FunctionCache):
     """The compiled forms of one kernel."""
 
-    def __init__(self, function, fastmath):              # not Numba's, which fails at once where no folder is writable
+    def __init__(self, function, fastmath):              # not Numba's, which fails where no folder is writable
         self._py_func, self._fastmath, self._cache_path = function, fastmath, None
         self.enable()
 
@@ -116,8 +116,8 @@ class Kept(FunctionCache):
         if not self._current() or compiled.library.has_dynamic_globals:
             return
         if stale():
-            return say_once(f"minindrnn: Python runs an old form of {stale()}, as its size and time are those of before; "
-                            "to run the new one: touch that file")
+            return say_once(f"minindrnn: Python runs an old form of {stale()}, as its size and time are those of "
+                            "before; to run the new one: touch that file")
         contents = dumps(compiled._reduce())
         data = hashlib.sha256(contents).digest() + contents
         reasons = []

@@ -133,9 +133,9 @@ def on_all(ranks, work):
 
 
 class Unheard(io.StringIO):
-    """A stream that keeps what was written to it last."""
+    """A stream that keeps the last line that was written to it."""
     words = ""
 
     def write(self, text):
-        self.words = text
+        self.words = text if self.words.endswith("\n") else self.words + text
         return len(text)

@@ -38,9 +38,18 @@ def silence(stream):
         os.dup2(null.fileno(), stream.fileno())
 
 
+def printable(text):
+    """The text as it may stand in one line: control characters, which names may contain, as Python writes them.
+
+    >>> print(printable("a\\x1b[31mb\\nc"))
+    a\\x1b[31mb\\nc
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
+
+
 def tell(message):
-    """Say something that is not a result: to stderr."""
-    print(message, file=Tolerant(sys.stderr), flush=True)
+    """Say something that is not a result, in one line: to stderr."""
+    print(printable(message), file=Tolerant(sys.stderr), flush=True)
 
 
 def say_if_slow(message, say, work, seconds=1.0):

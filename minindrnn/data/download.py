@@ -25,6 +25,7 @@ from tempfile import TemporaryDirectory
 
 from ..core.atomic_file import replacing
 from ..core.kept_kernels import user_cache
+from ..core.terminal import tell
 
 SECONDS = 60                     # without an answer, until an address is given up
 ARCHIVES = ("*.tgz", "*.tar.gz", "*.whl", "*.zip", "*.deb")
@@ -64,7 +65,7 @@ def read(source, folder=None):
         if cache and (contents := look(source, cache)):
             return contents
     except DataError as error:
-        print(f"{error}; fetching it again", file=sys.stderr)
+        tell(f"{error}; fetching it again")
     return fetch(source, cache)
 
 
@@ -167,7 +168,7 @@ def fetch(source, cache):
 def keep(contents, cache):
     again = "to be fetched again next time, unless XDG_CACHE_HOME names another folder"
     if cache is None:
-        print(f"there is no home folder to keep the data in; {again}", file=sys.stderr)
+        tell(f"there is no home folder to keep the data in; {again}")
         return
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -175,18 +176,18 @@ def keep(contents, cache):
             with replacing(cache / name) as file:
                 file.write(data)
     except OSError as error:
-        print(f"{cache}: cannot be written: {error.strerror}; {again}", file=sys.stderr)
+        tell(f"{cache}: cannot be written: {error.strerror}; {again}")
 
 
 def download(source, address, folder):
-    print(f"fetching {source.name} from {address} ...", file=sys.stderr)
+    tell(f"fetching {source.name} from {address} ...")
     for name in source.files:
         with urllib.request.urlopen(f"{address}{name}.gz", timeout=SECONDS) as answer:
             (folder / f"{name}.gz").write_bytes(answer.read())
 
 
 def bring(source, folder):
-    print(f"fetching {source.name}: {shlex.join(source.command)} ...", file=sys.stderr)
+    tell(f"fetching {source.name}: {shlex.join(source.command)} ...")
     command = [sys.executable if word == "python" else word for word in source.command]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    timeout=30 * SECONDS)

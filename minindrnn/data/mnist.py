@@ -1,8 +1,8 @@
 """Images read as sequences, pixel by pixel: MNIST and Fashion-MNIST, 60 000 and 10 000 images of 28 x 28.
 
-T = 784 steps of one pixel, in the order of reading or in another one, the same for all images (permuted). Nothing of
-them is in the package: see `download`. Sources: LeCun, Cortes and Burges, MNIST (CC BY-SA 3.0); Xiao, Rasul and Vollgraf,
-arXiv 1708.07747 (MIT).
+T = 784 steps of one pixel, in the order of reading or in another one, the same for all images (permuted). The images
+are not in the package: see `download`. Sources: LeCun, Cortes and Burges, MNIST (CC BY-SA 3.0); Xiao, Rasul and
+Vollgraf, arXiv 1708.07747 (MIT).
 """
 import numpy as np
 

@@ -1,6 +1,6 @@
 """Text as numbers, one for each character: the works of Shakespeare, in the package, or text of one's own.
 
-A file is read as text files usually are: without a byte order mark, and with \\n after each line however it ends there.
+A file is read as text files usually are: without byte order marks, and with \\n after each line however it ends there.
 The first 90 % are for training, the next 5 % for validation, the last 5 % for the test; Penn Treebank is three files.
 Source and licence of the works: shakespeare.txt beside this file. Penn Treebank's owners do not let it be passed on.
 """
@@ -52,8 +52,9 @@ def shakespeare():
 
 
 def plain(text):
-    """The text without byte order mark, its lines ended by newlines alone."""
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    """The text without byte order marks, of which files put together have some inside, its lines ended by newlines
+    alone."""
+    return text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read(path):
@@ -62,7 +63,7 @@ def read(path):
     try:
         whole = Path(path).read_bytes().decode()
         text = plain(whole)
-        marked, returns = whole.startswith("\ufeff"), "\r" in whole
+        marked, returns = "\ufeff" in whole, "\r" in whole
         changes = ["without its byte order mark"] * marked + ["with every \\r\\n and \\r as \\n"] * returns
         if changes:
             tell(f"{path}: read {' and '.join(changes)}")

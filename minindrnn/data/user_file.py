@@ -19,8 +19,8 @@ LARGEST = np.float64(1e30)       # of X: what becomes of it in a network must fi
 
 
 def load_own(path, seed):
-    """{"train": (x, labels, lengths), "validation": ..., "test": ...}: x (n, T, M), labels (n,), lengths (n,), in random
-    order.
+    """{"train": (x, labels, lengths), "validation": ..., "test": ...}: x (n, T, M), labels (n,), lengths (n,), in
+    random order.
 
     DataError, one line, if the file is not as above.
     """
@@ -29,7 +29,7 @@ def load_own(path, seed):
     if y.ndim != 1 or y.dtype.kind not in "iu" or not len(y):
         raise DataError(f"{path}: y: expected whole numbers (n,), got {y.dtype} of shape {y.shape}")
     X, lengths = sequences(path, found["X"], found.get("lengths"), len(y))
-    y, n = y.astype(np.int64), len(y)
+    n = len(y)
     if n < 10:
         raise DataError(f"{path}: expected at least 10 sequences, got {n}")
     classes, counts = np.unique(y, return_counts=True)
@@ -38,6 +38,7 @@ def load_own(path, seed):
                         f"from {classes[0]} to {classes[-1]}")
     if counts.min() < 2:
         raise DataError(f"{path}: y: expected each class at least twice, got class {counts.argmin()} once")
+    y = y.astype(np.int64)                                           # where a larger number would become negative
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
     order = order[np.argsort(y[order], kind="stable")]               # sorted by class, at random within it
@@ -98,8 +99,9 @@ def sequences(path, X, lengths=None, n=None):
             least = f", the smallest {lengths.min()}" if lengths.dtype.kind in "iu" and lengths.size else ""
             raise DataError(f"{path}: lengths: expected {n or 'some'} whole numbers of at least 1, got {lengths.dtype} "
                             f"of shape {lengths.shape}{least}")
-        if X.ndim and int(lengths.max()) > X.size:                       # before a large number of 64 bits becomes a negative one
-            raise DataError(f"{path}: lengths: expected at most the steps of X, of shape {X.shape}, got {lengths.max()}")
+        if X.ndim and int(lengths.max()) > X.size:         # before a large number of 64 bits becomes a negative one
+            raise DataError(f"{path}: lengths: expected at most the steps of X, of shape {X.shape}, "
+                            f"got {lengths.max()}")
         lengths = lengths.astype(np.int64)
         if X.ndim <= 2 and len(X.shape) and len(X) == lengths.sum():
             X = padded(X.reshape(len(X), -1), lengths)

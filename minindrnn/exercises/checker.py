@@ -85,7 +85,8 @@ def _check(name, functions, files):
 def _attempt(question, function, files, where):
     """Call the function twice, and raise ExerciseError for the first thing that is wrong."""
     arguments = [*question.arguments.values(), *([tuple(question.cache.values())] if question.cache else [])]
-    arrays = {name: value for name, value in (question.arguments | question.cache).items() if isinstance(value, np.ndarray)}
+    arrays = {name: value for name, value in (question.arguments | question.cache).items()
+              if isinstance(value, np.ndarray)}
     before = {name: array.copy() for name, array in arrays.items()}
     results = []
     for _ in range(2):
@@ -141,7 +142,8 @@ def _results(question, got, where):
 def _expect_form(name, letters, got, expected, where):
     wanted = f"({', '.join(letters)}{',' * (len(letters) == 1)}) = {expected.shape}" if letters else "a number"
     if not isinstance(got, np.ndarray):
-        raise ExerciseError(f"{name}: expected {'an array ' * bool(letters)}{wanted}, got {type(got).__name__}\n  {where}")
+        raise ExerciseError(f"{name}: expected {'an array ' * bool(letters)}{wanted}, got {type(got).__name__}\n"
+                            f"  {where}")
     if got.shape != expected.shape:
         raise ExerciseError(f"{name}: expected {wanted}, got {got.shape}\n  {where}")
     if letters and got.dtype != expected.dtype:

@@ -18,7 +18,8 @@ from ..core.padding import without_padding
 
 
 class Chain(Layer):
-    """One layer after another: x (T, B, M)  ->  y of the last one. A network sets `bound`, the largest |u| of its recurrent weights."""
+    """One layer after another: x (T, B, M)  ->  y of the last one. A network sets `bound`, the largest |u| of its
+    recurrent weights."""
 
     bound = None
 

@@ -7,6 +7,8 @@
 k is the growth rate. Blocks of (8, 6, 4) layers make 40 recurrent layers: 1 + 2 * 18 + 3.
 Source: Li et al., arXiv 1910.06251, section 4, figure 4.
 """
+from numbers import Integral
+
 import numpy as np
 
 from ..core.expect import expect_count
@@ -28,7 +30,8 @@ def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=Non
     last        width of the last transition, if not half the channels; other options as below
     """
     expect_count("growth", growth)
-    if np.ndim(blocks) != 1 or not len(blocks) or any(count < 1 for count in blocks):
+    counts = np.ndim(blocks) == 1 and all(isinstance(count, Integral) and count >= 1 for count in blocks)
+    if not counts or not len(blocks):
         raise ValueError(f"blocks: expected the number of dense layers of each block, at least 1, got {blocks}")
     dropout = dict.fromkeys(KINDS, 0.0) | dropout if isinstance(dropout, dict) else dict.fromkeys(KINDS, dropout)
     if set(dropout) != set(KINDS):
@@ -71,6 +74,7 @@ class DenseIndRNN(Chain):
 
     def __init__(self, inputs, growth, blocks, outputs, rng, *, length, gamma=2.0, readout=scaled(), dtype=np.float32,
                  **options):
+        expect_count("length", length)
         self.bound = bounds.largest(length, gamma)
         body, channels = dense_layers(inputs, growth, blocks, rng, u=(0.0, self.bound),
                                       u_last=(bounds.smallest(length, 1 / gamma), self.bound), dtype=dtype, **options)

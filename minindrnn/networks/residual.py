@@ -54,6 +54,7 @@ class ResidualIndRNN(Chain):
 
     def __init__(self, inputs, neurons, blocks, outputs, rng, *, length, gamma=2.0, readout=scaled(), dtype=np.float32,
                  **options):
+        expect_count("length", length)
         self.bound = bounds.largest(length, gamma)
         body = residual_layers(inputs, neurons, blocks, rng, u=(0.0, self.bound),
                                u_last=(bounds.smallest(length, 1 / gamma), self.bound), dtype=dtype, **options)

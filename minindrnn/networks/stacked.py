@@ -41,6 +41,7 @@ class StackedIndRNN(Chain):
 
     def __init__(self, inputs, neurons, layers, outputs, rng, *, length, gamma=2.0, readout=scaled(), dtype=np.float32,
                  **options):
+        expect_count("length", length)
         self.bound = bounds.largest(length, gamma)
         body = stacked_layers(inputs, neurons, layers, rng, u=(0.0, self.bound),
                               u_last=(bounds.smallest(length, 1 / gamma), self.bound), dtype=dtype, **options)

@@ -10,7 +10,7 @@ those in. The names are numbered (`KIND`), so that a kernel made for one of them
 """
 import numpy as np
 
-from ..core.jit import kernel
+from ..core.jit import inlined
 from .tanh_sigmoid import sigmoid, tanh
 
 RELU, TANH, SIGMOID, IDENTITY = range(4)
@@ -27,7 +27,7 @@ OBVIOUS = {
 ZERO, ONE = np.float32(0), np.float32(1)     # exact in both types; a Python float would widen float32
 
 
-@kernel
+@inlined
 def activate(kind, z):
     """h = act(z)"""
     if kind == RELU:
@@ -39,7 +39,7 @@ def activate(kind, z):
     return z
 
 
-@kernel
+@inlined
 def differentiate(kind, dh, h):
     """dz = dh * act'(z), with act' from h = act(z)"""
     if kind == RELU:

@@ -235,13 +235,14 @@ class BatchNorm(Layer):
                 self.buffers["updates"][row] += 1
                 weight = 1 / self.buffers["updates"][row] if average else self.momentum
                 self.buffers["mean"][row] += weight * (mean[g] - self.buffers["mean"][row])
-                self.buffers["var"][row] += weight * (unbiased[g] - self.buffers["var"][row])
+                with np.errstate(over="ignore"):               # beyond the buffer's type it is not a number, see Range
+                    self.buffers["var"][row] += weight * (unbiased[g] - self.buffers["var"][row])
         self.buffers["var"][np.isinf(self.buffers["var"])] = np.nan
 
     def _rows(self, start, T):
         """The row of the running statistics for each group."""
         last = len(self.buffers["mean"]) - 1
-        expect_number("start", start, 0)
+        expect_count("start", start, 0)
         return np.minimum(np.arange(start, start + T), last) if self.per_step else np.zeros(1, int)
 
     def _trained(self, rows):
@@ -280,7 +281,8 @@ def normalise(x, mean, scale, beta, mask, steps, per_step, y):
                 for n in range(N):
                     y[t, b, n] = mask[row, n] * ((x[t, b, n] - mean[g, n]) * scale[g, n] + beta[g, n])   # F3, F4
             else:
-                y[t, b, :] = 0
+                for n in range(N):
+                    y[t, b, n] = 0
 
 
 @kernel
@@ -310,7 +312,8 @@ def spread(dx, x, mean, scale, total, slope, mask, steps, per_step):
                     d = mask[row, n] * dx[t, b, n]
                     dx[t, b, n] = scale[g, n] * (d - total[g, n] - (x[t, b, n] - mean[g, n]) * slope[g, n])   # B4
             else:
-                dx[t, b, :] = 0
+                for n in range(N):
+                    dx[t, b, n] = 0
 
 
 @kernel

@@ -21,7 +21,7 @@ from ..core.layer import Layer, Parameter, drawn, expect_known
 from ..core.memory_pool import empty
 from ..core.padding import without_padding
 
-NARROW = 3       # up to here a row of x is broadcast: BLAS spends three times as long on a product so thin
+NARROW = 3       # up to here a row of x is broadcast, faster than BLAS on a product so thin: see `bench kernels`
 ROWS = 8192      # dW: rows per float32 product; the products are added up in float64
 TERMS = 256      # db, and dW if M or N x M is small: rows added up in their own type, before float64
 SMALL = 4096     # N x M from which BLAS adds up some hundred rows at a time; below, perhaps all of them one by one
@@ -73,25 +73,31 @@ def linear_backward(dy, cache):
     expect("dy", dy, "TBN", like=("x W'", np.empty((T, B, len(W)), x.dtype), "TBN"))
     dy = without_padding(dy, lengths)
     rows, x = dy.reshape(T * B, -1), x.reshape(T * B, M)
-    dW, db = np.zeros((M, len(W))), np.zeros(len(W))
-    dx = empty((T, B, M), x.dtype)
+    dx, db = empty((T, B, M), x.dtype), None
     if M <= NARROW:
-        narrow_backward(rows, x, W.T.copy(), dx.reshape(T * B, M), dW, db)                   # B1, B2, B3
-        dW = dW.T
+        dW, db = narrow_sums(rows, x, W.T.copy(), dx.reshape(T * B, M))                      # B1, B2, B3
     else:
         np.matmul(rows, W, out=dx.reshape(T * B, M))                                         # B1
         dW = products(rows, x)                                                               # B2
         if b is not None:
             nothing = np.empty((len(x), 0), x.dtype)
-            narrow_backward(rows, nothing, W.T[:0], nothing, np.empty((0, len(W))), db)      # B3
+            _, db = narrow_sums(rows, nothing, W.T[:0], nothing)                             # B3
     return dx, np.ascontiguousarray(dW, W.dtype), None if b is None else db.astype(W.dtype)
 
 
+def narrow_sums(dy, x, W, dx):
+    """As for `narrow_backward`: writes dx, returns dW (N, M) and db (N,)."""
+    part = np.zeros((len(W) + 1, dy.shape[1]), dy.dtype)
+    sums = np.zeros(part.shape)
+    narrow_backward(dy, x, W, dx, part, sums)
+    return sums[:-1].T, sums[-1]
+
+
 def products(dy, x):
-    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: some rows at a time in one matrix product of
-    their own type, and the products added up. How many keep their digits depends on how BLAS adds them up: OpenBLAS on
-    AVX-512 adds the terms of a small product, N M R up to a million, in one chain, and so does a product with a vector.
-    """
+    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: some rows at a time in one matrix product
+    of their own type, and the products added up. How many keep their digits depends on how BLAS adds them up: OpenBLAS
+    on AVX-512 adds the terms of a small product, N M R up to a million, in one chain, and so does a product with a
+    vector."""
     shape = dy.shape[1], x.shape[1]
     rows = TERMS if shape[0] * shape[1] < SMALL or min(shape) <= NARROW else ROWS
     total, part = empty(shape, np.float64), empty(shape, dy.dtype)
@@ -174,12 +180,11 @@ def narrow_forward(x, W, b, y):
 
 
 @reordered
-def narrow_backward(dy, x, W, dx, dW, db):
-    """dy (R, N), x (R, M), W (M, N) -> dx (R, M), and dW (M, N), db (N,) in float64, for small M, in one pass over dy.
-    db is the dW of one more input that is always 1."""
+def narrow_backward(dy, x, W, dx, part, sums):
+    """dy (R, N), x (R, M), W (M, N) -> dx (R, M), and in sums (M + 1, N) float64 dW and db, for small M, in one pass
+    over dy. db is the dW of one more input that is always 1. part (M + 1, N) is 0, and is 0 again."""
     R, M = x.shape
-    N = db.size
-    part = np.zeros((M + 1, N), dy.dtype)
+    N = dy.shape[1]
     for low in range(0, R, TERMS):
         for r in range(low, min(low + TERMS, R)):
             for m in range(M):
@@ -190,8 +195,7 @@ def narrow_backward(dy, x, W, dx, dW, db):
                 dx[r, m] = total                                                             # B1
             for n in range(N):
                 part[M, n] += dy[r, n]                                                       # B3
-        for n in range(N):
-            for m in range(M):
-                dW[m, n] += part[m, n]
-            db[n] += part[M, n]
-        part[:] = 0
+        for m in range(M + 1):
+            for n in range(N):
+                sums[m, n] += part[m, n]
+                part[m, n] = 0

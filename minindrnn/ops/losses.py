@@ -30,7 +30,7 @@ def mean_squared_error(y, target):
     expect("y", y, "BK")
     expect("target", target, "BK", like=("y", y, "BK"))
     error = y - target
-    return float(np.mean(error**2, dtype=np.float64)), 2 * error / error.dtype.type(error.size)      # F1, B1
+    return float(np.mean(np.float64(error)**2)), 2 * error / error.dtype.type(error.size)      # F1, B1
 
 
 def cross_entropy(y, target):

@@ -87,8 +87,8 @@ def lstm_backward(dh, cache):
 class LSTM(RNN):
     """x (T, B, inputs)  ->  h (T, B, neurons), with the gates i, f, g, o; the bias of f starts at 1, so that it keeps.
 
-    Options as for `RNN`, but for the activation. Parameters W (4 neurons, inputs), b (4 neurons,), U (4 neurons, neurons).
-    The state is h and c, (2, B, neurons).
+    Options as for `RNN`, but for the activation. Parameters W (4 neurons, inputs), b (4 neurons,), U (4 neurons,
+    neurons). The state is h and c, (2, B, neurons).
     """
 
     gates, forward_pass, backward_pass = 4, staticmethod(lstm_forward), staticmethod(lstm_backward)

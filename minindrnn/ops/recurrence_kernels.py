@@ -9,9 +9,9 @@
             4   du and db are added up in the arrays' own type for some hundred steps, then moved to float64: they keep
                 their digits for any T
 
-Version 1 is some 30 times as fast as version 0 forward, and 10 times backward; version 4 is 1.2 and 1.8 times as fast
-as version 1. Measured with relu and T, B, N = 784, 32, 128 in float32 on one core of a server CPU with AVX-512;
-`python -m minindrnn bench kernels` measures it on yours.
+What each gains differs from machine to machine: `python -m minindrnn bench kernels` prints how much faster version 1 is
+than version 0 and version 4 than version 1, and how near version 4 is to the limit, the time that the memory takes for
+the same streams: a and h forward, dh, h and da backward.
 
 A column is one neuron of one sequence. Columns never interact, so B and N are one axis of B * N, and SIMD runs across
 it; tanh and sigmoid take one step a pass forward, as four of them would not vectorise. In place means h over a, and da
@@ -22,7 +22,7 @@ from functools import cache
 
 import numpy as np
 
-from ..core.jit import kernel, unfused
+from ..core.jit import inlined, kernel, unfused
 from .activations import IDENTITY, KIND, RELU, activate, differentiate
 
 BLOCK = 8192         # columns
@@ -35,7 +35,7 @@ U, CARRY, DU, DB, P, Q, MEAN, R = range(8)     # backward: u, the carry, the sum
 
 # One step.
 
-@kernel
+@inlined
 def advance(kind, biased, h, s, n):
     """The row h holds a[t] and receives h[t]."""
     for k in range(n):
@@ -43,7 +43,7 @@ def advance(kind, biased, h, s, n):
         h[k] = s[STATE, k] = activate(kind, a + s[U, k] * s[STATE, k])             # F1, F2
 
 
-@unfused        # so that a carry is the same number whether it stays in the loop or leaves as dh0 at a cut
+@inlined
 def retreat(kind, biased, mapped, dz, h, s, n):
     """The row dz holds dh[t] and receives dz[t]; the rows h are h[t-1], h[t]."""
     for k in range(n):
@@ -60,7 +60,7 @@ def retreat(kind, biased, mapped, dz, h, s, n):
 
 # Four steps.
 
-@kernel
+@inlined
 def advance4(kind, biased, h, s, n):
     """The rows h hold a[t] to a[t+3] and receive h[t] to h[t+3]."""
     for k in range(n):
@@ -75,7 +75,7 @@ def advance4(kind, biased, h, s, n):
         h[0][k], h[1][k], h[2][k], h[3][k], s[STATE, k] = h0, h1, h2, h3, h3
 
 
-@unfused
+@inlined
 def retreat4(kind, biased, mapped, dz, h, s, n):
     """The rows dz hold dh[t] to dh[t+3] and receive dz[t] to dz[t+3]; the rows h are h[t-1] to h[t+3]."""
     for k in range(n):
@@ -106,8 +106,7 @@ def forward_kernel(activation, *, biased=False, four=True):
     four = four and (kind == RELU or kind == IDENTITY)
 
     @kernel
-    def forward(h, u, b, h0, first, last, steps):
-        s = scratch(BIAS + 1 if biased else STATE + 1, h)
+    def forward(h, s, u, b, h0, first, last, steps):
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
             n = high - low
@@ -133,9 +132,8 @@ def backward_kernel(activation, *, biased=False, mapped=False, four=True):
     """The kernel for this activation, with or without a bias and a map; four=False: version 1."""
     kind = KIND[activation]
 
-    @kernel
-    def backward(da, h, u, h0, dh0, dub, pqmr, first, last, steps):
-        s = scratch(R + 1 if mapped else DB + 1 if biased else DU + 1, h)
+    @unfused        # so that a carry is the same number whether it stays in the loop or leaves as dh0 at a cut
+    def backward(da, h, s, u, h0, dh0, dub, pqmr, first, last, steps):
         for low in range(first, last, BLOCK):
             high = min(low + BLOCK, last)
             n = high - low
@@ -166,7 +164,6 @@ def backward_kernel(activation, *, biased=False, mapped=False, four=True):
     return backward
 
 
-@kernel
 def scratch(rows, h):
     """An empty (rows, BLOCK + 32) that starts 512 bytes away, modulo 4096, from the columns of h,
     so that they and the rows of h do not compete for the same ways of the cache."""
@@ -205,15 +202,17 @@ def forward_in_place(u, h0, h, activation, lengths, *, b=None):
     """h (T, B, N) holds a and receives h; b (N,) is added to a on the way. Letters and order of `recurrence.Cache`."""
     T, B, N = h.shape
     forward = forward_kernel(activation, biased=b is not None)
+    s = scratch(STATE + 1 if b is None else BIAS + 1, h)
     for low, high, steps in equal_lengths(lengths, T, B):
-        forward(h.reshape(T, -1), u, u if b is None else b, h0.reshape(-1), low * N, high * N, steps)
+        forward(h.reshape(T, -1), s, u, u if b is None else b, h0.reshape(-1), low * N, high * N, steps)
         h[steps:, low:high] = 0
 
 
 def step_in_place(u, h0, h, activation, *, b=None):
     """One step of all sequences: h (B, N) holds a[t] and receives h[t]; h0 (B, N) is h[t-1]."""
     forward = forward_kernel(activation, biased=b is not None)
-    forward(h.reshape(1, -1), u, u if b is None else b, h0.reshape(-1), 0, h.size, 1)
+    s = np.empty((BIAS + 1, min(h.size, BLOCK)), h.dtype)
+    forward(h.reshape(1, -1), s, u, u if b is None else b, h0.reshape(-1), 0, h.size, 1)
 
 
 def backward_in_place(da, u, h0, h, activation, lengths, *, biased=False, pqmr=None):
@@ -225,7 +224,8 @@ def backward_in_place(da, u, h0, h, activation, lengths, *, biased=False, pqmr=N
     dub, dh0 = np.zeros((2, B, N)), np.empty_like(h0)              # du and db of every column
     mapped = pqmr is not None
     pqmr = pqmr.reshape(4, -1) if mapped else np.empty((4, 0), h.dtype)
-    columns = da.reshape(T, -1), h.reshape(T, -1), u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1), pqmr
+    s = scratch(R + 1 if mapped else DB + 1, h)
+    columns = da.reshape(T, -1), h.reshape(T, -1), s, u, h0.reshape(-1), dh0.reshape(-1), dub.reshape(2, -1), pqmr
     backward = backward_kernel(activation, biased=biased, mapped=mapped)
     for low, high, steps in equal_lengths(lengths, T, B):
         backward(*columns, low * N, high * N, steps)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..core.terminal import Tolerant
 from ..data.download import DataError
-from ..data.text import load_text
+from ..data.text import load_text, plain
 from ..networks.combinators import Chain
 from ..networks.language_model import LanguageModel
 from ..networks.papers import BOUND, DENSE_TEXT_W, per_step
@@ -27,8 +27,8 @@ from .task import Task, fingerprint
 
 BEGIN = -0.5, 0.5        # where u starts: the last few characters matter most, and long memories in all of many layers
                          # leave nothing of them
-SHORT = 0.01             # what U of IRNN starts at, times the identity, as in arXiv 1504.00941 where memories may be short:
-                         # at 1, what goes on for ever grows for ever
+SHORT = 0.01             # what U of IRNN starts at, times the identity, as in arXiv 1504.00941 where memories may be
+                         # short: at 1, what goes on for ever grows for ever
 ANEW = 0.1               # probability that a segment starts from nothing
 STREAMS = 50             # places from which a text is read in an evaluation; fewer, if they were not 10 segments apart
 FIRST = 500              # dynamic evaluation: segments that the squares of gradients, and then the rate, are taken from
@@ -160,7 +160,8 @@ class Characters(Task):
         yield from (f"  | {line}" for line in said.split("\n"))
 
     def predict(self, network, text, sample=400, temperature=0.7, seed=0):
-        """Lines of the text and what the network has to add to it: see `sample`."""
+        """Lines of the text, read as in training, and what the network has to add to it: see `sample`."""
+        text = plain(text)
         yield from (text + self.sample(network, text, sample, temperature, np.random.default_rng(seed))).split("\n")
 
     def sample(self, network, text, count, temperature, rng):

@@ -11,9 +11,10 @@ TASKS = {task.name: task for task in (Digits, DigitsByRows, Adding, SequentialMN
                                       Characters, Motion, UserFile)}
 
 
-def settings(task, model="indrnn", length=None, **given):
-    """The Settings of a task and model, the defaults wherever none are given."""
+def settings(task, model=None, length=None, **given):
+    """The Settings of a task, the defaults of its model wherever none are given."""
     kind = TASKS[task]
+    model = kind.model if model is None else model
     length = kind.length if length is None else length
     given = {name: value for name, value in given.items() if value is not None}
     return Settings(**dict(penalty=0.0, seed=0, gamma=2.0) | kind.defaults(model, length) | given

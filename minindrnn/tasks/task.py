@@ -18,8 +18,8 @@ from .settings import ADDED, NETWORK, NOISE
 
 
 class Task:
-    """A task turns settings into a `Run`: a network, batches by the number of the update, an evaluation that counts each
-    sample once.
+    """A task turns settings into a `Run`: a network, batches by the number of the update, an evaluation that counts
+    each sample once.
 
     What a task says of itself, as attributes of its class:
 
@@ -30,6 +30,7 @@ class Task:
     refuses      {option: why it is not for this task}
     stands_for   {option without a value: the settings that it stands for}
     length       T, where it is not given; 0 where the data tells
+    model        the one that is trained where none is named
     usual, of_indrnn, of_baseline, of_model    settings that work: of all models, of a kind of them, {model: its own}
     loss, metric, larger, factor               of training; what a `Plateau` watches, and what it does to the rate
 
@@ -38,7 +39,7 @@ class Task:
 
     name = word = help = ""
     takes, refuses, stands_for = {}, {}, {}
-    length = 0
+    length, model = 0, "indrnn"
     usual, of_indrnn, of_baseline, of_model = {}, {}, {}, {}
     metric, larger, factor = "validation_accuracy", True, 0.1
     starts = None                # as for `Run`

@@ -46,8 +46,8 @@ def matched(parameters, grads):
 def clip_values(parameters, grads, limit):
     """Clamp every element of the parameters' gradients to [-limit, limit], in place (the papers' way, limit 10).
 
-    Gradients have the shape and dtype of their parameter, (N,) or (N, M), float32 or float64; else TypeError or ValueError
-    naming the path. Source: the authors' code of arXiv 1910.06251.
+    Gradients have the shape and dtype of their parameter, (N,) or (N, M), float32 or float64; else TypeError or
+    ValueError naming the path. Source: the authors' code of arXiv 1910.06251.
     """
     expect_number("limit", limit, 0)
     for grad in _changeable(parameters, grads):
@@ -73,8 +73,8 @@ def clip_norm(parameters, grads, limit):
 class SGD:
     """value -= rate * velocity,  velocity = momentum * velocity + gradient
 
-    velocity has the shape and dtype of value, (N,) or (N, M), float32 or float64. ValueError for momentum outside 0 to 1
-    and for negative decay. Source: Polyak, USSR Computational Mathematics and Mathematical Physics 4(5), 1964.
+    velocity has the shape and dtype of value, (N,) or (N, M), float32 or float64. ValueError for momentum outside 0 to
+    1 and for negative decay. Source: Polyak, USSR Computational Mathematics and Mathematical Physics 4(5), 1964.
     """
 
     def __init__(self, parameters, *, momentum=0.0, decay=0.0):

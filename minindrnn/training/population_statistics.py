@@ -23,7 +23,8 @@ def population_statistics(network, batches):
             if buffer.dtype.kind == "i":                 # the counts of updates; statistics are not whole numbers
                 buffer[...] = 0
         count = 0
-        for count, batch in enumerate(batches, 1):
+        for batch in batches:
+            count += 1
             x, lengths, ranks = (*batch, ALONE)[:3] if isinstance(batch, tuple) else (batch, None, ALONE)
             _, cache = network.forward(x, lengths=lengths, statistics="batch", ranks=ranks)
             network.absorb(cache, average=True)

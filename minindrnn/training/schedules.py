@@ -17,6 +17,7 @@ def staircase(rate, *, every, factor=0.1):
     (1.0, 1.0, 0.1)
     """
     expect_number("rate", rate, 0)
+    expect_count("every", every)
     return lambda update: rate * factor ** (update // every)
 
 
@@ -28,6 +29,7 @@ def cosine(rate, *, updates, warmup):
     (0.1, 1.0, 0.5, 0.0)
     """
     expect_number("rate", rate, 0)
+    expect_count("updates", updates)
     expect_number("warmup", warmup, 1, updates)
 
     def at(update):

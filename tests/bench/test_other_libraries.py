@@ -8,6 +8,8 @@ import pytest
 from minindrnn.bench import other_libraries
 from minindrnn.bench.other_libraries import PEERS
 
+pytestmark = pytest.mark.tutorial9
+
 
 def problem(rng):
     return rng.normal(size=(5, 2, 3)).astype(np.float32), rng.normal(size=(5, 2, 4)).astype(np.float32)

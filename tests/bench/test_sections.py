@@ -10,6 +10,8 @@ from minindrnn.bench.timing import interleaved
 from minindrnn.cli.commands import main
 from minindrnn.core import memory_pool
 
+pytestmark = pytest.mark.tutorial9
+
 SMALL = dict(ACTIVATIONS=(3, 2, 4), NARROW=(3, 2, 4), SIZES=[(5, 2, 3, "float32")], GROWTH=[(4, 2, 3, 1)],
              first_call=lambda: (2.0, 1.0),
              STEPS={"small": (4, 2, 5, 3, 2, {}), "normalised": (4, 2, 5, 3, 1, dict(norm="after", dropout=0.1))})

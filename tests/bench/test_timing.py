@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 
 from minindrnn.bench.timing import interleaved, line, row
+
+pytestmark = pytest.mark.tutorial9
 
 
 def test_a_line_shows_median_and_noise():

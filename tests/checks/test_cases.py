@@ -16,6 +16,8 @@ from minindrnn.checks.cases import PROBLEMS
 from minindrnn.checks.gradcheck import TOLERANCE, check
 from minindrnn.core.layer import Layer
 
+pytestmark = pytest.mark.tutorial7
+
 ROOT = Path(minindrnn.__file__).parent
 FORWARDS = [name for name in minindrnn.__all__ if name.endswith("_forward")]
 LAYERS = {name: kind for name, kind in vars(minindrnn).items()

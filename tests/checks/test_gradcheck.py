@@ -4,6 +4,8 @@ import pytest
 
 from minindrnn.checks.gradcheck import GradientError, Problem, check
 
+pytestmark = [pytest.mark.tutorial2, pytest.mark.tutorial7]
+
 
 def cubes(x, wrong=None):
     """y = x^3 with a gradient that is wrong at one place."""

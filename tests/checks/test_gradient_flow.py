@@ -9,6 +9,8 @@ from minindrnn.checks.gradient_flow import deep_networks, gradient_norms
 from minindrnn.core.layer import leaves
 from minindrnn.data.adding import adding_problem
 
+pytestmark = pytest.mark.tutorial5
+
 
 def test_norms_of_gradients_are_those_of_the_chain_rule(rng):
     """Of linear maps: dL/dx is dL/dy times the matrices behind, at each step by itself."""

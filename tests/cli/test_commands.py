@@ -66,8 +66,8 @@ def test_the_blocks_of_a_dense_network(tmp_path, capsys):
 
 @pytest.mark.compiled
 def test_three_ways_to_evaluate_batch_normalisation(tmp_path, capsys):
-    assert main(["train", "digits", "--rows", "--norm", "after", "--hidden", "4", "--updates", "4", "--out",
-                 str(tmp_path / "a")]) == 0
+    assert main(["train", "digits", "--rows", "--norm", "after", "--hidden", "4", "--updates", "4",
+                 "--out", str(tmp_path / "a")]) == 0
     assert "by statistics of the population" in capsys.readouterr().out
     result = json.loads((tmp_path / "a/result.json").read_text())
     assert len({result[f"test_loss{way}"] for way in ("", "_population", "_batch")}) == 3
@@ -210,8 +210,8 @@ def test_a_loss_that_is_not_finite_is_one_line_and_the_folder_is_free(tmp_path, 
 def test_two_processes_on_one_folder(tmp_path, refused):
     """Only one trains, whichever came first; when it is gone, however that came, the next one may."""
     def words(out, *more):
-        return ["train", "adding", "--length", "6", "--hidden", "4", "--batch", "2", "--out",
-                str(tmp_path / out), *more]
+        return ["train", "adding", "--length", "6", "--hidden", "4", "--batch", "2",
+                "--out", str(tmp_path / out), *more]
 
     def begun(out, *more):
         """A child that trains: it has added an evaluation."""
@@ -303,6 +303,7 @@ def in_earlier_words(path):
     return facts
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
     command = ["figure", "--lengths", "6", "8", "--models", "indrnn", "lstm", "--updates", "3", "--out", str(tmp_path)]
@@ -319,8 +320,8 @@ def test_the_figure_goes_on_and_passes_over_what_is_done(tmp_path, capsys):
     assert facts["steps"] == 3 and main(command) == 0 and capsys.readouterr().out.splitlines() == said[-1:]
     command[command.index("3")] = "5"                              # further than before: each goes on where it was
     assert main(command) == 0 and len(capsys.readouterr().out.splitlines()) == 5
-    assert main(["train", "adding", "--length", "8", "--model", "lstm", "--updates", "5", "--out",
-                 str(tmp_path / "whole")]) == 0
+    assert main(["train", "adding", "--length", "8", "--model", "lstm", "--updates", "5",
+                 "--out", str(tmp_path / "whole")]) == 0
     one, two = ((tmp_path / name / "checkpoint.npz").read_bytes() for name in ("whole", "adding-8-lstm-seed0"))
     assert one == two
 
@@ -351,18 +352,29 @@ class Full:
     flush = isatty = fileno = lambda self: self.write("")
 
 
+every_lack = pytest.mark.parametrize("stderr", [None, Full()], ids=["none", "full"])
+
+
 @pytest.mark.compiled
-@pytest.mark.parametrize("stderr", [None, Full()], ids=["none", "full"])
-def test_without_a_stream_there_is_no_bar_and_all_the_rest(tmp_path, monkeypatch, capsys, stderr):
+@every_lack
+def test_without_stderr_there_is_no_bar_but_all_the_rest(tmp_path, monkeypatch, capsys, stderr):
     monkeypatch.setattr(sys, "stderr", stderr)
     assert main([*TINY, "--out", str(tmp_path / "run")]) == 0
-    assert "run folder: " in capsys.readouterr().out and sys.stderr is stderr
+    assert "run folder: " in capsys.readouterr().out
+    assert sys.stderr is stderr
     there = {path.name for path in (tmp_path / "run").iterdir()}
     assert there >= {"checkpoint.npz", "curve.png", "metrics.jsonl", "result.json"}
+
+
+@pytest.mark.compiled
+@every_lack
+def test_without_any_stream_a_run_ends_in_silence(tmp_path, monkeypatch, stderr):
+    monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setattr(sys, "stdout", None)
-    assert main([*TINY, "--out", str(tmp_path / "silent")]) == 0 and (tmp_path / "silent/result.json").exists()
-    with pytest.raises(SystemExit) as caught:
-        main([*TINY, "--out", str(tmp_path / "run")])
+    assert main([*TINY, "--out", str(tmp_path / "silent")]) == 0
+    assert (tmp_path / "silent/result.json").exists()
+    with pytest.raises(SystemExit) as caught:                          # there is a run already
+        main([*TINY, "--out", str(tmp_path / "silent")])
     assert caught.value.code == 2
 
 
@@ -383,11 +395,12 @@ def shell(words, folder, **environment):
 POSIX = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.compiled
-@pytest.mark.parametrize("streams, code",
-                         [("2>&-", 0), (">&-", 0), ("<&- >&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 2),
-                          ("| true; exit ${PIPESTATUS[0]}", 1), ("2>&1 | true; exit ${PIPESTATUS[0]}", 1)])
+@pytest.mark.parametrize("streams, code", [
+    ("2>&-", 0), (">&-", 0), ("<&- >&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 2),
+    ("| true; exit ${PIPESTATUS[0]}", 1), ("2>&1 | true; exit ${PIPESTATUS[0]}", 1)])
 def test_training_ends_whatever_becomes_of_the_streams(tmp_path, streams, code):
     """What cannot be printed is printed at the end, when all is in the folder; `predict` and `report` find it there."""
     got, out, err = shell(f"minindrnn {' '.join(TINY)} --out run {streams}", tmp_path)
@@ -401,6 +414,7 @@ def test_training_ends_whatever_becomes_of_the_streams(tmp_path, streams, code):
         assert shell(f"minindrnn {words} {streams}", tmp_path)[0] == code
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("words", ["--help", "train --help", "exercise", "describe mnist-plain-6"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -438,6 +452,38 @@ def test_ctrl_c_while_modules_are_imported(tmp_path, module):
     assert shell("minindrnn --help", tmp_path) == (130, "", "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a child")
+@pytest.mark.parametrize("moment, out", [
+    ("import argparse; argparse.ArgumentParser.add_subparsers = lambda *_, **__: ctrl_c()", ""),
+    ("import atexit; atexit.register(ctrl_c)", "recurrence")], ids=["while the parser is made", "at exit"])
+def test_ctrl_c_before_a_command_and_after_it(moment, out, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, signal, time\ndef ctrl_c(): os.kill(os.getpid(), signal.SIGINT); time.sleep(9)\n{moment}\n")
+    code, said, err = shell("minindrnn exercise", tmp_path, PYTHONPATH=str(tmp_path))
+    assert code == 130 and said.startswith(out) and err.strip() == ""
+
+
+@pytest.mark.parametrize("words", [
+    ["a\x1b[31m\nb"], ["train", "a\x1b[31m\nb.npz"], ["train", "digits", "--a\x1b[31m\nb"], ["report", "a\x1b[31m\nb"],
+    ["exercise", "linear", "a\x1b[31m\nb"], ["gradients", "--out", "a\x1b[31m\nb/c"], ["bench", "a\x1b[31m\nb"]])
+def test_control_characters_of_words_are_printed_as_python_writes_them(words, refused):
+    assert r"a\x1b[31m\nb" in refused(words)
+
+
+@pytest.mark.parametrize("arrays, message", [
+    ({"X": np.ones((10, 3)), "y": np.arange(10) % 2, "a\x1b[31m\nb": 1},
+     r"not read: a\x1b[31m\nb; known are X, y, lengths"),
+    ({"a\x1b[31m\nb": np.ones(3)}, r"expected arrays X and y, got a\x1b[31m\nb")])
+def test_control_characters_in_the_names_of_arrays(arrays, message, tmp_path, refused):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    assert message in refused(["train", tmp_path / "mine.npz"])
+
+
+def test_control_characters_of_a_name_in_what_is_said(tmp_path, capsys):
+    assert main(["exercise", "linear", "--start", str(tmp_path / "a\x1b[31m\nb.py")]) == 0
+    assert capsys.readouterr().out == f"made: {tmp_path}/a\\x1b[31m\\nb.py\n"
+
+
 def test_ctrl_c_is_left_to_another_program_that_imports_us(tmp_path):
     """Also if one of its words is our name; only `python -m minindrnn` ends at once while it imports."""
     (tmp_path / "mine").mkdir()
@@ -451,8 +497,8 @@ def test_ctrl_c_is_left_to_another_program_that_imports_us(tmp_path):
 
 def test_ctrl_c_counts_after_the_last_step_too(tmp_path, monkeypatch, capsys):
     """In the last evaluation, and in what is counted after it: the same command with --resume makes up for it."""
-    command = ["train", "adding", "--length", "5", "--hidden", "3", "--updates", "4", "--batch", "2", "--out",
-               str(tmp_path / "run")]
+    command = ["train", "adding", "--length", "5", "--hidden", "3", "--updates", "4", "--batch", "2",
+               "--out", str(tmp_path / "run")]
 
     def noted(*_):
         os.kill(os.getpid(), signal.SIGINT)

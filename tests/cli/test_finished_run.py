@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from minindrnn import StackedIndRNN
 from minindrnn.cli.commands import main
-from minindrnn.cli.finished_run import load_run, recurrent_weights, summary
+from minindrnn.cli.finished_run import load_run, pictures, recurrent_weights, summary
 from minindrnn.cli.plots import draw_memory
 from minindrnn.data.digits import load_digits
 from minindrnn.data.download import DataError
@@ -39,26 +39,37 @@ def own(tmp_path_factory):
     """A run on a file of one's own, which is gone."""
     folder = tmp_path_factory.mktemp("own")
     ragged(folder / "mine.npz")
-    assert main(["train", str(folder / "mine.npz"), *TINY, "--updates", "150", "--dropout", "0", "--out",
-                 str(folder / "run")]) == 0
+    assert main(["train", str(folder / "mine.npz"), *TINY, "--updates", "150", "--dropout", "0",
+                 "--out", str(folder / "run")]) == 0
     (folder / "mine.npz").rename(folder / "moved.npz")
     return folder
 
 
 @pytest.mark.compiled
-def test_a_run_on_ones_own_sequences_learns_and_answers(own, tmp_path, capsys):
-    result = json.loads((own / "run/result.json").read_text())
-    assert result["test_accuracy"] > 0.6
-    X, y, lengths = ragged(tmp_path / "new.npz", seed=1)
+@pytest.mark.tutorial8
+def test_a_run_on_ones_own_sequences_learns(own):
+    assert json.loads((own / "run/result.json").read_text())["test_accuracy"] > 0.6
+
+
+@pytest.mark.compiled
+@pytest.mark.tutorial8
+def test_predictions_are_counted_against_the_classes(own, tmp_path, capsys):
+    _, y, _ = ragged(tmp_path / "new.npz", seed=1)
     assert main(["predict", str(own / "run"), str(tmp_path / "new.npz")]) == 0
     *lines, last = capsys.readouterr().out.splitlines()
     answers = [line.split() for line in lines]
     right = sum(int(answer[1]) == k for answer, k in zip(answers, y))
-    assert [int(answer[0]) for answer in answers] == list(range(60)) and right > 40
+    assert [int(answer[0]) for answer in answers] == list(range(60))
+    assert right > 40
     assert all(("wrong:" in answer) == (int(answer[1]) != k) for answer, k in zip(answers, y))
     assert last == f"accuracy {right / 60:.2%} ({right} of 60)"
 
-    np.savez(tmp_path / "new.npz", X=X, lengths=lengths)                    # one by one, by hand
+
+@pytest.mark.compiled
+@pytest.mark.tutorial8
+def test_predictions_are_those_of_the_network_one_by_one(own, tmp_path, capsys):
+    X, _, lengths = ragged(tmp_path / "new.npz", seed=1)
+    np.savez(tmp_path / "new.npz", X=X, lengths=lengths)
     assert main(["predict", str(own / "run"), str(tmp_path / "new.npz")]) == 0
     lines = capsys.readouterr().out.splitlines()
     made, network, steps = load_run(own / "run")
@@ -68,7 +79,8 @@ def test_a_run_on_ones_own_sequences_learns_and_answers(own, tmp_path, capsys):
         x = ((X[i, :lengths[i], np.newaxis] - mean) / deviation).astype(np.float32)
         p = softmax(network.forward(x)[0][0].astype(np.float64))
         number, k, percent = line.split()
-        assert (int(number), int(k)) == (i, p.argmax()) and abs(float(percent[:-1]) / 100 - p.max()) < 6e-4
+        assert (int(number), int(k)) == (i, p.argmax())
+        assert abs(float(percent[:-1]) / 100 - p.max()) < 6e-4
 
 
 @pytest.mark.compiled
@@ -82,60 +94,103 @@ def test_what_the_run_has_seen_is_what_the_training_sequences_hold(own):
 
 
 @pytest.mark.compiled
-def test_an_input_that_does_not_fit_is_refused(own, tmp_path, capsys, refused):
-    run, path = own / "run", tmp_path / "in.npy"
-    for X, message in [(np.ones((3, 12)), "X: expected 2 numbers a step, got 1; X has shape (3, 12)"),
-                       (np.ones(12), "X: expected (n, T, M) or (n, T), got (12,)"),
-                       (np.full((3, 12, 2), np.nan),
-                        "X: expected finite numbers, got nan in sequence 0, step 0, channel 0"),
-                       (np.full((3, 12, 2), "a"), "X: expected numbers, got <U1")]:
-        np.save(path, X)
-        assert refused(["predict", run, path]) == f"python -m minindrnn predict: {path}: {message}"
-    assert "--seed is for chars, not for own" in refused(["predict", run, path, "--seed", "1"])
-    assert "--dynamic is for chars, not for own" in refused(["report", run, "--dynamic"])
-    path.write_bytes(b"text")
-    assert f"{path}: not a whole .npy file of plain arrays" in refused(["predict", run, path])
-    assert f"{path}x: no such file" in refused(["predict", run, f"{path}x"])
-    np.savez(tmp_path / "in.npz", X=np.ones((3, 12, 2)), y=[0, 1, 3])
-    assert "in.npz: y: expected classes 0 to 2, got 3" in refused(["predict", run, tmp_path / "in.npz"])
-    np.save(path, np.full((2, 12, 2), 1e60))
-    message = "X: expected numbers of at most 1e30, got 1e+60 in sequence 0, step 0, channel 0"
-    assert message in refused(["predict", run, path])
-    np.save(path, np.ones((1, 13, 2)))
-    assert main(["predict", str(run), str(path)]) == 0
-    assert "note: up to 13 steps, more than the 12 that |u| is bounded for" in capsys.readouterr().out
+@pytest.mark.parametrize("X, message", [
+    (np.ones((3, 12)), "X: expected 2 numbers a step, got 1; X has shape (3, 12)"),
+    (np.ones(12), "X: expected (n, T, M) or (n, T), got (12,)"),
+    (np.full((3, 12, 2), np.nan), "X: expected finite numbers, got nan in sequence 0, step 0, channel 0"),
+    (np.full((3, 12, 2), "a"), "X: expected numbers, got <U1"),
+    (np.full((2, 12, 2), 1e60),
+     "X: expected numbers of at most 1e30, got 1e+60 in sequence 0, step 0, channel 0"),
+])
+def test_an_input_that_does_not_fit_is_refused(X, message, own, tmp_path, refused):
+    np.save(path := tmp_path / "in.npy", X)
+    assert refused(["predict", own / "run", path]) == f"python -m minindrnn predict: {path}: {message}"
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("command", ["predict", "report"])
+def test_an_input_that_is_no_file_of_arrays_is_refused(own, tmp_path, refused):
+    path = tmp_path / "in.npy"
+    path.write_bytes(b"text")
+    assert f"{path}: not a whole .npy file of plain arrays" in refused(["predict", own / "run", path])
+    assert f"{path}x: no such file" in refused(["predict", own / "run", f"{path}x"])
+
+
+@pytest.mark.compiled
+def test_a_class_that_the_run_does_not_know_is_refused(own, tmp_path, refused):
+    np.savez(tmp_path / "in.npz", X=np.ones((3, 12, 2)), y=[0, 1, 3])
+    assert "in.npz: y: expected classes 0 to 2, got 3" in refused(["predict", own / "run", tmp_path / "in.npz"])
+
+
+@pytest.mark.compiled
+def test_an_option_of_another_task_is_refused(own, tmp_path, refused):
+    run = own / "run"
+    np.save(path := tmp_path / "in.npy", np.ones((3, 12, 2)))
+    assert "--seed is for chars, not for own" in refused(["predict", run, path, "--seed", "1"])
+    assert "--dynamic is for chars, not for own" in refused(["report", run, "--dynamic"])
+
+
+@pytest.mark.compiled
+def test_more_steps_than_u_is_bounded_for_are_noted(own, tmp_path, capsys):
+    np.save(path := tmp_path / "in.npy", np.ones((1, 13, 2)))
+    assert main(["predict", str(own / "run"), str(path)]) == 0
+    assert "note: up to 13 steps, more than the 12 that |u| is bounded for" in capsys.readouterr().out
+
+
+predict_and_report = pytest.mark.parametrize("command", ["predict", "report"])
+
+
+@pytest.mark.compiled
+@predict_and_report
 def test_what_is_no_run_is_refused(command, own, tmp_path, refused):
-    more, run = [own / "moved.npz"] * (command == "predict"), tmp_path / "run"
+    more = [own / "moved.npz"] * (command == "predict")
     for folder in (tmp_path, tmp_path / "none", own / "moved.npz"):
         assert f"{folder}: expected the folder of a run, with a checkpoint.npz" in refused([command, folder, *more])
+
+
+@pytest.mark.compiled
+@predict_and_report
+def test_a_damaged_checkpoint_is_refused(command, own, tmp_path, refused):
+    more, run = [own / "moved.npz"] * (command == "predict"), tmp_path / "run"
     shutil.copytree(own / "run", run)
     path = run / "checkpoint.npz"
     whole = path.read_bytes()
-    arrays, facts = checkpoint.load(path)
     for data in (b"", whole[:-100], (own / "moved.npz").read_bytes()):
         path.write_bytes(data)
         assert f"{path}: not a whole minindrnn checkpoint" in refused([command, run, *more])
-    for changed, message in [(facts | {"config": None},
-                              "expected the checkpoint of a run, with its update, config and seen"),
-                             *((facts | {"update": update},
-                                "expected the checkpoint of a run, with its update, config and seen")
-                               for update in (-1, 2.5, True)),
-                             (facts | {"colour": 1, "size": 2},
-                              "not read: colour, size; known are update, config, seen"),
-                             (facts | {"config": {"task": "chess"}},
-                              "expected a run of one of the tasks digits, digits-rows, adding, "),
-                             (facts | {"config": facts["config"] | {"colour": 1}},
-                              "not read: colour; known are task, layers, hidden, "),
-                             (facts | {"seen": {"T": 3}}, "not a run of this version of minindrnn"),
-                             (facts | {"config": facts["config"] | {"hidden": 7}},
-                              "expected float32 (1, 7), got float32 (1, 6)"),
-                             (facts | {"config": facts["config"] | {"layers": 1}}, "is not expected")]:
-        checkpoint.save(path, arrays, changed)
-        assert f"{path}: " in (said := refused([command, run, *more])) and message in said
+
+
+@pytest.mark.compiled
+@predict_and_report
+@pytest.mark.parametrize("change, message", [
+    *((lambda facts, change=change: facts | change,
+       "expected the checkpoint of a run, with its update, config and seen")
+      for change in ({"config": None}, {"update": -1}, {"update": 2.5}, {"update": True})),
+    (lambda facts: facts | {"colour": 1, "size": 2}, "not read: colour, size; known are update, config, seen"),
+    (lambda facts: facts | {"config": {"task": "chess"}},
+     "expected a run of one of the tasks digits, digits-rows, adding, "),
+    (lambda facts: facts | {"config": facts["config"] | {"colour": 1}},
+     "not read: colour; known are task, layers, hidden, "),
+    (lambda facts: facts | {"seen": {"T": 3}}, "not a run of this version of minindrnn"),
+    (lambda facts: facts | {"config": facts["config"] | {"hidden": 7}}, "expected float32 (1, 7), got float32 (1, 6)"),
+    (lambda facts: facts | {"config": facts["config"] | {"layers": 1}}, "is not expected"),
+])
+def test_a_checkpoint_of_another_run_is_refused(command, change, message, own, tmp_path, refused):
+    more, run = [own / "moved.npz"] * (command == "predict"), tmp_path / "run"
+    shutil.copytree(own / "run", run)
+    arrays, facts = checkpoint.load(run / "checkpoint.npz")
+    checkpoint.save(run / "checkpoint.npz", arrays, change(facts))
+    said = refused([command, run, *more])
+    assert f"{run / 'checkpoint.npz'}: " in said
+    assert message in said
+
+
+@pytest.mark.compiled
+@predict_and_report
+def test_a_checkpoint_with_an_array_more_or_less_is_refused(command, own, tmp_path, refused):
+    more, run = [own / "moved.npz"] * (command == "predict"), tmp_path / "run"
+    shutil.copytree(own / "run", run)
+    path = run / "checkpoint.npz"
+    arrays, facts = checkpoint.load(path)
     checkpoint.save(path, arrays | {"colour": np.ones(1)}, facts)
     assert f"{path}: not read: colour; known are parameter.*, " in refused([command, run, *more])
     arrays.pop(next(name for name in arrays if name.startswith("parameter.")))
@@ -146,8 +201,8 @@ def test_what_is_no_run_is_refused(command, own, tmp_path, refused):
 @pytest.mark.compiled
 def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys, refused):
     shutil.copytree(own / "run", tmp_path / "run")
-    train = ["train", own / "mine.npz", *TINY, "--updates", "150", "--dropout", "0", "--out",
-             tmp_path / "run", "--resume"]
+    train = ["train", own / "mine.npz", *TINY, "--updates", "150", "--dropout", "0",
+             "--out", tmp_path / "run", "--resume"]
     assert "mine.npz: no such file" in refused(train)
     X, y, lengths = ragged(own / "mine.npz")
     tested = UserFile(settings("own", data=str(own / "mine.npz"))).parts["test"][0]
@@ -163,7 +218,7 @@ def test_a_run_goes_on_with_the_same_data_and_no_other(own, tmp_path, capsys, re
     assert f"{tmp_path / 'run'}: was started with task = 'own', not 'digits-rows'" in refused(digits)
 
 
-def pictures(folder):
+def drawn(folder):
     return {path.name for path in folder.glob("*.png") if path.read_bytes().startswith(b"\x89PNG")}
 
 
@@ -216,9 +271,10 @@ def test_a_report_without_the_data_does_the_rest(own, tmp_path, capsys):
     assert f"test accuracy {json.loads((own / 'run/result.json').read_text())['test_accuracy']:.5g}" in said
     assert "memory: recurrent weights, bounded by |u| <= 1.059463; half-life in steps" in said
     assert f"no confusion.png: {own / 'mine.npz'}: no such file" in said
-    assert pictures(tmp_path / "new/pictures") == {"curve.png", "memory.png"} and pictures(own / "run") == {"curve.png"}
+    assert drawn(tmp_path / "new/pictures") == {"curve.png", "memory.png"} and drawn(own / "run") == {"curve.png"}
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
     for model in ("residual", "dense", "lstm"):
@@ -229,13 +285,13 @@ def test_a_report_of_every_model_finished_or_not(tmp_path, capsys):
         said = capsys.readouterr().out
         assert "0 updates, and no evaluation yet" in said
         assert "no result yet: the command of the run with --resume goes on" in said
-        assert pictures(run) == {"confusion.png"} | ({"memory.png"} if model != "lstm" else set())
+        assert drawn(run) == {"confusion.png"} | ({"memory.png"} if model != "lstm" else set())
         assert ("no memory.png: in lstm no neuron has a recurrent weight u of its own" in said) == (model == "lstm")
         assert main(["train", "digits", "--rows", "--model", model, "--hidden", "4", "--layers", "1", "--updates", "4",
                      "--out", str(run), "--resume"]) == 0
         capsys.readouterr()
         assert main(["report", str(run)]) == 0
-        assert "4 updates in " in capsys.readouterr().out and "curve.png" in pictures(run)
+        assert "4 updates in " in capsys.readouterr().out and "curve.png" in drawn(run)
     (run / "result.json").write_text("{")
     assert main(["report", str(run)]) == 0 and "result.json: not a result" in capsys.readouterr().out
 
@@ -263,7 +319,7 @@ def test_digits_are_given_in_their_own_units(tmp_path, capsys, refused):
     capsys.readouterr()
     assert main(["predict", str(tmp_path / "run"), str(tmp_path / "digits.npz")]) == 0
     assert f"accuracy {result['test_accuracy']:.2%} (" in capsys.readouterr().out
-    assert main(["report", str(tmp_path / "run")]) == 0 and "confusion.png" in pictures(tmp_path / "run")
+    assert main(["report", str(tmp_path / "run")]) == 0 and "confusion.png" in drawn(tmp_path / "run")
     capsys.readouterr()
     for X, message in [(x[:5].transpose(1, 0, 2), "X: expected 8 steps of each sequence, got 5"),
                        (x.transpose(1, 0, 2), "X: expected numbers from 0 to 16, got -1 to 1")]:
@@ -273,8 +329,8 @@ def test_digits_are_given_in_their_own_units(tmp_path, capsys, refused):
 
 @pytest.mark.compiled
 def test_sums_are_predicted_too(tmp_path, capsys):
-    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "5", "--out",
-                 str(tmp_path / "run")]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "8", "--updates", "5",
+                 "--out", str(tmp_path / "run")]) == 0
     X, y = np.random.default_rng(0).random((4, 6, 2)), np.ones(4)
     np.savez(tmp_path / "sums.npz", X=X, y=y)
     capsys.readouterr()
@@ -313,7 +369,7 @@ def test_a_text_is_gone_on_with(tmp_path, capsys, refused):
     assert all(len(text) == 33 and set(text) <= set("abc\n") for text in said[1:]) and len(set(said)) == 4
     assert "expected characters of the text of the run, got 'x'" in refused(["predict", run, "axe"])
     capsys.readouterr()
-    assert main(["report", str(run)]) == 0 and pictures(run) == {"curve.png", "memory.png"}
+    assert main(["report", str(run)]) == 0 and drawn(run) == {"curve.png", "memory.png"}
     assert "\n".join(made.samples(network)) in capsys.readouterr().out
     network.parameters["b"].value[:] = np.nan
     with pytest.raises(DataError,
@@ -346,8 +402,8 @@ def test_a_diverged_network_is_refused_without_a_warning(own, tmp_path, capsys, 
 def test_a_result_that_is_not_finite_is_written_and_read(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Adding, "evaluate", lambda *_: {"test_mse": float("nan")})
     run = tmp_path / "run"
-    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2", "--out",
-                 str(run)]) == 0
+    assert main(["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2",
+                 "--out", str(run)]) == 0
     for line in [*(run / "metrics.jsonl").read_text().splitlines(), (run / "result.json").read_text()]:
         assert json.loads(line, parse_constant=pytest.fail)["test_mse"] is None
     assert "test mean squared error nan over 1000 sequences" in capsys.readouterr().out
@@ -377,8 +433,8 @@ def test_the_best_is_the_highest_accuracy_and_the_lowest_loss(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "result.json").write_text(json.dumps({"test_accuracy": 0.625, "updates": 30, "seconds": 61.2,
                                                       "command": "python"}))
-    said = list(summary(tmp_path, SimpleNamespace(settings=settings("digits", hidden=5, norm="after")), 30))
-    assert said[0] == "digits, indrnn: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
+    said = list(summary(tmp_path, SimpleNamespace(settings=settings("digits", hidden=5)), 30))
+    assert said[0] == "digits, residual: layers 3, hidden 5, batch 32, rate 0.003, gamma 2.0, norm after"
     assert said[1:] == ["30 updates in 61 seconds", "  validation loss: best 0.5 at update 20, last 1.5",
                         "  validation accuracy: best 0.75 at update 20, last 0.5", "result: test accuracy 0.625"]
 

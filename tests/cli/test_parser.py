@@ -17,7 +17,7 @@ from minindrnn.tasks.registry import TASKS, settings
     (["train", "digits", "--layers", "0"], "argument --layers: expected a whole number of at least 1, got '0'"),
     (["train", "digits", "--model", "dense", "--layers", "2,0"],
      "argument --layers: expected a whole number of at least 1, got '0'"),
-    (["train", "digits", "--layers", "8,6"], "--layers: expected one number for indrnn, got [8, 6]"),
+    (["train", "digits", "--layers", "8,6"], "--layers: expected one number for residual, got [8, 6]"),
     (["train", "digits", "--hidden", "many"], "argument --hidden: expected a whole number of at least 1, got 'many'"),
     (["train", "digits", "--updates", "1.5"], "argument --updates: expected a whole number of at least 1, got '1.5'"),
     (["train", "digits", "--updates", "9" * 25],
@@ -95,7 +95,7 @@ def test_what_a_task_says_of_itself_is_what_the_command_line_knows(capsys):
     commands = parser()._subparsers._group_actions[0].choices
     known = {name: {action.dest for action in command._actions} for name, command in commands.items()}
     for name, task in TASKS.items():
-        assert task.name == name and task.help
+        assert task.name == name and task.word and task.help, f"{task.__name__}: expected name, word and help"
         assert all(options <= known[command] for command, options in task.takes.items()), name
         assert task.refuses.keys() | task.stands_for.keys() <= known["train"], name
         assert task.stands_for.keys() <= task.takes.get("train", set()), name
@@ -118,6 +118,8 @@ def test_the_help_names_what_is_usual_and_nothing_that_is_off(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     said = [line.split() for line in capsys.readouterr().out.splitlines()]
-    for usual in ("adding --layers 2 --hidden 128 --updates 60300 --batch 32 --rate 0.0002 --gamma 2 --length 100",
+    for usual in ("digits --layers 3 --hidden 128 --updates 1500 --batch 32 --rate 0.003 --gamma 2 --model residual "
+                  "--norm after",
+                  "adding --layers 2 --hidden 128 --updates 60300 --batch 32 --rate 0.0002 --gamma 2 --length 100",
                   "chars --layers 6 --hidden 384 --updates 4000 --batch 64 --rate 0.005 --length 50 --norm before"):
         assert usual.split() in said

@@ -8,6 +8,8 @@ from numpy.testing import assert_array_equal
 from minindrnn import StackedIndRNN
 from minindrnn.cli import plots
 
+pytestmark = pytest.mark.tutorial8
+
 
 @pytest.fixture
 def drawn(monkeypatch):

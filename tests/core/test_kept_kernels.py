@@ -113,6 +113,7 @@ except GradientError:
 """
 
 
+@pytest.mark.slow
 @compiles
 def test_an_edit_of_relu_is_seen_at_once_and_the_old_code_goes(package):
     """The kernels of the recurrence, in another file, have it inside. Mended as well as broken."""
@@ -129,6 +130,7 @@ def test_an_edit_of_relu_is_seen_at_once_and_the_old_code_goes(package):
     assert len(list(package.glob("__pycache__/kernels/*"))) == 1
 
 
+@pytest.mark.slow
 @compiles
 def test_of_an_old_pyc_nothing_is_kept(package):
     """An edit that changes neither size nor time, as `cp -p` and rsync may bring it: Python goes on with its old
@@ -151,6 +153,7 @@ def test_of_an_old_pyc_nothing_is_kept(package):
     assert len(list(package.glob("__pycache__/kernels/*"))) == 1
 
 
+@pytest.mark.slow
 @compiles
 @pytest.mark.parametrize("place", ["beside the sources", "NUMBA_CACHE_DIR", "the user's cache"])
 def test_a_second_process_compiles_nothing(place, package, tmp_path):
@@ -166,6 +169,7 @@ def test_a_second_process_compiles_nothing(place, package, tmp_path):
     assert folder == package / "__pycache__/kernels" or not (package / "__pycache__/kernels").exists()
 
 
+@pytest.mark.slow
 @compiles
 def test_processes_that_start_together_and_fork_do_not_disturb_each_other(package):
     forking = COUNT + ("import os\n"
@@ -189,6 +193,7 @@ def test_a_disk_that_is_full_is_said_in_one_line_and_nothing_half_written_stays(
     assert run(package, "-c", WORK) == (0, "1\n", "")
 
 
+@pytest.mark.slow
 @compiles
 def test_a_run_without_a_writable_folder_trains_and_says_so_in_one_line(package):
     """Neither beside the sources nor at home; and no folder called ~."""
@@ -342,14 +347,6 @@ def test_code_with_addresses_of_this_process_is_not_kept(tmp_path):
     def look(i):
         return table[i]
     assert look(7) == 7 and kept(tmp_path) == []
-
-
-def test_without_compilation_a_kernel_is_the_function(monkeypatch):
-    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
-
-    def double(x):
-        return x + x
-    assert kernel(double) is double
 
 
 @pytest.mark.parametrize("home, caches, expected", [

@@ -10,6 +10,8 @@ import pytest
 from minindrnn.core import memory_pool
 from minindrnn.core.memory_pool import empty, empty_like
 
+pytestmark = pytest.mark.tutorial9
+
 MANY = (memory_pool.LARGE // 4 + 3,)
 
 

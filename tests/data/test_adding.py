@@ -3,6 +3,8 @@ import pytest
 
 from minindrnn.data.adding import adding_problem
 
+pytestmark = pytest.mark.tutorial3
+
 
 @pytest.mark.parametrize("T", [2, 3, 10, 101])
 def test_adding_has_one_mark_in_each_half(T, rng):

@@ -55,7 +55,7 @@ def test_nobody_is_in_two_parts(fold, window, monkeypatch):
     for x, labels, lengths in parts.values():
         assert x.shape == (len(labels), lengths.max(), 6) and x.dtype == np.float32
         assert set(lengths) == {0: {7, 9}, 4: {4}, 8: {7, 8}, 50: {7, 9}}[window]
-        for row, label, length in zip(x, labels, lengths):
+        for row, length in zip(x, lengths):
             assert np.array_equal(np.diff(row[:length, 1]), np.ones(length - 1)) and not row[length:].any()
     tested = np.concatenate([load_motion(fold, 0)["test"][0][:, 0, 0] for fold in range(5)])
     assert sorted(tested) == sorted(2 * list(range(10)))            # over the five folds everybody is tested

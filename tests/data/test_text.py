@@ -26,6 +26,14 @@ def test_text_in_any_language_however_it_was_saved(tmp_path, capsys, encoding, e
     assert capsys.readouterr().err == (f"{path}: read {said}\n" if said else "")
 
 
+def test_a_byte_order_mark_inside_a_text_goes_too(tmp_path, capsys):
+    """As in a file that was put together of several."""
+    (tmp_path / "t.txt").write_bytes(b"".join([b"\xef\xbb\xbfone\n"] * 20))
+    parts, symbols = load_text(tmp_path / "t.txt")
+    assert symbols == "\neno" and sum(map(len, parts.values())) == 80
+    assert capsys.readouterr().err == f"{tmp_path / 't.txt'}: read without its byte order mark\n"
+
+
 def test_the_symbols_of_shakespeare_are_what_they_were():
     _, symbols = load_text()
     assert symbols == "\n !\"&'()*,-./0123456789:;?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz{}"

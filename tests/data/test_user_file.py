@@ -9,6 +9,8 @@ from strategies import ragged_file
 from minindrnn.data.download import DataError
 from minindrnn.data.user_file import load_input, load_own, padded
 
+pytestmark = pytest.mark.tutorial8
+
 NAN = float("nan")
 
 
@@ -21,19 +23,39 @@ def good(rng, n=30, T=5, M=2, K=3):
     return dict(X=rng.normal(size=(n, T, M)), y=np.arange(n) % K, lengths=rng.integers(1, T + 1, n))
 
 
-def test_the_parts_are_disjoint_and_complete_and_every_class_has_its_share(tmp_path, rng):
+@pytest.fixture
+def numbered(tmp_path, rng):
+    """(path, y, n) of a file of n sequences that hold their number at every step; four classes, large and small."""
     n = 200
     X, y = np.arange(n)[:, np.newaxis] + np.zeros((n, 3)), rng.choice(4, n, p=[0.5, 0.3, 0.15, 0.05])
-    parts = load_own(save(tmp_path, X=X, y=y), 0)
-    numbers = {name: x[:, 0, 0].astype(int) for name, (x, _, _) in parts.items()}
+    return save(tmp_path, X=X, y=y), y, n
+
+
+def test_the_parts_are_disjoint_and_complete(numbered):
+    path, _, n = numbered
+    numbers = {name: x[:, 0, 0].astype(int) for name, (x, _, _) in load_own(path, 0).items()}
     assert np.array_equal(np.sort(np.concatenate(list(numbers.values()))), np.arange(n))
     assert {name: len(found) for name, found in numbers.items()} == {"train": 160, "validation": 20, "test": 20}
-    for name, (x, labels, lengths) in parts.items():
-        assert x.shape[1:] == (3, 1) and x.dtype == X.dtype and labels.dtype == np.int64 and np.all(lengths == 3)
-        assert np.array_equal(labels, y[numbers[name]])
+
+
+def test_every_sequence_keeps_its_class(numbered):
+    path, y, _ = numbered
+    for x, labels, lengths in load_own(path, 0).values():
+        assert x.shape[1:] == (3, 1) and x.dtype == np.float64
+        assert labels.dtype == np.int64 and np.all(lengths == 3)
+        assert np.array_equal(labels, y[x[:, 0, 0].astype(int)])
+
+
+def test_every_class_has_its_share_of_each_part(numbered):
+    path, y, n = numbered
+    for name, (_, labels, _) in load_own(path, 0).items():
         assert np.all(np.abs(np.bincount(labels) - np.bincount(y) * len(labels) / n) <= 1 + 1e-9), name
-    again, other = (load_own(tmp_path / "mine.npz", seed)["test"][0] for seed in (0, 1))
-    assert np.array_equal(again, parts["test"][0]) and not np.array_equal(other, parts["test"][0])
+
+
+def test_the_seed_decides_on_the_parts(numbered):
+    first, again, other = (load_own(numbered[0], seed)["test"][0] for seed in (0, 0, 1))
+    assert np.array_equal(again, first)
+    assert not np.array_equal(other, first)
 
 
 def test_every_class_is_trained_on_however_small(tmp_path, rng):
@@ -130,6 +152,8 @@ def at(array, place, value):
      "y: expected classes 0 to K - 1, at least two of them, got 3 different, from -1 to 1$"),
     (lambda a: a | {"y": a["y"] * 2}, "y: expected classes .*, got 3 different, from 0 to 4$"),
     (lambda a: a | {"y": at(a["y"], 0, 2**62)}, f"y: expected classes .*, got 4 different, from 0 to {2**62}$"),
+    (lambda a: a | {"y": at(a["y"].astype(np.uint64), 0, 2**63 + 5)},
+     f"y: expected classes .*, got 4 different, from 0 to {2**63 + 5}$"),
     (lambda a: a | {"y": 0 * a["y"]}, "y: expected classes .* at least two of them, got 1 different, from 0 to 0$"),
     (lambda a: a | {"y": at(a["y"], 4, 3)}, "y: expected each class at least twice, got class 3 once$"),
     (lambda a: {name: array[:9] for name, array in a.items()}, "expected at least 10 sequences, got 9$"),
@@ -141,24 +165,34 @@ def test_wrong_files_of_ones_own(change, message, tmp_path, rng):
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
-def test_files_that_are_none(tmp_path, rng):
-    path = tmp_path / "mine.npz"
+def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="mine.npz: no such file$"):
-        load_own(path, 0)
+        load_own(tmp_path / "mine.npz", 0)
     with pytest.raises(DataError, match="cannot be read: Is a directory$"):
         load_own(tmp_path, 0)
+
+
+@pytest.mark.parametrize("contents", [lambda whole: b"", lambda whole: b"text", lambda whole: pickle.dumps([1]),
+                                      lambda whole: whole[:-30]], ids=["empty", "text", "pickle", "truncated"])
+def test_what_is_no_whole_file_is_refused(contents, tmp_path, rng):
+    path = save(tmp_path, **good(rng))
+    path.write_bytes(contents(path.read_bytes()))
+    with pytest.raises(DataError, match="mine.npz: not a whole .npz file of plain arrays$"):
+        load_own(path, 0)
+
+
+@pytest.mark.parametrize("name", ["X", "y"])
+def test_python_objects_are_refused(name, tmp_path, rng):
     ragged = np.empty(2, object)
     ragged[:] = [np.ones(2), np.ones(3)]
-    np.savez(tmp_path / "whole.npz", **good(rng))
-    for data in (b"", b"text", pickle.dumps([1]), (tmp_path / "whole.npz").read_bytes()[:-30]):
-        path.write_bytes(data)
-        with pytest.raises(DataError, match="mine.npz: not a whole .npz file of plain arrays$"):
-            load_own(path, 0)
-    for name in "Xy":
-        np.savez(path, **good(rng) | {name: ragged})
-        message = f"mine.npz: {name}: expected plain numbers, got Python objects .ragged sequences: all"
-        with pytest.raises(DataError, match=message):
-            load_own(path, 0)
+    path = save(tmp_path, **good(rng) | {name: ragged})
+    message = f"mine.npz: {name}: expected plain numbers, got Python objects .ragged sequences: all"
+    with pytest.raises(DataError, match=message):
+        load_own(path, 0)
+
+
+def test_one_array_alone_is_refused(tmp_path):
+    path = tmp_path / "mine.npz"
     with open(path, "wb") as file:
         np.save(file, np.ones(3))
     with pytest.raises(DataError, match="mine.npz: expected arrays X and y, got X$"):

@@ -13,6 +13,8 @@ from minindrnn.cli.commands import main
 from minindrnn.exercises.checker import ExerciseError, check_exercise, check_file, starter
 from minindrnn.exercises.expected import EXERCISES
 
+pytestmark = pytest.mark.tutorial7
+
 SOLUTIONS = Path(__file__).parents[2] / "tutorials/solutions"
 WRONG = [       # exercise, what is wrong, old, new, how the message begins
     ("recurrence", "no carry", "da[t] = (dh[t] + carry)", "da[t] = dh[t]",

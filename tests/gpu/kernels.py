@@ -17,13 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import minindrnn.gpu
 import numpy as np
 import ptx
-from minindrnn.gpu import compiler
-from minindrnn.gpu.recurrence import AHEAD
 from numba import cuda, typeof
 
+import minindrnn.gpu
+from minindrnn.gpu import compiler
+from minindrnn.gpu.recurrence import AHEAD
 from minindrnn.ops.activations import KIND
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
@@ -65,14 +65,16 @@ def named(module, name, types_of, writes):
 def typed(module, table, types_of, writes, *key, **limits):
     """A kernel of a table that has one for each dtype."""
     return Kernel(module, " ".join([table.lower(), *key]),
-                  lambda module, dtype: getattr(module, table)[(*key, dtype) if key else dtype], types_of, writes, **limits)
+                  lambda module, dtype: getattr(module, table)[(*key, dtype) if key else dtype], types_of,
+                  writes, **limits)
 
 
 KERNELS = [
     *recurrences(),
     named("recurrence", "over_sequences", "f2 f1", "du"),
     # 16 sums and 8 factors in registers, in float64 two of them each: two blocks of 256 share a processor.
-    *(typed("linear", "PRODUCT", "f1 f1 f1 f1 i i i i", "C", layout, registers=(96, 96)) for layout in ("NT", "NN", "TN")),
+    *(typed("linear", "PRODUCT", "f1 f1 f1 f1 i i i i", "C", layout, registers=(96, 96))
+      for layout in ("NT", "NN", "TN")),
     typed("reduce", "SUM", "f1 i f1", "part"),
     typed("batchnorm", "POWERS", "f1 f1 f1 f1 i1 f1", "part"),
     typed("batchnorm", "PRODUCTS", "f1 f1 f1 f1 i1 f1", "part"),

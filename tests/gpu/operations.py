@@ -1,7 +1,7 @@
 """Every operation of minindrnn.gpu beside its twin on the CPU, on whatever stands in for the device.
 
-OPERATIONS[name](dtype) yields (what, got, expected), where `got` may be on the device. Names are those of the modules, but
-for "steps", whole steps of training: there the parameters are compared after two of them. `broken` imports
+OPERATIONS[name](dtype) yields (what, got, expected), where `got` may be on the device. Names are those of the modules,
+but for "steps", whole steps of training: there the parameters are compared after two of them. `broken` imports
 minindrnn.gpu anew with a fault in one of its modules.
 """
 import importlib
@@ -11,11 +11,11 @@ import re
 import sys
 import textwrap
 
-import minindrnn.gpu
 import numpy as np
 from numba import config, cuda
 
 import minindrnn
+import minindrnn.gpu
 from minindrnn.core.layer import leaves
 from minindrnn.ops.bounds import penalty
 from minindrnn.ops.dropout import dropout_backward, dropout_forward
@@ -141,7 +141,8 @@ OPERATIONS = {"linear": linear, "batchnorm": batchnorm, "dropout": dropout, "los
 def recurrence_of_pytorch():
     """The class Recurrence that the docstring of minindrnn.gpu shows."""
     names = {}
-    exec(textwrap.dedent(re.search(r"( +import torch.*?)\n\n    h = ", inspect.getdoc(minindrnn.gpu), re.DOTALL)[1]), names)
+    exec(textwrap.dedent(re.search(r"( +import torch.*?)\n\n    h = ", inspect.getdoc(minindrnn.gpu), re.DOTALL)[1]),
+         names)
     return names["Recurrence"]
 
 

@@ -13,7 +13,8 @@ from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import Dim3
 
 SMALL = {"linear": dict(SIDE=2, PER=2, TILE1=5, ROWS=6), "reduce": dict(WIDTH=4, LANES=2, ROWS=6),
-         "batchnorm": dict(WIDTH=4, LANES=2, ROWS=6), "device": dict(STEPS=2, threads_of_a_block=lambda threads: min(threads, 4)),
+         "batchnorm": dict(WIDTH=4, LANES=2, ROWS=6),
+         "device": dict(STEPS=2, threads_of_a_block=lambda threads: min(threads, 4)),
          "recurrence": dict(threads_of_a_block=lambda threads: min(threads, 4)), "twin": dict(AHEAD=2)}
 
 
@@ -56,7 +57,8 @@ def run(block, place, *arguments):
             me.blockIdx, me.threadIdx = Dim3(*place), Dim3(*own)
             block._f(*arguments)
         return
-    threads = [Thread(lambda: block._f(*arguments), block, place, own, block._debug) for own in np.ndindex(*block._block_dim)]
+    threads = [Thread(lambda: block._f(*arguments), block, place, own, block._debug)
+               for own in np.ndindex(*block._block_dim)]
     try:
         while threads:
             threads = [thread for thread in threads if thread.takes_its_turn()]

@@ -30,10 +30,11 @@ import operations
 import ptx
 import reference
 from kernels import FLOATS, KERNELS, Interpreter
-from minindrnn.gpu import compiler
-from minindrnn.gpu.recurrence import AHEAD
 from ptx_arithmetic import fma
 from ptx_memory import PTXError
+
+from minindrnn.gpu import compiler
+from minindrnn.gpu.recurrence import AHEAD
 
 # Registers of a thread, at most: four of the largest blocks, of 256, share a processor; three on sm_100, in float64.
 REGISTERS = {(7, 5): 64, (8, 0): 64, (9, 0): 64, (10, 0): 80}
@@ -92,7 +93,8 @@ def looked_at(row, module, dtype, capability):
     if not compiler.tool("ptxas"):
         return {}, wrong
     figures, code = compiler.assemble(text, capability)
-    if figures["registers"] > max(REGISTERS[capability], row.registers[FLOATS.index(dtype)]) or figures["stack"] or figures["spills"]:
+    most = max(REGISTERS[capability], row.registers[FLOATS.index(dtype)])
+    if figures["registers"] > most or figures["stack"] or figures["spills"]:
         wrong.append(str(figures))
     sums = row.name.endswith("identity backward")              # of products, and nothing else
     code = compiler.disassemble(code) if (row.together or sums) and compiler.tool("nvdisasm") else ""
@@ -110,7 +112,8 @@ def looked_at(row, module, dtype, capability):
 def problems(dtype):
     """(name, a, u, h0, dh, lengths): sizes that leave something over at every border, and numbers that are none."""
     for name, (T, B, N), lengths in [("one of everything", (1, 1, 1), None), ("one step, two blocks", (1, 3, 13), None),
-                                     ("one neuron", (9, 5, 1), [9, 1, 8, 7, 2]), ("one sequence", (2 * AHEAD, 1, 33), None),
+                                     ("one neuron", (9, 5, 1), [9, 1, 8, 7, 2]),
+                                     ("one sequence", (2 * AHEAD, 1, 33), None),
                                      ("ragged, two blocks", (2 * AHEAD + 1, 5, 9),
                                       [2 * AHEAD + 1, 2 * AHEAD, AHEAD + 1, AHEAD, 1]),
                                      ("full blocks", (9, 8, 32), None),
@@ -182,7 +185,8 @@ def machine():
         for capability in REGISTERS:
             figures, found = looked_at(row, module, dtype, capability)
             line = f"{line:48}{figures.get('registers', ''):>8}{figures.get('together', ''):>4}"
-            wrong += [f"{row.module} {row.name} {dtype} sm_{capability[0]}{capability[1]}: {complaint}" for complaint in found]
+            wrong += [f"{row.module} {row.name} {dtype} sm_{capability[0]}{capability[1]}: {complaint}"
+                      for complaint in found]
         print(line)
     return wrong
 
@@ -232,25 +236,32 @@ FAULTS = {
         ("TUNED", "relu", "no bounds guard", "        if i >= columns:\n            return\n", ""),
         ("TUNED", "relu", "forward one step too far", "range(T % AHEAD):", "range(T % AHEAD + 1):"),
         ("TUNED", "relu", "a pass lost where T is a multiple of AHEAD", "range(T // AHEAD)", "range((T - 1) // AHEAD)"),
-        ("TUNED", "relu", "backward a pass lost where T - 1 is one", "range((T - 1) // AHEAD)", "range((T - 2) // AHEAD)"),
+        ("TUNED", "relu", "backward a pass lost where T - 1 is one", "range((T - 1) // AHEAD)",
+         "range((T - 2) // AHEAD)"),
         ("TUNED", "relu", "backward a pass too far", "range((T - 1) // AHEAD)", "range((T + 15) // AHEAD)"),
         ("TUNED", "relu", "every sequence writes row 0 of du", "du[i] = total", "du[i % u.size] = total"),
         ("TUNED", "relu", "dh0 not written", "        dh0[i] = carry ", "        carry += carry "),
-        ("TUNED", "relu", "da read in place of h", "        now = h[p]\n        dahead", "        now = da[p]\n        dahead"),
-        ("TUNED", "relu", "h[t] for h[t-1] in du", "p -= stride\n                now = h[p]\n", "now = h[p]\n                p -= stride\n"),
+        ("TUNED", "relu", "da read in place of h", "        now = h[p]\n        dahead",
+         "        now = da[p]\n        dahead"),
+        ("TUNED", "relu", "h[t] for h[t-1] in du", "p -= stride\n                now = h[p]\n",
+         "now = h[p]\n                p -= stride\n"),
         ("TUNED", "relu", "carry without u", "cuda.fma(w, dz, ZERO)", "dz"),
         ("TUNED", "relu", "wrong stride ahead", "a[p + uint64(k) * stride]", "a[p + uint64(k) * uint64(u.size)]"),
         ("TUNED", "relu", "wrong stride", "p += stride", "p += uint64(u.size)"),
         ("TUNED", "relu", "padding of h not written", "            h[p] = ZERO\n", "            pass\n"),
-        ("TUNED", "relu", "padding of da not written", "            da[p + uint64(k) * stride] = ZERO\n", "            pass\n"),
-        ("linear", "linear", "no barrier after filling", "            cuda.syncthreads()\n            for k", "            for k"),
-        ("linear", "linear", "no barrier after reading", "            cuda.syncthreads()\n        for r", "        for r"),
+        ("TUNED", "relu", "padding of da not written", "            da[p + uint64(k) * stride] = ZERO\n",
+         "            pass\n"),
+        ("linear", "linear", "no barrier after filling", "            cuda.syncthreads()\n            for k",
+         "            for k"),
+        ("linear", "linear", "no barrier after reading", "            cuda.syncthreads()\n        for r",
+         "        for r"),
         ("linear", "linear", "a barrier in a branch", "            cuda.syncthreads()\n        for r",
          "            if i0 + row < I:\n                cuda.syncthreads()\n        for r"),
         ("linear", "linear", "no check of rows", "A[p] if i0 + i < I and k0 + k < high", "A[p] if k0 + k < high"),
         ("linear", "linear", "two columns in one place", "b[k, j] = ", "b[k, j // 2] = "),
         ("linear", "linear", "one tile of b only", "at(j0 + j, k0 + k, K)", "at(j, k0 + k, K)"),
-        ("reduce", "linear", "no barrier in the tree", "            cuda.syncthreads()\n            if l < half", "            if l < half"),
+        ("reduce", "linear", "no barrier in the tree", "            cuda.syncthreads()\n            if l < half",
+         "            if l < half"),
         ("reduce", "linear", "rows of the blocks behind", "min((g + 1) * ROWS, R)", "R"),
         ("batchnorm", "batchnorm", "padding counts", "if t < steps[b]:", "if t >= 0:"),
         ("batchnorm", "batchnorm", "no mask backward", "d = mask * dy ", "d = dy "),
@@ -263,19 +274,25 @@ FAULTS = {
         ("OBVIOUS", "relu", "neighbouring threads far apart", "b, n = i // N, i % N", "b, n = i % B, i // B"),
         ("OBVIOUS", "relu", "NaN becomes 0", "ZERO if z <= ZERO else z", "max(z, ZERO)"),
         ("TUNED", "relu", "NaN becomes 0", "ZERO if z <= ZERO else z", "max(z, ZERO)"),
-        ("losses", "losses", "the largest is not subtracted", "largest = y[k] if y[k] > largest else largest", "largest = ZERO"),
+        ("losses", "losses", "the largest is not subtracted", "largest = y[k] if y[k] > largest else largest",
+         "largest = ZERO"),
     ],
     ("compiler",): [
-        ("OBVIOUS", "sigmoid", "constants of Python's float", "from .scalars import ONE, ZERO, add", "from .scalars import add\n\nONE, ZERO = 1.0, 0.0"),
-        ("TUNED", "tanh", "constants of Python's float", "from .scalars import ONE, ZERO, add", "from .scalars import add\n\nONE, ZERO = 1.0, 0.0"),
+        ("OBVIOUS", "sigmoid", "constants of Python's float", "from .scalars import ONE, ZERO, add",
+         "from .scalars import add\n\nONE, ZERO = 1.0, 0.0"),
+        ("TUNED", "tanh", "constants of Python's float", "from .scalars import ONE, ZERO, add",
+         "from .scalars import add\n\nONE, ZERO = 1.0, 0.0"),
         ("TUNED", "identity", "products rounded as it happens", "cuda.fma(w, dz, ZERO)", "w * dz"),
         ("TUNED", "relu", "loads not ahead", "AHEAD = 16 ", "AHEAD = 4 "),
         ("TUNED", "relu", "steps ahead known at run time only", "range(AHEAD):\n                ahead",
          "range(min(T, AHEAD)):\n                ahead"),
-        ("TUNED", "relu", "places ahead of 32 bits", "a[p + uint64(k) * stride]", "a[np.int32(p + uint64(k) * stride)]"),
+        ("TUNED", "relu", "places ahead of 32 bits", "a[p + uint64(k) * stride]",
+         "a[np.int32(p + uint64(k) * stride)]"),
         ("TUNED", "relu", "the last place of 32 bits", "uint64(i + T * columns)", "uint64(np.int32(i + T * columns))"),
-        ("linear", "linear", "places of 32 bits", "uint64(row) * uint64(width) + uint64(column)", "(row * width + column) & 0xFFFFFFFF"),
-        ("batchnorm", "batchnorm", "places of 32 bits", "uint64(r) * uint64(N) + uint64(n)", "(r * N + n) & 0xFFFFFFFF"),
+        ("linear", "linear", "places of 32 bits", "uint64(row) * uint64(width) + uint64(column)",
+         "(row * width + column) & 0xFFFFFFFF"),
+        ("batchnorm", "batchnorm", "places of 32 bits", "uint64(r) * uint64(N) + uint64(n)",
+         "(r * N + n) & 0xFFFFFFFF"),
     ],
 }
 
@@ -321,6 +338,7 @@ BROKEN = {"execution": broken_and_executed, "compiler": broken_and_compiled}
 def simulated():
     """In the simulator's process: the first test of the contract that fails, for each fault, as one line of JSON."""
     import hypothesis
+
     import minindrnn.gpu
 
     class Failed:
@@ -380,6 +398,7 @@ def processes(request, tmp_path_factory):
         file.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", ["machine", "values", "every", "faults"])
 def test_compiled_kernels(tier, processes):
     process, file = processes[tier]

@@ -1,8 +1,8 @@
 """Arrays of other libraries in and out of minindrnn.gpu, in the simulator.
 
-The simulator's device arrays lack the `__cuda_array_interface__`, and it cannot open that of others. So `Foreign` lends
-its own (its memory being the host's), and `open_interface` stands in for `numba.cuda.as_cuda_array`; all between the two
-is the real thing. A CPU tensor of PyTorch needs neither.
+The simulator's device arrays lack the `__cuda_array_interface__`, and it cannot open that of others. So `Foreign`
+lends its own (its memory being the host's), and `open_interface` stands in for `numba.cuda.as_cuda_array`; all between
+the two is the real thing. A CPU tensor of PyTorch needs neither.
 """
 import ctypes
 import importlib.util
@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent)]
-import minindrnn.gpu
 import operations
+
+import minindrnn
+import minindrnn.gpu
 from minindrnn.gpu import device
 from minindrnn.gpu.device import NoGPU
 from minindrnn.gpu.recurrence import OBVIOUS, TUNED, launch, over_sequences
-
-import minindrnn
 
 simulated = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 simulator = pytest.mark.skipif(not simulated, reason="in the simulator's process")
@@ -32,7 +32,8 @@ simulator = pytest.mark.skipif(not simulated, reason="in the simulator's process
 @pytest.mark.once
 @pytest.mark.skipif(simulated, reason="this is the simulator's process")
 def test_in_the_simulator():
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__], cwd=Path(__file__).parents[2],
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
+                          cwd=Path(__file__).parents[2],
                           env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout and "failed" not in done.stdout
@@ -46,8 +47,9 @@ def test_asking_for_a_gpu_without_one_says_what_is_missing(monkeypatch):
 
 
 def test_small_grids_are_launched_in_silence(tmp_path):
+    bold = "\x1b[1mGrid size 4 will likely result in GPU under-utilization due to low occupancy.\x1b[0m"
     program = ("import minindrnn.gpu.recurrence as module, warnings; module.over_sequences[1, 32]; "
-               "warnings.warn('\x1b[1mGrid size 4 will likely result in GPU under-utilization due to low occupancy.\x1b[0m')")   # bold
+               f"warnings.warn('{bold}')")
     done = subprocess.run([sys.executable, "-c", program],
                           cwd=tmp_path, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "0"}, capture_output=True, text=True)
     assert done.returncode == 0 and "Grid size" not in done.stderr, done.stderr
@@ -61,8 +63,9 @@ class Foreign:
 
     @property
     def __cuda_array_interface__(self):
-        return {"shape": self.array.shape, "typestr": self.array.dtype.str, "data": (self.array.ctypes.data, False), "version": 3,
-                "strides": None if self.array.flags.c_contiguous else self.array.strides} | ({"stream": self.stream} if self.stream else {})
+        strides = None if self.array.flags.c_contiguous else self.array.strides
+        return ({"shape": self.array.shape, "typestr": self.array.dtype.str, "strides": strides, "version": 3,
+                 "data": (self.array.ctypes.data, False)} | ({"stream": self.stream} if self.stream else {}))
 
 
 class Stream(int):
@@ -113,7 +116,8 @@ def test_arrays_on_the_device_are_used_where_they_are(kind, dtype, lengths, wait
         dh[np.arange(11)[:, None] >= lengths] = np.nan
     for h0 in (arrays[2], None):
         wanted = results(minindrnn.gpu, *arrays[:2], h0, dh, lengths=lengths)
-        got = results(minindrnn.gpu, own(arrays[0]), own(arrays[1]), None if h0 is None else own(h0), own(dh), lengths=lengths)
+        got = results(minindrnn.gpu, own(arrays[0]), own(arrays[1]), None if h0 is None else own(h0), own(dh),
+                      lengths=lengths)
         for name, one, two in zip(("h", "da", "du", "dh0"), got, wanted):
             assert type(one) is type(cuda.to_device(dh)) and one.dtype == dtype
             if name == "du":                               # a sum over three sequences: compensated, or in float64
@@ -128,19 +132,22 @@ def test_arrays_of_the_host_are_only_read():
     arrays, lengths = problem(np.float64), np.array([11, 1, 7])
     for array in (*arrays, lengths):
         array.flags.writeable = False
-    for got, wanted in zip(results(minindrnn.gpu, *arrays, lengths=lengths), results(minindrnn, *arrays, lengths=lengths)):
+    for got, wanted in zip(results(minindrnn.gpu, *arrays, lengths=lengths),
+                           results(minindrnn, *arrays, lengths=lengths)):
         np.testing.assert_allclose(got, wanted, rtol=1e-12)
 
 
 @simulator
-@pytest.mark.parametrize("see, kernels", [(np.asarray, OBVIOUS["relu"]), (np.ravel, TUNED["relu", np.dtype(np.float32)])])
+@pytest.mark.parametrize("see, kernels", [
+    (np.asarray, OBVIOUS["relu"]), (np.ravel, TUNED["relu", np.dtype(np.float32)])])
 def test_du_keeps_its_digits_over_many_steps(see, kernels):
     T, u, steps = 20_000, np.array([0.5], np.float32), np.array([20_000])
     a, dh, da = np.full((T, 1, 1), 0.3, np.float32), np.ones((T, 1, 1), np.float32), np.zeros((T, 1, 1), np.float32)
     h0, du, dh0 = np.zeros((3, 1, 1), np.float32)
     h, _ = minindrnn.indrnn_forward(a, u)
     launch(kernels[1], (see(dh), u, see(h0), see(h), steps), (see(da), see(du), see(dh0)))
-    _, exact, _ = minindrnn.indrnn_backward(dh.astype(float), minindrnn.indrnn_forward(a.astype(float), u.astype(float))[1])
+    _, exact, _ = minindrnn.indrnn_backward(dh.astype(float),
+                                            minindrnn.indrnn_forward(a.astype(float), u.astype(float))[1])
     np.testing.assert_allclose(du[0], exact, rtol=2e-7)
 
 
@@ -154,11 +161,13 @@ def test_du_keeps_its_digits_over_many_sequences():
 @simulator
 @pytest.mark.parametrize("change, error, message", [
     ({"u": np.zeros(3)}, ValueError, "u: expected (N,) = (4,), got (3,); a has shape (T, B, N) = (6, 2, 4)"),
-    ({"h0": np.zeros((2, 3))}, ValueError, "h0: expected (B, N) = (2, 4), got (2, 3); a has shape (T, B, N) = (6, 2, 4)"),
+    ({"h0": np.zeros((2, 3))}, ValueError,
+     "h0: expected (B, N) = (2, 4), got (2, 3); a has shape (T, B, N) = (6, 2, 4)"),
     ({"a": np.zeros((6, 0, 4))}, ValueError, "a: expected at least one element along each of (T, B, N), got (6, 0, 4)"),
     ({"a": np.zeros((6, 2, 4), int)}, TypeError, "a: expected float32 or float64, got int64"),
     ({"u": np.zeros(4, np.float32)}, TypeError, "u: expected float64 like a, got float32"),
-    ({"a": np.zeros((4, 2, 6)).T}, ValueError, "a: expected a C-contiguous array (T, B, N), got strides (8, 48, 96); use np.ascontiguousarray(a)"),
+    ({"a": np.zeros((4, 2, 6)).T}, ValueError,
+     "a: expected a C-contiguous array (T, B, N), got strides (8, 48, 96); use np.ascontiguousarray(a)"),
 ])
 @pytest.mark.parametrize("kind", ["numba", "interface"])
 def test_errors_are_those_of_numpy_arrays(change, error, message, kind, waited):
@@ -209,8 +218,10 @@ def test_cupy_and_pytorch_make_their_own_results(waited, monkeypatch):
         pass
     Tensor.__module__, Array.__module__ = "torch", "cupy"
     current = types.SimpleNamespace(cuda_stream=3)
-    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=types.SimpleNamespace(current_stream=lambda device: current)))
-    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(empty=lambda shape, dtype: Array(np.empty(shape, dtype))))
+    monkeypatch.setitem(sys.modules, "torch",
+                        types.SimpleNamespace(cuda=types.SimpleNamespace(current_stream=lambda device: current)))
+    monkeypatch.setitem(sys.modules, "cupy",
+                        types.SimpleNamespace(empty=lambda shape, dtype: Array(np.empty(shape, dtype))))
     arrays = problem(np.float32)
     for kind in (Tensor, Array):
         for got, wanted in zip(results(minindrnn.gpu, *map(kind, arrays)), results(minindrnn, *arrays)):
@@ -230,7 +241,8 @@ def test_the_function_for_pytorch_has_the_right_gradient():
         assert torch.autograd.gradcheck(lambda *x: function.apply(*x, activation), inputs)
     h = function.apply(*inputs)
     h.backward(dh.transpose(1, 2).contiguous().transpose(1, 2))
-    for got, wanted in zip((h.detach(), *(x.grad for x in inputs)), results(minindrnn, *(x.numpy() for x in (a, u, h0, dh)))):
+    for got, wanted in zip((h.detach(), *(x.grad for x in inputs)),
+                           results(minindrnn, *(x.numpy() for x in (a, u, h0, dh)))):
         np.testing.assert_allclose(got, wanted, rtol=1e-12)
     with pytest.raises(RuntimeError, match="requires grad"):
         minindrnn.gpu.indrnn_forward(*inputs)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent)]
-import minindrnn.gpu
 import operations
 
 import minindrnn
+import minindrnn.gpu
 
 pytestmark = pytest.mark.gpu
 
@@ -51,7 +51,8 @@ def test_arrays_of_other_libraries(library):
     if library == "torch":
         stream = other.cuda.Stream()
         with other.cuda.stream(stream):
-            got = [array.cpu().numpy() for array in results(minindrnn.gpu, *(other.from_numpy(array).cuda() for array in arrays))]
+            got = [array.cpu().numpy()
+                   for array in results(minindrnn.gpu, *(other.from_numpy(array).cuda() for array in arrays))]
     else:
         with other.cuda.Stream(non_blocking=True):
             got = [array.get() for array in results(minindrnn.gpu, *map(other.asarray, arrays))]

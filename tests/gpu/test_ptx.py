@@ -12,14 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.tutorial6
+
 sys.path[:0] = [str(Path(__file__).parent)]
 import ptx
 import ptx_arithmetic
 import samples
 from kernels import copied
-from minindrnn.gpu import compiler
 from ptx_arithmetic import fma
 from ptx_memory import PTXError
+
+from minindrnn.gpu import compiler
 
 FLOATS = (np.float32, np.float64)
 
@@ -114,7 +117,8 @@ PROGRAM = """
 
 @pytest.mark.parametrize("stride, offset, block, grid, outputs, message", [
     (4, 0, 32, 1, (), None),
-    (4, 128, 32, 1, (), r"^shift: st.global.f32 \[%rd7\+128\], %f1;: out of bounds, 320 bytes from the start of x, in thread 16$"),
+    (4, 128, 32, 1, (),
+     r"^shift: st.global.f32 \[%rd7\+128\], %f1;: out of bounds, 320 bytes from the start of x, in thread 16$"),
     (-4, 0, 32, 1, (), r"ld.global.*out of bounds, -4 bytes from the start of x, in thread 1$"),
     (4, 2, 32, 1, (), r"misaligned, 2 bytes from the start of x, in thread 0$"),
     (4, 0, 32, 1, ("x",), r"ld.global.*reads what was never written"),
@@ -170,17 +174,22 @@ BACKWARDS = """
 
 
 @pytest.mark.parametrize("old, new, message", [
-    ("bar.sync 0;", "", r"ld.shared.f32 %f2, \[%rd7\+124\];: data race with a thread that wrote, 124 bytes from the start of tile, "
+    ("bar.sync 0;", "",
+     r"ld.shared.f32 %f2, \[%rd7\+124\];: data race with a thread that wrote, 124 bytes from the start of tile, "
                         r"in thread 0$"),
-    ("bar.sync 0;", "@%p1 bar.sync 0;", r"ld.shared.*data race with a thread that wrote, 60 bytes from the start of tile, in thread 16$"),
+    ("bar.sync 0;", "@%p1 bar.sync 0;",
+     r"ld.shared.*data race with a thread that wrote, 60 bytes from the start of tile, in thread 16$"),
     ("ret;", "@%p1 bar.sync 0;\n    ret;",
      r"^backwards: @%p1 bar.sync 0;: a barrier for 16 of 32 threads; thread 16 does not come$"),
     ("bar.sync 0;", "@%p1 ret;\n    bar.sync 0;", r"a barrier for 16 of 32 threads; thread 0 does not come$"),
-    ("bar.sync 0;", "@%p1 bra L;\n    bar.sync 0;\nL:\n    bar.sync 0;", r"a barrier for 16 of 32 threads; thread 0 does not"),
-    ("st.shared", "@%p1 st.shared", r"ld.shared.*reads what was never written, 124 bytes from the start of tile, in thread 0$"),
+    ("bar.sync 0;", "@%p1 bra L;\n    bar.sync 0;\nL:\n    bar.sync 0;",
+     r"a barrier for 16 of 32 threads; thread 0 does not"),
+    ("st.shared", "@%p1 st.shared",
+     r"ld.shared.*reads what was never written, 124 bytes from the start of tile, in thread 0$"),
     ("+124]", "+128]", r"ld.shared.*out of bounds, 128 bytes from the start of tile, in thread 0$"),
     ("+124]", "+122]", r"ld.shared.*misaligned, 122 bytes from the start of tile, in thread 0$"),
-    ("%rd1, %rd2;", "%rd1, 0;", r"st.global.*data race with a thread that writes now, 0 bytes from the start of x, in thread 0$"),
+    ("%rd1, %rd2;", "%rd1, 0;",
+     r"st.global.*data race with a thread that writes now, 0 bytes from the start of x, in thread 0$"),
     ("st.global.f32 [%rd4], %f2", "st.global.f32 [%rd1], %f2", r"st.global.*data race with a thread that"),
     (".b8 tile[128]", ".b8 tile[49156]", r"^backwards: 49156 bytes of shared memory; a block has 49152$"),
     ("ret;", "bar.sync 1;\n    ret;", r"bar.sync 1;: this instruction is not known here$"),
@@ -197,11 +206,13 @@ def test_barriers_put_the_threads_of_a_block_in_order_but_no_blocks():
     through = through.replace("mov.u64 %rd5, tile", "add.s64 %rd5, %rd1, %rd3")
     barriers = through.replace("    st.global.f32 [%rd4], %f2", "    bar.sync 0;\n    st.global.f32 [%rd4], %f2")
     x = np.arange(64, dtype=np.float32)
-    with pytest.raises(PTXError, match="st.global.*data race with a thread that read, 0 bytes from the start of x, in thread 0"):
+    with pytest.raises(PTXError,
+                       match="st.global.*data race with a thread that read, 0 bytes from the start of x, in thread 0"):
         ptx.run(through, {"x": x}, 2, 32)
     ptx.run(barriers, {"x": x}, 2, 32)
     assert list(x) == [*range(31, -1, -1), *range(63, 31, -1)]
-    with pytest.raises(PTXError, match="data race with a thread that (wrote|read), 0 bytes from the start of x, in thread 32"):
+    with pytest.raises(PTXError,
+                       match="data race with a thread that (wrote|read), 0 bytes from the start of x, in thread 32"):
         ptx.run(barriers.replace("mul.wide.u32 %rd3, %r2, 128", "mul.wide.u32 %rd3, %r2, 0"), {"x": x}, 2, 32)
 
 
@@ -224,7 +235,8 @@ def check_product(module, rng):
     for M, K, N in ((1, 1, 1), (8, 8, 8), (13, 21, 10), (9, 7, 17)):
         a, b = rng.normal(size=(M, K)).astype(np.float32), rng.normal(size=(K, N)).astype(np.float32)
         c, tile = np.zeros((M, N), np.float32), samples.TILE
-        counters = executed(module.product, {"a": a, "b": b, "c": c}, (-(-N // tile), -(-M // tile)), (tile, tile), ("c",))
+        counters = executed(module.product, {"a": a, "b": b, "c": c}, (-(-N // tile), -(-M // tile)),
+                            (tile, tile), ("c",))
         assert np.allclose(c, a @ b, rtol=0, atol=1e-5), f"values of {M} x {K} x {N}"
         conflicts += counters["passes"] - counters["accesses"]
     assert conflicts == 0, f"{conflicts} passes more than accesses"
@@ -270,27 +282,36 @@ BARRIER = "        cuda.syncthreads()                                     # both
 FAULTS = [
     (check_product, "the first barrier is missing", BARRIER + "are", "  #", "data race"),
     (check_product, "the second barrier is missing", BARRIER + "were", "  #", "data race"),
-    (check_product, "a barrier in a branch", BARRIER + "were", "        if row < a.shape[0]:\n    " + BARRIER, "a barrier for"),
+    (check_product, "a barrier in a branch", BARRIER + "were", "        if row < a.shape[0]:\n    " + BARRIER,
+     "a barrier for"),
     (check_product, "leaves before the barrier", "    total = ZERO\n",
      "    total = ZERO\n    if row >= a.shape[0]:\n        return\n", "a barrier for"),
     (check_product, "every other row of a", "a[row, first + j]", "a[row * 2, first + j]", "out of bounds"),
     (check_product, "two threads fill one place", "y[i, j] = ", "y[i, j // 2] = ", "data race"),
-    (check_product, "a column is not filled", "        y[i, j] = ", "        if j > 0:\n            y[i, j] = ", "never written"),
+    (check_product, "a column is not filled", "        y[i, j] = ", "        if j > 0:\n            y[i, j] = ",
+     "never written"),
     (check_product, "the tile of b turned", "x[i, k] * y[k, j]", "x[i, k] * y[j, k]", "values"),
     (check_product, "rows of a tile too far apart", "x[i, k]", "x[i + 1, k]", "out of bounds"),
     (check_product, "tiles overlap", "range(0, a.shape[1], TILE)", "range(0, a.shape[1], TILE // 2)", "values"),
-    (check_product, "no check of a's columns", "row < a.shape[0] and first + j < a.shape[1]", "row < a.shape[0]", "out of bounds"),
-    (check_product, "no check of c", "    if row < c.shape[0] and column < c.shape[1]:", "    if row >= 0:", "out of bounds"),
-    (check_product, "rows of a tile in one bank", "array((TILE, TILE), float32), ", "array((TILE, 32), float32), ", "passes more"),
-    (check_product, "more shared memory than there is", "array((TILE, TILE), float32), ", "array((512, 32), float32), ", "a block has"),
-    (check_sum, "no barrier after filling", "else ZERO\n    cuda.syncthreads()\n    half", "else ZERO\n    half", "data race"),
-    (check_sum, "no barrier between the halves", "        cuda.syncthreads()\n        half", "        half", "data race"),
-    (check_sum, "a barrier in a branch", "part[t + half]\n        cuda", "part[t + half]\n            cuda", "a barrier for"),
+    (check_product, "no check of a's columns", "row < a.shape[0] and first + j < a.shape[1]", "row < a.shape[0]",
+     "out of bounds"),
+    (check_product, "no check of c", "    if row < c.shape[0] and column < c.shape[1]:", "    if row >= 0:",
+     "out of bounds"),
+    (check_product, "rows of a tile in one bank", "array((TILE, TILE), float32), ", "array((TILE, 32), float32), ",
+     "passes more"),
+    (check_product, "more shared memory than there is", "array((TILE, TILE), float32), ", "array((512, 32), float32), ",
+     "a block has"),
+    (check_sum, "no barrier after filling", "else ZERO\n    cuda.syncthreads()\n    half", "else ZERO\n    half",
+     "data race"),
+    (check_sum, "no barrier between the halves", "        cuda.syncthreads()\n        half", "        half",
+     "data race"),
+    (check_sum, "a barrier in a branch", "part[t + half]\n        cuda", "part[t + half]\n            cuda",
+     "a barrier for"),
     (check_sum, "the last half is left out", "while half > 0", "while half > 1", "values"),
     (check_sum, "one thread too many", "if t < half", "if t <= half", "out of bounds"),
     (check_sum, "one place further", "part[t] = ", "part[t + 1] = ", "out of bounds"),
-    (check_sum, "nothing beyond the end", "    part[t] = x[i] if i < x.size else ZERO\n", "    if i < x.size:\n        part[t] = x[i]\n",
-     "never written"),
+    (check_sum, "nothing beyond the end", "    part[t] = x[i] if i < x.size else ZERO\n",
+     "    if i < x.size:\n        part[t] = x[i]\n", "never written"),
     (check_numbers, "a shift too short", "uint64(30)", "uint64(29)", "values"),
     (check_numbers, "a factor of 32 bits", "uint64(0xBF58476D1CE4E5B9)", "uint64(0x1CE4E5B9)", "values"),
 ]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from minindrnn.gpu import compiler
 from minindrnn.gpu.__main__ import main
 from minindrnn.gpu.estimate import GPUS, SHAPES, WARP, Figures, bounds, resident_blocks, tuned
@@ -97,13 +98,15 @@ def test_wrong_input_is_one_line(capsys):
 
 
 def test_the_report():
-    """All tuned kernels on both GPUs: as many steps ahead as it says, one number read and one written a step, three backward."""
+    """All tuned kernels on both GPUs: as many steps ahead as it says, one number read and one written a step, three
+    backward."""
     if reason := compiler.missing() or (None if compiler.tool("ptxas") else "no ptxas"):
         pytest.skip(reason)
     done = subprocess.run([sys.executable, "-m", "minindrnn.gpu", "report"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert said[0] == "ESTIMATES from the compiled code and published figures, not measured: that is python -m minindrnn bench --device cuda."
+    assert said[0] == ("ESTIMATES from the compiled code and published figures, not measured: that is python -m "
+                       "minindrnn bench --device cuda.")
     names = [name for name, _, _ in tuned()]
     assert len(names) == 16
     for name in names:

@@ -10,14 +10,18 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.tutorial6
+
 TESTS = Path(__file__).parent.parent
 
 
 @pytest.mark.once
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") == "1", reason="this is the simulator's process")
 def test_the_contract_in_the_simulator():
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS / "test_contract.py"), "-k", "simulator"],
-                          cwd=TESTS.parent, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                           str(TESTS / "test_contract.py"), "-k", "simulator"],
+                          cwd=TESTS.parent, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout and "skipped" not in done.stdout and "failed" not in done.stdout
 
@@ -47,6 +51,6 @@ print("equal")
 @pytest.mark.once
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") == "1", reason="this is the simulator's process")
 def test_the_tuned_kernels_give_the_bits_of_the_obvious_ones(tmp_path):
-    done = subprocess.run([sys.executable, "-c", OBVIOUS_AND_TUNED], cwd=tmp_path, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
-                          capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", OBVIOUS_AND_TUNED], cwd=tmp_path,
+                          env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout == "equal\n", done.stderr

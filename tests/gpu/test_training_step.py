@@ -1,7 +1,7 @@
 """A whole step of training on the device, in the simulator: every kernel against its twin on the CPU, networks, runs.
 
-A check takes the package to check, so that copies with a fault can be given to it: each fault must be caught. New arrays
-are full of NaN, so that whatever a kernel does not write shows. Tiles and blocks are tiny, but for one test.
+A check takes the package to check, so that copies with a fault can be given to it: each fault must be caught. New
+arrays are full of NaN, so that whatever a kernel does not write shows. Tiles and blocks are tiny, but for one test.
 """
 import importlib
 import os
@@ -31,11 +31,14 @@ if SIMULATED:
     import simulator
     from numba import cuda
 else:
+    @pytest.mark.slow
     @pytest.mark.once
     @pytest.mark.parametrize("part", ["test_every_fault", "not test_every_fault"])
     def test_in_the_simulator(part):
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore::RuntimeWarning", "-k", part, __file__],
-                              cwd=GPU.parent, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                               "-W", "ignore::RuntimeWarning", "-k", part, __file__],
+                              cwd=GPU.parent, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
+                              capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert " passed" in done.stdout and "skipped" not in done.stdout and "failed" not in done.stdout
 
@@ -86,13 +89,18 @@ def bits(tree):
 def layers(dtype):
     """name -> a layer made of drawn parameters, with running statistics that are not those of the start."""
     rng = np.random.default_rng(3)
-    made = {"linear": Linear(3, 5, rng, dtype=dtype), "narrow": Linear(1, 1, rng, dtype=dtype), "wide": Linear(5, 7, rng, dtype=dtype),
-            "batchnorm": BatchNorm(3, dtype=dtype), "dropout": Dropout(0.4), "residual": Residual(Linear(3, 3, rng, dtype=dtype)),
-            "concatenate": Concatenate(Linear(3, 2, rng, dtype=dtype)), "last": AtLastStep(Linear(3, 4, rng, dtype=dtype)),
+    made = {"linear": Linear(3, 5, rng, dtype=dtype), "narrow": Linear(1, 1, rng, dtype=dtype),
+            "wide": Linear(5, 7, rng, dtype=dtype),
+            "batchnorm": BatchNorm(3, dtype=dtype), "dropout": Dropout(0.4),
+            "residual": Residual(Linear(3, 3, rng, dtype=dtype)),
+            "concatenate": Concatenate(Linear(3, 2, rng, dtype=dtype)),
+            "last": AtLastStep(Linear(3, 4, rng, dtype=dtype)),
             "unit": Unit(3, rng, dtype=dtype, dropout=0.3), "tanh": Unit(3, rng, dtype=dtype, activation="tanh"),
-            "before": Unit(3, rng, dtype=dtype, norm="before", dropout=0.3), "after": Unit(3, rng, dtype=dtype, norm="after", dropout=0.3),
+            "before": Unit(3, rng, dtype=dtype, norm="before", dropout=0.3),
+            "after": Unit(3, rng, dtype=dtype, norm="after", dropout=0.3),
             "sharp": Unit(3, rng, dtype=dtype, norm="after", norm_options=dict(eps=0.1, momentum=0.3)),
-            "indrnn": IndRNN(3, 4, rng, dtype=dtype), "indrnn, after": IndRNN(2, 5, rng, dtype=dtype, norm="after", dropout=0.2)}
+            "indrnn": IndRNN(3, 4, rng, dtype=dtype),
+            "indrnn, after": IndRNN(2, 5, rng, dtype=dtype, norm="after", dropout=0.2)}
     for layer in made.values():
         for _, parameter in leaves(layer.parameters):
             parameter.value[...] += rng.normal(0, 0.1, parameter.value.shape)
@@ -134,7 +142,7 @@ def check_layer(gpu, name, dtype, T, B, lengths=None, statistics="batch", spoilt
         close(two, one, 10)
     layer.absorb(cache)
     twin.absorb(of_twin)
-    for path, one, two in leaves(layer.buffers, twin.buffers):
+    for _, one, two in leaves(layer.buffers, twin.buffers):
         close(two, one, 10)
 
 
@@ -172,11 +180,13 @@ def check_range(gpu, dtype):
     one, *arrays = map(cuda.to_device, (beta, x, gamma, beta))
     y, of_twin = gpu.batchnorm.batchnorm_forward(*arrays, one, one, eps=0.0)
     digits = 1 if dtype == np.float32 else 1e3                     # of the mean, in float64 too
-    for got, expected in ((y, wanted), *zip(gpu.batchnorm.batchnorm_backward(cuda.to_device(dy), of_twin), minindrnn.batchnorm_backward(dy, cache))):
+    for got, expected in ((y, wanted), *zip(gpu.batchnorm.batchnorm_backward(cuda.to_device(dy), of_twin),
+                                            minindrnn.batchnorm_backward(dy, cache))):
         close(got, expected, digits)
     huge = np.resize(np.array([1, 1, -1, -1]), (4, 3, 2)).astype(dtype) * dtype(1e20 if dtype == np.float32 else 1e200)
     with np.errstate(all="ignore"):
-        assert np.isnan(gpu.batchnorm.batchnorm_forward(cuda.to_device(huge), one, one, one, one)[0].copy_to_host()).all()
+        assert np.isnan(gpu.batchnorm.batchnorm_forward(cuda.to_device(huge), one, one, one,
+                                                        one)[0].copy_to_host()).all()
 
 
 def check_one_value(gpu):
@@ -192,9 +202,11 @@ def check_product(gpu, dtype):
         W, b = rng.normal(size=(N, M)).astype(dtype), rng.normal(size=N).astype(dtype)
         for bias in (b, None):
             y, cache = minindrnn.linear_forward(x, W, bias)
-            got, of_twin = gpu.linear.linear_forward(cuda.to_device(x), cuda.to_device(W), None if bias is None else cuda.to_device(b))
+            got, of_twin = gpu.linear.linear_forward(cuda.to_device(x), cuda.to_device(W),
+                                                     None if bias is None else cuda.to_device(b))
             close(got, y)
-            for one, two in zip(gpu.linear.linear_backward(cuda.to_device(dy), of_twin), minindrnn.linear_backward(dy, cache)):
+            for one, two in zip(gpu.linear.linear_backward(cuda.to_device(dy), of_twin),
+                                minindrnn.linear_backward(dy, cache)):
                 assert (one is None) == (two is None)
                 if two is not None:
                     close(one, two, 10)
@@ -202,7 +214,8 @@ def check_product(gpu, dtype):
 
 def check_masks(gpu):
     """The same bits as on the CPU, of any generator, and for any size."""
-    for seed, shape, p, dtype in ((0, (1, 1), 0.5, np.float32), (1, (3, 7), 0.3, np.float64), (2, (8, 4), 0.9, np.float32)):
+    for seed, shape, p, dtype in ((0, (1, 1), 0.5, np.float32), (1, (3, 7), 0.3, np.float64),
+                                  (2, (8, 4), 0.9, np.float32)):
         wanted = minindrnn.ops.dropout.draw(shape, p, np.random.default_rng(seed), np.dtype(dtype))
         got = gpu.dropout.draw(shape, p, np.random.default_rng(seed), np.dtype(dtype)).copy_to_host()
         assert got.dtype == dtype and got.tobytes() == wanted.tobytes()
@@ -211,7 +224,8 @@ def check_masks(gpu):
 def check_squares(gpu, dtype):
     rng = np.random.default_rng(0)
     for B, K in ((1, 1), (13, 3)):
-        y, target, loss = rng.normal(size=(B, K)).astype(dtype), rng.normal(size=(B, K)).astype(dtype), poisoned(1, dtype)
+        y, target = rng.normal(size=(B, K)).astype(dtype), rng.normal(size=(B, K)).astype(dtype)
+        loss = poisoned(1, dtype)
         wanted, dy = minindrnn.mean_squared_error(y, target)
         close(gpu.losses.mean_squared_error(cuda.to_device(y), target, loss), dy)
         close(loss, np.array([wanted], dtype))
@@ -220,17 +234,20 @@ def check_squares(gpu, dtype):
 def check_classes(gpu, dtype):
     rng = np.random.default_rng(0)
     for shape in ((1, 1), (7, 4), (2, 3, 5)):
-        y, target, loss = (300 * rng.normal(size=shape)).astype(dtype), rng.integers(-1, shape[-1], shape[:-1]), poisoned(1, dtype)
+        y, target = (300 * rng.normal(size=shape)).astype(dtype), rng.integers(-1, shape[-1], shape[:-1])
+        loss = poisoned(1, dtype)
         target.flat[0], y.flat[0] = 0, 1000
         wanted, dy = minindrnn.cross_entropy(y, target)
         close(gpu.losses.cross_entropy(cuda.to_device(y), target, loss), dy)
         close(loss, np.array([wanted], dtype), 10)
     y[0, 0, 0] = np.nan
-    assert np.isnan(gpu.losses.cross_entropy(cuda.to_device(y), target, loss).copy_to_host()[0, 0]).all() and np.isnan(loss.copy_to_host()[0])
+    assert np.isnan(gpu.losses.cross_entropy(cuda.to_device(y), target, loss).copy_to_host()[0, 0]).all()
+    assert np.isnan(loss.copy_to_host()[0])
 
 
 def check_adam(gpu, dtype):
-    """Three updates with no setting left as it comes, gradients beyond the limit and NaN, |u| beyond the bound: all roles."""
+    """Three updates with no setting left as it comes, gradients beyond the limit and NaN, |u| beyond the bound: all
+    roles."""
     rng, layer = np.random.default_rng(0), layers(dtype)["indrnn, after"]
     other = layers(dtype)["indrnn, after"]
     settings = dict(beta1=0.8, beta2=0.9, epsilon=0.1, decay=0.1)
@@ -240,14 +257,17 @@ def check_adam(gpu, dtype):
         grads = {name: (40 * rng.normal(size=p.value.shape)).astype(dtype) for name, p in layer.parameters.items()}
         if step == 2:
             grads["W"][0, 0] = np.nan
-        twin.optimiser.update([{name: cuda.to_device(grad) for name, grad in grads.items()}], 0.3, limit=10.0, bound=0.7)
+        twin.optimiser.update([{name: cuda.to_device(grad) for name, grad in grads.items()}], 0.3,
+                              limit=10.0, bound=0.7)
         clip_values(layer.parameters, grads, 10.0)
         optimiser.update(grads, 0.3)
         project(layer.parameters, 0.7)
     twin.fetch()
-    for path, one, two in leaves(layer.parameters, other.parameters):
+    for _, one, two in leaves(layer.parameters, other.parameters):
         close(two.value, one.value)
-    assert np.isnan(other["W"][0, 0]) and np.isfinite(other["W"]).sum() == other["W"].size - 1 and abs(other["u"]).max() == dtype(0.7)
+    assert np.isnan(other["W"][0, 0])
+    assert np.isfinite(other["W"]).sum() == other["W"].size - 1
+    assert abs(other["u"]).max() == dtype(0.7)
 
 
 def check_penalty(gpu, dtype):
@@ -268,7 +288,8 @@ def network(kind, dtype, **options):
 
 
 def check_network(gpu, kind, dtype, loss=minindrnn.cross_entropy, lengths=None, steps=3, penalty=0.0, **options):
-    """What a network answers, losses of some updates, read when all are done, and all that was learned, beside the CPU."""
+    """What a network answers, losses of some updates, read when all are done, and all that was learned, beside the
+    CPU."""
     mine, other = network(kind, dtype, **options), network(kind, dtype, **options)
     optimisers = [Adam(net.parameters, decay=1e-2) for net in (mine, other)]
     twin = gpu.twin.Twin(other, loss, optimisers[1])
@@ -305,7 +326,8 @@ def check_normed(gpu):
 
 
 def check_resumed(gpu):
-    """Another network, optimiser and twin, made before, take over from the first after two updates, as a resumed run does."""
+    """Another network, optimiser and twin, made before, take over from the first after two updates, as a resumed run
+    does."""
     mine, first, second = networks = [network("stacked", np.float64, norm="after", dropout=0.2) for _ in range(3)]
     optimisers = [Adam(net.parameters) for net in networks]
     twins = [gpu.twin.Twin(net, minindrnn.cross_entropy, optimiser) for net, optimiser in zip(networks, optimisers)]
@@ -343,7 +365,8 @@ def test_layers(gpu, name, dtype):
 
 @simulated
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("check", [check_product, check_statistics, check_range, check_squares, check_classes, check_adam, check_penalty])
+@pytest.mark.parametrize("check", [check_product, check_statistics, check_range, check_squares, check_classes,
+                                   check_adam, check_penalty])
 def test_operations(gpu, check, dtype):
     check(gpu, dtype)
 
@@ -400,7 +423,8 @@ def test_a_step_makes_no_new_arrays_after_the_first(gpu, monkeypatch):
     (minindrnn.LSTM(2, 3, np.random.default_rng(0)), "LSTM is there for the CPU only"),
     (minindrnn.Differences(), "Differences is there for the CPU only"),
     (BatchNorm(2, length=4), "BatchNorm per step is there for the CPU only"),
-    (Unit(2, np.random.default_rng(0), norm="after", norm_layer=minindrnn.LayerNorm), "LayerNorm is there for the CPU only"),
+    (Unit(2, np.random.default_rng(0), norm="after", norm_layer=minindrnn.LayerNorm),
+     "LayerNorm is there for the CPU only"),
 ])
 def test_a_part_without_a_twin_is_named(gpu, layer, message):
     with pytest.raises(gpu.twin.NoTwin) as caught:
@@ -417,13 +441,14 @@ def test_wrong_input_is_refused_as_on_the_cpu(gpu):
     net = network("stacked", np.float32)
     twin = gpu.twin.Twin(net, minindrnn.cross_entropy, Adam(net.parameters))
     x, target = np.ones((5, 3, 2), np.float32), np.array([0, 1, 2])
-    for x, target, how, message in ((x[:, :, :1].copy(), target, {}, "x: expected .T, B, M. = .5, 3, 2., got .5, 3, 1."),
-                                    (x.astype(float), target, {}, "x: expected float32 like W, got float64"),
-                                    (x, target + 1, {}, "target: expected classes 0 to 2, or -1, got 3"),
-                                    (x, target[:2], {}, "target: expected class indices of shape .3,., got int64 of shape .2,."),
-                                    (x, target, {"lengths": [6, 1, 1]}, "lengths: expected 1 to T = 5, got 6 for sequence 0")):
+    for wrong, classes, how, message in (
+            (x[:, :, :1].copy(), target, {}, "x: expected .T, B, M. = .5, 3, 2., got .5, 3, 1."),
+            (x.astype(float), target, {}, "x: expected float32 like W, got float64"),
+            (x, target + 1, {}, "target: expected classes 0 to 2, or -1, got 3"),
+            (x, target[:2], {}, "target: expected class indices of shape .3,., got int64 of shape .2,."),
+            (x, target, {"lengths": [6, 1, 1]}, "lengths: expected 1 to T = 5, got 6 for sequence 0")):
         with pytest.raises((ValueError, TypeError), match=message):
-            twin.train_step(x, target, 0.01, **how)
+            twin.train_step(wrong, classes, 0.01, **how)
 
 
 def on_device(*shape, dtype=np.float64):
@@ -432,20 +457,40 @@ def on_device(*shape, dtype=np.float64):
 
 @simulated
 @pytest.mark.parametrize("call, message", [
-    (lambda gpu: gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3), on_device(3)), "b: expected (N,) = (4,), got (3,)"),
-    (lambda gpu: gpu.linear.linear_backward(on_device(5, 2, 3), gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3))[1]), "dy: expected (T, B, N) = (5, 2, 4), got (5, 2, 3)"),
-    (lambda gpu: gpu.linear.linear_backward(on_device(5, 1, 4), gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3))[1]), "dy: expected (T, B, N) = (5, 2, 4), got (5, 1, 4)"),
-    (lambda gpu: gpu.batchnorm.batchnorm_forward(on_device(5, 2, 3), on_device(3), on_device(2), on_device(3), on_device(3)), "beta: expected (N,) = (3,), got (2,)"),
-    (lambda gpu: gpu.batchnorm.batchnorm_forward(on_device(5, 2, 3), *[on_device(3)] * 4, mask=on_device(1, 3)), "mask: expected (B, N) = (2, 3), got (1, 3)"),
-    (lambda gpu: gpu.batchnorm.batchnorm_backward(on_device(5, 2, 2), gpu.batchnorm.batchnorm_forward(on_device(5, 2, 3), *[on_device(3)] * 4)[1]), "dy: expected (T, B, N) = (5, 2, 3), got (5, 2, 2)"),
-    (lambda gpu: gpu.twin_of(BatchNorm(2, dtype=float)).absorb(gpu.twin_of(BatchNorm(3, dtype=float)).forward(on_device(5, 2, 3), statistics="batch")[1]), "mean in the cache: expected (2,) like gamma, got (3,)"),
-    (lambda gpu: gpu.dropout.dropout_backward(on_device(5, 2, 3), gpu.dropout.dropout_forward(on_device(5, 2, 4), 0.5, np.random.default_rng(0))[1]), "dy: expected (T, B, N) = (5, 2, 4), got (5, 2, 3)"),
-    (lambda gpu: gpu.dropout.dropout_forward(on_device(5, 2, 4), 0.5, 42), "rng: expected a numpy.random.Generator or None, got int"),
-    (lambda gpu: gpu.losses.mean_squared_error(on_device(2, 2, 3), np.ones((2, 2)), on_device(1)), "y: expected 2 axes (B, K), got shape (2, 2, 3)"),
-    (lambda gpu: gpu.losses.mean_squared_error(on_device(2, 2), np.ones((2, 2)), on_device(1, dtype=np.float32)), "loss: expected float64 like y, got float32"),
-    (lambda gpu: gpu.losses.cross_entropy(on_device(2), np.array([0, 1]), on_device(1)), "y: expected 2 axes (B, K), got shape (2,)"),
-    (lambda gpu: gpu.bounds.penalty(on_device(3), 1.0, 0.1, on_device(1), on_device(2)), "du: expected (N,) = (3,), got (2,)"),
-    (lambda gpu: gpu.bounds.penalty(on_device(3), None, 0.1, on_device(1), on_device(3)), "bound: expected a number, got None"),
+    (lambda gpu: gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3), on_device(3)),
+     "b: expected (N,) = (4,), got (3,)"),
+    (lambda gpu: gpu.linear.linear_backward(
+        on_device(5, 2, 3), gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3))[1]),
+     "dy: expected (T, B, N) = (5, 2, 4), got (5, 2, 3)"),
+    (lambda gpu: gpu.linear.linear_backward(
+        on_device(5, 1, 4), gpu.linear.linear_forward(on_device(5, 2, 3), on_device(4, 3))[1]),
+     "dy: expected (T, B, N) = (5, 2, 4), got (5, 1, 4)"),
+    (lambda gpu: gpu.batchnorm.batchnorm_forward(
+        on_device(5, 2, 3), on_device(3), on_device(2), on_device(3), on_device(3)),
+     "beta: expected (N,) = (3,), got (2,)"),
+    (lambda gpu: gpu.batchnorm.batchnorm_forward(on_device(5, 2, 3), *[on_device(3)] * 4, mask=on_device(1, 3)),
+     "mask: expected (B, N) = (2, 3), got (1, 3)"),
+    (lambda gpu: gpu.batchnorm.batchnorm_backward(
+        on_device(5, 2, 2), gpu.batchnorm.batchnorm_forward(on_device(5, 2, 3), *[on_device(3)] * 4)[1]),
+     "dy: expected (T, B, N) = (5, 2, 3), got (5, 2, 2)"),
+    (lambda gpu: gpu.twin_of(BatchNorm(2, dtype=float)).absorb(
+        gpu.twin_of(BatchNorm(3, dtype=float)).forward(on_device(5, 2, 3), statistics="batch")[1]),
+     "mean in the cache: expected (2,) like gamma, got (3,)"),
+    (lambda gpu: gpu.dropout.dropout_backward(
+        on_device(5, 2, 3), gpu.dropout.dropout_forward(on_device(5, 2, 4), 0.5, np.random.default_rng(0))[1]),
+     "dy: expected (T, B, N) = (5, 2, 4), got (5, 2, 3)"),
+    (lambda gpu: gpu.dropout.dropout_forward(on_device(5, 2, 4), 0.5, 42),
+     "rng: expected a numpy.random.Generator or None, got int"),
+    (lambda gpu: gpu.losses.mean_squared_error(on_device(2, 2, 3), np.ones((2, 2)), on_device(1)),
+     "y: expected 2 axes (B, K), got shape (2, 2, 3)"),
+    (lambda gpu: gpu.losses.mean_squared_error(on_device(2, 2), np.ones((2, 2)), on_device(1, dtype=np.float32)),
+     "loss: expected float64 like y, got float32"),
+    (lambda gpu: gpu.losses.cross_entropy(on_device(2), np.array([0, 1]), on_device(1)),
+     "y: expected 2 axes (B, K), got shape (2,)"),
+    (lambda gpu: gpu.bounds.penalty(on_device(3), 1.0, 0.1, on_device(1), on_device(2)),
+     "du: expected (N,) = (3,), got (2,)"),
+    (lambda gpu: gpu.bounds.penalty(on_device(3), None, 0.1, on_device(1), on_device(3)),
+     "bound: expected a number, got None"),
 ])
 def test_what_does_not_fit_reaches_no_kernel(gpu, call, message):
     with pytest.raises((ValueError, TypeError)) as caught:
@@ -459,8 +504,8 @@ def test_a_gradient_that_does_not_fit_reaches_no_kernel_of_a_layer(gpu, name):
     layer = layers(np.float64)[name]
     twin, x = gpu.twin_of(layer), on_device(5, 3, inputs_of(layer))
     y, cache = twin.forward(x, rng=np.random.default_rng(0))
-    shape = tuple(y.shape)
-    for shape in ((*shape[:-1], shape[-1] + 1), (*shape, 1), shape[1:], (0, *shape[1:])):
+    right = tuple(y.shape)
+    for shape in ((*right[:-1], right[-1] + 1), (*right, 1), right[1:], (0, *right[1:])):
         with pytest.raises(ValueError, match="^d[yh]: expected"):
             twin.backward(on_device(*shape), cache)
     with pytest.raises(TypeError, match="^d[yh]: expected"):
@@ -496,12 +541,14 @@ def test_population_statistics_are_those_of_the_cpu(gpu):
 def test_an_optimiser_that_does_not_fit_has_no_twin(gpu):
     net = network("stacked", np.float64)
     for parameters in ([{}, *net.parameters[1:]], network("stacked", np.float64).parameters):
-        with pytest.raises(gpu.twin.NoTwin, match="an optimiser of some of the network's parameters is there for the CPU only"):
+        with pytest.raises(gpu.twin.NoTwin,
+                           match="an optimiser of some of the network's parameters is there for the CPU only"):
             gpu.twin.Twin(net, minindrnn.cross_entropy, Adam(parameters))
     adam = gpu.twin.Twin(net, minindrnn.cross_entropy, Adam(net.parameters)).optimiser
     grads = [{name: on_device(*p.value.shape) for name, p in layer.items()} for layer in net.parameters]
     for changes, message in (({"u": on_device(2)}, r"gradient of 1.u: expected \(3,\) like 1.u, got \(2,\)"),
-                             ({"u": on_device(3, dtype=np.float32)}, "gradient of 1.u: expected float64 like 1.u, got float32")):
+                             ({"u": on_device(3, dtype=np.float32)},
+                              "gradient of 1.u: expected float64 like 1.u, got float32")):
         with pytest.raises((ValueError, TypeError), match=message):
             adam.update([grads[0], grads[1] | changes, grads[2]], 0.1)
     with pytest.raises(ValueError, match="tree: expected a list of 3, got a list of 2"):
@@ -553,7 +600,8 @@ def test_a_run_learns_the_same_on_either_device_and_goes_on_on_either(gpu, few, 
         for k, device in enumerate(parts, 1):
             again = ["--resume"] if k > 1 else []
             steps = 6 * k // len(parts)
-            assert main(["train", *more, *COMMON, "--updates", str(steps), "--device", device, "--out", str(tmp_path / name), *again]) == 0
+            assert main(["train", *more, *COMMON, "--updates", str(steps), "--device", device,
+                         "--out", str(tmp_path / name), *again]) == 0
         got, wanted = arrays(tmp_path / name), arrays(tmp_path / "cpu")
         assert got.keys() == wanted.keys() and str(got["facts"]) == str(wanted["facts"])
         for key in wanted.keys() - {"facts"}:
@@ -568,7 +616,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
     from minindrnn.tasks.registry import settings
 
     def run(folder):
-        made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, updates=4, norm="after", dropout=0.2)).run(tmp_path / folder)
+        made = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, updates=4, norm="after",
+                               dropout=0.2)).run(tmp_path / folder)
         made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
         return made
 
@@ -589,7 +638,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(gpu, few, tmp_path):
 def test_a_run_is_evaluated_where_it_learns(gpu, tmp_path):
     from minindrnn.tasks.adding import Adding
     from minindrnn.tasks.registry import settings
-    made, evaluated = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3, updates=2)).run(tmp_path / "run"), []
+    made, evaluated = Adding(settings("adding", length=5, hidden=3, layers=1, batch=3,
+                                      updates=2)).run(tmp_path / "run"), []
     made.twin = gpu.twin.Twin(made.network, made.loss, made.optimiser)
     made.evaluate = lambda network: evaluated.append(network) or {}
     made.start()
@@ -606,7 +656,8 @@ def test_what_is_not_finite_stops_the_run_and_keeps_the_checkpoint(gpu, tmp_path
     made.start()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     made.network.parameters[0]["u"].value[0] = np.nan
-    with pytest.raises(TrainingError, match="the loss is nan at update 0, before the first evaluation; try a smaller --rate"):
+    with pytest.raises(TrainingError,
+                       match="the loss is nan at update 0, before the first evaluation; try a smaller --rate"):
         made.train()
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
 
@@ -628,8 +679,9 @@ def test_asking_for_a_gpu_without_one_is_refused_in_one_line(monkeypatch, tmp_pa
     with pytest.raises(SystemExit) as caught:
         main(["train", "adding", "--device", "cuda", "--out", str(tmp_path / "run")])
     assert caught.value.code == 2 and not (tmp_path / "run").exists()
-    assert capsys.readouterr().err == ("python -m minindrnn train: --device cuda: no CUDA device was found: install the cuda12 or cuda13 extra on a "
-                                       "machine with an NVIDIA GPU and its driver, or set NUMBA_ENABLE_CUDASIM=1 to run the simulator\n")
+    assert capsys.readouterr().err == (
+        "python -m minindrnn train: --device cuda: no CUDA device was found: install the cuda12 or cuda13 extra on a "
+        "machine with an NVIDIA GPU and its driver, or set NUMBA_ENABLE_CUDASIM=1 to run the simulator\n")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -642,8 +694,10 @@ FAULTS = [
     (check_network, NETWORK, "device", "        self.taken[kind] += 1\n", ""),
     (check_layer, ("unit", *LAYER), "recurrence", "for _ in range(a.size // columns - T):", "for _ in range(0):"),
     (check_layer, ("unit", *LAYER), "recurrence", "for k in range(dh.size // columns - T):", "for k in range(0):"),
-    (check_layer, ("unit", *LAYER), "recurrence", "total, lost = add(total, lost, columns[b, n])", "total = columns[b, n]"),
-    (check_digits, (), "reduce", "total, lost = add(total, lost, x[uint64(r) * uint64(N) + uint64(n)])", "total += x[uint64(r) * uint64(N) + uint64(n)]"),
+    (check_layer, ("unit", *LAYER), "recurrence", "total, lost = add(total, lost, columns[b, n])",
+     "total = columns[b, n]"),
+    (check_digits, (), "reduce", "total, lost = add(total, lost, x[uint64(r) * uint64(N) + uint64(n)])",
+     "total += x[uint64(r) * uint64(N) + uint64(n)]"),
     (check_digits, (), "reduce", "x, R = part, G", "return flat(part)"),
     (check_product, (np.float64,), "reduce", "lanes[l, k] += lanes", "lanes[l, k] = lanes"),
     (check_product, (np.float64,), "reduce", "min((g + 1) * ROWS, R)", "R"),
@@ -654,7 +708,8 @@ FAULTS = [
     (check_product, (np.float64,), "linear", " + bias[j]", ""),
     (check_product, (np.float64,), "linear", "c[r, s] += a[", "c[r, s] = a["),
     (check_product, (np.float64,), "linear", "block // across % down * tile", "0"),
-    (check_product, (np.float64,), "linear", 'product(dy, W, dx, T * B, M, N, "NN")', 'product(dy, W, dx, T * B, M, N, "NT")'),
+    (check_product, (np.float64,), "linear", 'product(dy, W, dx, T * B, M, N, "NN")',
+     'product(dy, W, dx, T * B, M, N, "NT")'),
     (check_product, (np.float64,), "linear", "low, high = g * terms,", "low, high = 0,"),
     (check_product, (np.float64,), "linear", "None if b is None else sums(dy, N)", "sums(dy, N)"),
     (check_layer, ("linear", *LAYER), "linear", "dy, dx = without_padding(dy, lengths),", "dy, dx = dy,"),
@@ -662,17 +717,22 @@ FAULTS = [
     (check_layer, ("linear", *LAYER), "linear", "return without_padding(y, lengths),", "return y,"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "- total - d * slope", "- d * slope"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", " - d * slope)", ")"),
-    (check_layer, ("batchnorm", np.float64, 2, 1, None, "running"), "batchnorm", "x.dtype.type(own / count)", "x.dtype.type(1 / count)"),
-    (check_layer, ("batchnorm", *LAYER), "batchnorm", "inverse(var[n], eps) * (both[n + var.size] - rest[n] * both[n])", "both[n + var.size]"),
-    (check_layer, ("batchnorm", *LAYER), "batchnorm", "                if t < steps[b]:\n", "                if True:\n"),
+    (check_layer, ("batchnorm", np.float64, 2, 1, None, "running"), "batchnorm", "x.dtype.type(own / count)",
+     "x.dtype.type(1 / count)"),
+    (check_layer, ("batchnorm", *LAYER), "batchnorm", "inverse(var[n], eps) * (both[n + var.size] - rest[n] * both[n])",
+     "both[n + var.size]"),
+    (check_layer, ("batchnorm", *LAYER), "batchnorm", "                if t < steps[b]:\n",
+     "                if True:\n"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "t, b = t + b // B, b % B", "b = b % B"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "int(expect_lengths(lengths, T, B).sum())", "T * B"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "weight * (unbiased * var[n]", "weight * (var[n]"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", "seconds[l, k] += seconds", "seconds[l, k] += firsts"),
     (check_layer, ("batchnorm", *LAYER), "batchnorm", 'self.buffers["updates"] += 1', "pass"),
     (check_one_value, (), "batchnorm", "count >= 2 and", "count >= 1 and"),
-    (check_digits, (), "batchnorm", "two_sums(POWERS, x, x, mean, mask, steps), share", "two_sums(POWERS, x, x, near, mask, steps), share"),
-    (check_statistics, (np.float64,), "batchnorm", "value = both[n + var.size] * share - rest[n] * rest[n]", "value = both[n + var.size]"),
+    (check_digits, (), "batchnorm", "two_sums(POWERS, x, x, mean, mask, steps), share",
+     "two_sums(POWERS, x, x, near, mask, steps), share"),
+    (check_statistics, (np.float64,), "batchnorm", "value = both[n + var.size] * share - rest[n] * rest[n]",
+     "value = both[n + var.size]"),
     (check_range, (np.float32,), "batchnorm", "y[p] = m * ((x[p] - mean[n] - rest[n])", "y[p] = m * ((x[p] - mean[n])"),
     (check_range, (np.float32,), "batchnorm", "d = x[p] - mean[n] - rest[n]", "d = x[p] - mean[n]"),
     (check_range, (np.float32,), "batchnorm", " - rest[n] * both[n])", ")"),
@@ -698,7 +758,8 @@ FAULTS = [
     (check_adam, (np.float64,), "optim", "g = clamped(grad[i], limit)", "g = grad[i]"),
     (check_adam, (np.float64,), "optim", 'self.decay if parameter.role == "weight" else 0.0', "self.decay"),
     (check_adam, (np.float64,), "optim", 'bound if parameter.role == "recurrent" else np.inf', "np.inf"),
-    (check_adam, (np.float64,), "optim", "limit if x > limit else -limit if x < -limit else x", "limit if x > limit else x if x >= -limit else -limit"),
+    (check_adam, (np.float64,), "optim", "limit if x > limit else -limit if x < -limit else x",
+     "limit if x > limit else x if x >= -limit else -limit"),
     (check_adam, (np.float64,), "optim", "rate / (1 - self.beta1**k)", "rate"),
     (check_adam, (np.float64,), "optim", "some2 * (g * g - v[i])", "some1 * (g * g - v[i])"),
     (check_adam, (np.float64,), "optim", "= optimiser.beta1, optimiser.beta2", "= 0.9, optimiser.beta2"),
@@ -711,26 +772,36 @@ FAULTS = [
     (check_penalty, (np.float64,), "bounds", "if n < u.size and norm > ZERO", "if n < u.size"),
     (check_penalty, (np.float64,), "bounds", "    if n == 0:\n", "    if True:\n"),
     (check_layer, ("residual", *LAYER), "combinators", "y[p] if t < steps[b] else ZERO", "y[p]"),
-    (check_layer, ("residual", *LAYER), "combinators", "return total(dy, dx, lengths), grads\n\n\nclass Concat", "return dx, grads\n\n\nclass Concat"),
-    (check_layer, ("concatenate", *LAYER), "combinators", "z[p] = x[row * uint64(K) + uint64(n)]", "z[p] = x[row * uint64(N) + uint64(n)]"),
+    (check_layer, ("residual", *LAYER), "combinators", "return total(dy, dx, lengths), grads\n\n\nclass Concat",
+     "return dx, grads\n\n\nclass Concat"),
+    (check_layer, ("concatenate", *LAYER), "combinators", "z[p] = x[row * uint64(K) + uint64(n)]",
+     "z[p] = x[row * uint64(N) + uint64(n)]"),
     (check_layer, ("concatenate", *LAYER), "padding", "uint64(M + n)] if", "uint64(n)] if"),
-    (check_layer, ("concatenate", *LAYER), "combinators", "        if t >= steps[b]:\n            z[p] = ZERO\n        elif", "        if"),
+    (check_layer, ("concatenate", *LAYER), "combinators",
+     "        if t >= steps[b]:\n            z[p] = ZERO\n        elif", "        if"),
     (check_layer, ("concatenate", *LAYER), "combinators", "uint64(n - M)]", "uint64(n - K)]"),
     (check_layer, ("last", *LAYER), "combinators", "uint64(steps[b] - 1)", "uint64(x.size // y.size - 1)"),
     (check_layer, ("last", *LAYER), "combinators", "if t == steps[c // N] - 1 else", "if t == steps[0] - 1 else"),
-    (check_layer, ("before", *LAYER), "indrnn", "            da, grads = self.norm.backward(da, of_norm)", "            _, grads = self.norm.backward(da, of_norm)"),
-    (check_layer, ("after", *LAYER), "indrnn", "            dy, grads = self.norm.backward(dy, of_norm)", "            _, grads = self.norm.backward(dy, of_norm)"),
+    (check_layer, ("before", *LAYER), "indrnn", "            da, grads = self.norm.backward(da, of_norm)",
+     "            _, grads = self.norm.backward(da, of_norm)"),
+    (check_layer, ("after", *LAYER), "indrnn", "            dy, grads = self.norm.backward(dy, of_norm)",
+     "            _, grads = self.norm.backward(dy, of_norm)"),
     (check_layer, ("unit", *LAYER), "indrnn", "            dy = dropout_backward(dy, of_dropout)", "            pass"),
-    (check_layer, ("indrnn", *LAYER), "indrnn", "self.linear.backward(da, of_linear)", "self.linear.backward(dy, of_linear)"),
+    (check_layer, ("indrnn", *LAYER), "indrnn", "self.linear.backward(da, of_linear)",
+     "self.linear.backward(dy, of_linear)"),
     (check_layer, ("indrnn, after", *LAYER), "indrnn", "self.unit.absorb(cache.of_unit, average=average)", "pass"),
     (check_layer, ("tanh", *LAYER), "indrnn", "= layer.activation,", '= "relu",'),
     (check_layer, ("unit", *LAYER), "indrnn", "layer.order, layer.dropout", "layer.order, 0.0"),
     (check_network, (*NETWORK, ), "twin", "limit=clip, ", ""),
     (check_network, (*NETWORK, ), "twin", "bound=np.inf if bound is None or penalty else bound", "bound=np.inf"),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "twin", "if parameter.role", "if parameter.role is None and parameter.role"),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "twin", 'sent(x), lengths=lengths, statistics="batch"', 'sent(x), statistics="batch"'),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "twin", "sent(x), lengths=lengths, statistics=statistics", "sent(x), statistics=statistics"),
-    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "twin", "bound is None or penalty else", "bound is None else"),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "twin", "if parameter.role",
+     "if parameter.role is None and parameter.role"),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "twin",
+     'sent(x), lengths=lengths, statistics="batch"', 'sent(x), statistics="batch"'),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, RAGGED), "twin",
+     "sent(x), lengths=lengths, statistics=statistics", "sent(x), statistics=statistics"),
+    (check_network, ("stacked", np.float64, minindrnn.cross_entropy, None, 3, 0.3), "twin",
+     "bound is None or penalty else", "bound is None else"),
     (check_network, NETWORK, "twin", "if self.place % AHEAD == 0:", "if self.place == 0:"),
     (check_network, NETWORK, "twin", "there.copy_to_host(host)", "pass"),
     (check_network, NETWORK, "twin", "Parameter(self._copy(own.value)", "Parameter(cuda.to_device(own.value)"),
@@ -743,7 +814,8 @@ FAULTS = [
     (check_normed, (), "twin", 'statistics="batch", rng=rng)\n            dy', 'statistics="batch")\n            dy'),
     (check_normed, (), "twin", "            self.network.absorb(cache)\n", ""),
     (check_resumed, (), "twin", "there.copy_to_device(host)", "pass"),
-    (check_resumed, (), "twin", "self.network.backward(y, cache)\n            cuda", "self.network.absorb(cache)\n            cuda"),
+    (check_resumed, (), "twin", "self.network.backward(y, cache)\n            cuda",
+     "self.network.absorb(cache)\n            cuda"),
 ]
 
 

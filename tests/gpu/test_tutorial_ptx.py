@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.tutorial6
+
 TESTS = Path(__file__).parent.parent
 TEXTS = TESTS.parent / "tutorials/ptx"
 sys.path[:0] = [str(TESTS / "gpu"), str(TEXTS)]
 import ptx
 from compile_kernels import KERNELS, text
-from minindrnn.gpu import compiler
 from ptx_memory import PTXError
+
+from minindrnn.gpu import compiler
 
 
 def executed(name, source):

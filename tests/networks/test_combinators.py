@@ -9,6 +9,8 @@ from strategies import f32
 from minindrnn import AtLastStep, BatchNorm, Chain, Concatenate, Dropout, IndRNN, Linear, Residual, Unit
 from minindrnn.core.layer import leaves
 
+pytestmark = pytest.mark.tutorial5
+
 
 @ragged
 def test_are_their_formulas(lengths, rng):
@@ -65,11 +67,14 @@ def test_equals_the_symbolic_derivative_of_a_residual_block(rng):
         loss += w[t] * (x[t] + W2 * two + b2)
     numbers = dict(zip((*x, *w, *symbols), rng.normal(size=14)))
     wanted = [float(sympy.diff(loss, symbol).subs(numbers)) for symbol in (*x, *symbols)]
-    half = lambda: [Unit(1, rng, activation="tanh", dtype=np.float64), Linear(1, 1, rng, dtype=np.float64)]
-    block = Residual(Chain([*half(), *half()]))
+    halves = [(Unit(1, rng, activation="tanh", dtype=np.float64), Linear(1, 1, rng, dtype=np.float64)) for _ in "12"]
+    block = Residual(Chain([*halves[0], *halves[1]]))
     for (_, parameter), symbol in zip(leaves(block.parameters), symbols):
         parameter.value[...] = numbers[symbol]
-    column = lambda names: np.array([numbers[name] for name in names], float).reshape(-1, 1, 1)
+
+    def column(names):
+        return np.array([numbers[name] for name in names], float).reshape(-1, 1, 1)
+
     _, cache = block.forward(column(x), [column([h1])[0], None, column([h2])[0], None])
     dx, grads = block.backward(column(w), cache)
     got = [*dx.ravel(), *(grad.item() for _, _, grad in leaves(block.parameters, grads)), grads[0]["h0"].item(),

@@ -7,13 +7,15 @@ from minindrnn.core.layer import leaves
 from minindrnn.data.adding import adding_problem
 from minindrnn.training.step import train_step
 
+pytestmark = pytest.mark.tutorial5
+
 
 @pytest.mark.parametrize("network, recurrent", [
     (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, length=100), 21),
     (lambda rng: ResidualIndRNN(2, 3, 10, 1, rng, length=100, post_activation=True), 21),
     (lambda rng: DenseIndRNN(2, 2, (8, 6, 4), 1, rng, length=100), 40),
 ])
-def test_recurrent_layers_and_where_their_weights_start(network, recurrent, rng):
+def test_so_many_recurrent_layers_start_below_the_bound(network, recurrent, rng):
     net = network(rng)
     weights = [p.value for _, p in leaves(net.parameters) if p.role == "recurrent"]
     assert len(weights) == recurrent

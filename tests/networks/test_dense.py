@@ -4,6 +4,8 @@ from reference import within
 
 from minindrnn import DenseIndRNN, Unit
 
+pytestmark = pytest.mark.tutorial5
+
 
 def test_the_width_of_each_layer(rng):
     network = DenseIndRNN(8, 4, (2, 1), 10, rng, length=8)
@@ -15,6 +17,8 @@ def test_the_width_of_each_layer(rng):
     (lambda rng: DenseIndRNN(2, 3, (), 1, rng, length=9), r"blocks: expected the number of dense layers .* got \(\)"),
     (lambda rng: DenseIndRNN(2, 3, (2, 0), 1, rng, length=9), r"blocks: .* at least 1, got \(2, 0\)"),
     (lambda rng: DenseIndRNN(2, 3, 3, 1, rng, length=9), "blocks: expected the number of dense layers .* got 3"),
+    (lambda rng: DenseIndRNN(2, 3, (2, 1.5), 1, rng, length=9), r"blocks: .* at least 1, got \(2, 1.5\)"),
+    (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, length=0), "length: expected an integer of at least 1, got 0"),
     (lambda rng: DenseIndRNN(2, 3, (2,), 1, rng, length=9, dropout={"firts": 0.1}),
      "dropout: expected some of first, .* got firts"),
 ])

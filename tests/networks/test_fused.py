@@ -13,6 +13,8 @@ from minindrnn.core.layer import leaves
 from minindrnn.networks.fused import fused_backward, fused_forward
 from minindrnn.ops.activations import KIND
 
+pytestmark = pytest.mark.tutorial9
+
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 2e-5}
 
 

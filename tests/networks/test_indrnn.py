@@ -9,6 +9,8 @@ from strategies import f32
 from minindrnn import BatchNorm, IndRNN, LayerNorm, Unit
 from minindrnn.ops.dropout import draw
 
+pytestmark = pytest.mark.tutorial5
+
 
 @ragged
 @pytest.mark.parametrize("norm", [None, "before", "after"])

@@ -33,7 +33,7 @@ def test_a_language_model_learns_what_comes_next(rng):
     tokens = np.stack([text[i:i + 161] for i in range(8)], axis=1)       # eight streams
     model, state, losses = small_model(rng, p=0.05, bound=0.99), None, []
     optimiser = Adam(model.parameters)
-    for epoch in range(15):
+    for _ in range(15):
         state = None
         for start in range(0, 160, 20):
             x, target = tokens[start:start + 20], tokens[start + 1:start + 21]

@@ -7,6 +7,8 @@ from minindrnn import IndRNN, ResidualIndRNN, Unit
 from minindrnn.core.layer import leaves
 from minindrnn.networks.residual import residual_layers
 
+pytestmark = pytest.mark.tutorial5
+
 
 def test_a_post_activation_block_is_the_authors(rng):
     """x + unit(W unit(W x))."""
@@ -47,5 +49,7 @@ def test_the_last_unit_alone_starts_with_long_memory(post_activation, blocks):
 
 
 def test_errors(rng):
+    with pytest.raises(ValueError, match="length: expected an integer of at least 1, got 0"):
+        ResidualIndRNN(2, 3, 1, 1, rng, length=0)
     with pytest.raises(ValueError, match="blocks: expected an integer of at least 1, got 0"):
         ResidualIndRNN(2, 3, 0, 1, rng, length=9)

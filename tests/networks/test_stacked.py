@@ -6,6 +6,8 @@ from minindrnn import StackedIndRNN
 from minindrnn.core.layer import leaves
 from minindrnn.ops import bounds
 
+pytestmark = pytest.mark.tutorial3
+
 
 def network(rng, dtype=np.float64):
     return StackedIndRNN(2, 5, 3, 4, rng, length=9, dtype=dtype)
@@ -52,3 +54,8 @@ def test_the_last_layer_starts_with_long_memory_and_the_others_anywhere(rng):
 def test_errors(rng):
     with pytest.raises(ValueError, match="layers: expected an integer of at least 1, got 0"):
         StackedIndRNN(2, 3, 0, 1, rng, length=5)
+
+
+def test_a_length_is_a_count(rng):
+    with pytest.raises(TypeError, match="length: expected an integer, got 9.5"):
+        StackedIndRNN(2, 5, 3, 4, rng, length=9.5)

@@ -22,6 +22,8 @@ from minindrnn.ops.gru import gru_backward, gru_forward
 from minindrnn.ops.lstm import lstm_backward, lstm_forward
 from minindrnn.ops.rnn import rnn_backward, rnn_forward
 
+pytestmark = pytest.mark.tutorial4
+
 sigmoid = ACT["sigmoid"]
 
 

@@ -11,6 +11,8 @@ from strategies import seeds
 
 from minindrnn import BatchNorm, batchnorm_backward, batchnorm_forward
 
+pytestmark = pytest.mark.tutorial5
+
 
 def textbook(x, gamma, beta, groups, eps):
     """x (R, N) with the group of each row -> y, by the formula, one group after another."""
@@ -151,6 +153,21 @@ def test_a_variance_that_is_too_large_is_not_a_number():
     assert np.isnan(y).all()
 
 
+def test_a_start_between_two_steps_is_refused():
+    norm, x = BatchNorm(2, length=3), np.ones((2, 2), np.float32)
+    for call in (lambda: norm.step(x, start=0.5), lambda: norm.forward(x[None], start=0.5)):
+        with pytest.raises(TypeError, match="start: expected an integer, got 0.5"):
+            call()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("average", [False, True])
+def test_a_variance_beyond_the_buffers_is_absorbed_without_a_warning(average):
+    norm, x = BatchNorm(1), np.resize(np.float32([1e20, -1e20]), (4, 3, 1))
+    norm.absorb(norm.forward(x, statistics="batch")[1], average=average)
+    assert np.isnan(norm.buffers["var"]).all() and abs(norm.buffers["mean"][0, 0]) < 1e14
+
+
 def test_a_group_of_one_value_takes_the_running_statistics(rng):
     x, one, zero = rng.normal(size=(1, 1, 2)), np.ones(2), np.zeros(2)
     y, cache = batchnorm_forward(x, one, zero, np.full((1, 2), 3.0), np.full((1, 2), 4.0), eps=0.0)
@@ -219,6 +236,8 @@ def test_nan_stays_where_it_belongs(rng):
 
 @pytest.mark.parametrize("call, message", [
     (lambda: BatchNorm(0), "channels: expected an integer of at least 1, got 0"),
+    (lambda: BatchNorm(2, length=3).step(np.ones((1, 2), np.float32), start=-1),
+     "start: expected an integer of at least 0, got -1"),
     (lambda: BatchNorm(2, momentum=2), "momentum: expected a finite number from 0 to 1, got 2"),
     (lambda: BatchNorm(2).forward(np.ones((2, 2, 2), np.float32), statistics="bacth"),
      "statistics: expected one of batch, running, got 'bacth'"),

@@ -8,6 +8,8 @@ from minindrnn import StackedIndRNN, indrnn_backward, indrnn_forward
 from minindrnn.core.layer import Parameter, leaves
 from minindrnn.ops import bounds
 
+pytestmark = [pytest.mark.tutorial1, pytest.mark.tutorial4]
+
 
 @given(st.integers(1, 5000), st.floats(1, 100))
 def test_the_bound_is_what_a_gradient_grows_to(T, gamma):

@@ -15,6 +15,7 @@ from minindrnn import Linear, linear_backward, linear_forward
 from minindrnn.ops.linear import kaiming, normal, scaled
 
 
+@pytest.mark.tutorial2
 @ragged
 @pytest.mark.parametrize("M", [1, 2, 3, 4, 6])
 def test_is_its_formula(M, lengths, rng):
@@ -28,6 +29,7 @@ def test_is_its_formula(M, lengths, rng):
         close(linear_forward(x, W, bias, lengths=lengths)[0], wanted)
 
 
+@pytest.mark.tutorial2
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.booleans(),
        st.sampled_from(["f4", "f8"]), seeds)
 def test_equals_the_reference_and_never_reads_padding(T, B, M, N, ragged, dtype, seed):
@@ -47,6 +49,7 @@ def test_equals_the_reference_and_never_reads_padding(T, B, M, N, ragged, dtype,
         assert_allclose(got, expected, rtol=0, atol=(1e-5 if dtype == "f4" else 1e-13) * max(1, np.abs(expected).max()))
 
 
+@pytest.mark.tutorial2
 @pytest.mark.parametrize("M", [1, 8])
 def test_sums_keep_their_digits_over_100_000_steps(M):
     """Equal terms, which a plain float32 sum rounds the same way every time."""
@@ -79,6 +82,7 @@ print(worst)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("processor", ["Prescott", "Sandybridge", "Haswell", "Zen", "SkylakeX", "SapphireRapids"])
 def test_sums_keep_their_digits_whatever_kernels_blas_has(processor):
@@ -101,6 +105,7 @@ def test_what_is_only_read_may_be_read_only(rng):
         assert_array_equal(got, expected)
 
 
+@pytest.mark.tutorial2
 def test_backward_twice_is_the_same(rng):
     x, dy = rng.normal(size=(3, 2, 5)), rng.normal(size=(3, 2, 4))
     _, cache = linear_forward(x, rng.normal(size=(4, 5)), np.zeros(4), lengths=[2, 3])

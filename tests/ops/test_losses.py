@@ -7,6 +7,8 @@ from reference import B, T, assert_sums_keep_their_digits, close, long_or_many
 
 from minindrnn import cross_entropy, mean_squared_error
 
+pytestmark = pytest.mark.tutorial3
+
 
 def test_mean_squared_error(rng):
     y, target = rng.normal(size=(2, B, 4))
@@ -60,6 +62,13 @@ def test_the_type_stays_float32():
     for loss, target in ((mean_squared_error, np.ones((4, 3), np.float32)), (cross_entropy, np.zeros(4, int))):
         value, dy = loss(np.zeros((4, 3), np.float32), target)
         assert isinstance(value, float) and dy.dtype == np.float32
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_loss_that_float32_does_not_hold():
+    loss, dy = mean_squared_error(np.full((1, 2), 3e20, np.float32), np.zeros((1, 2), np.float32))
+    assert_allclose(loss, 9e40, rtol=1e-6)
+    assert_allclose(dy, 3e20, rtol=1e-6)
 
 
 def test_nan_reaches_the_loss():

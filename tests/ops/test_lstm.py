@@ -6,6 +6,8 @@ from numpy.testing import assert_array_equal
 from minindrnn import LSTM
 from minindrnn.ops.lstm import lstm_forward
 
+pytestmark = pytest.mark.tutorial4
+
 
 def test_the_bias_of_the_forget_gate_starts_at_one(rng):
     assert_array_equal(LSTM(2, 4, rng)["b"], [0] * 4 + [1] * 4 + [0] * 8)

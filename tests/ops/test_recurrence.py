@@ -11,6 +11,8 @@ from minindrnn import indrnn_backward, indrnn_forward
 from minindrnn.ops.activations import KIND
 from minindrnn.ops.recurrence import obvious_forward
 
+pytestmark = pytest.mark.tutorial2
+
 
 @ragged
 @pytest.mark.parametrize("activation", KIND)
@@ -93,7 +95,10 @@ def test_equals_the_symbolic_derivative_of_three_steps(pair, activation, act, rn
         loss += w[t] * h
     values = dict(zip((*a, u, h0, *w), rng.normal(size=8)))
     wanted = [float(sympy.diff(loss, symbol).subs(values)) for symbol in (*a, u, h0)]
-    column = lambda symbols: np.array([values[s] for s in symbols]).reshape(-1, 1, 1)
+
+    def column(symbols):
+        return np.array([values[s] for s in symbols]).reshape(-1, 1, 1)
+
     _, cache = pair.indrnn_forward(column(a), np.array([values[u]]), np.array([[values[h0]]]), activation=activation)
     da, du, dh0 = pair.indrnn_backward(column(w), cache)
     assert_allclose([*da.ravel(), *du, *dh0.ravel()], wanted, rtol=0, atol=1e-13)

@@ -12,6 +12,8 @@ from minindrnn import indrnn_backward, indrnn_forward
 from minindrnn.ops.activations import KIND
 from minindrnn.ops.recurrence_kernels import BLOCK, TERMS
 
+pytestmark = pytest.mark.tutorial9
+
 
 @given(problem=recurrences())
 def test_in_place_gives_the_same_bits(problem):

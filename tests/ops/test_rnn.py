@@ -8,6 +8,8 @@ from minindrnn import RNN, indrnn_backward, indrnn_forward
 from minindrnn.ops.activations import KIND
 from minindrnn.ops.rnn import rnn_backward, rnn_forward
 
+pytestmark = pytest.mark.tutorial4
+
 
 @pytest.mark.parametrize("activation", KIND)
 def test_other_activations_are_their_formula(activation, rng):

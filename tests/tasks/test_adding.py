@@ -4,9 +4,9 @@ from numpy.testing import assert_array_equal
 from reference import Scripted
 
 from minindrnn.data.adding import adding_problem
-from minindrnn.tasks.adding import Adding
 from minindrnn.tasks.registry import TASKS, settings
-from minindrnn.tasks.settings import Settings
+
+pytestmark = pytest.mark.tutorial3
 
 
 def test_adding_is_tested_on_numbers_of_its_own():
@@ -22,14 +22,18 @@ def test_adding_is_tested_on_numbers_of_its_own():
     assert network.asked == 1000 and set(network.ways) == {"running"}
 
 
-SMALL = Settings(task="digits-rows", layers=2, hidden=6, updates=45, batch=8, rate=3e-3, seed=1, gamma=2.0,
-                 penalty=0.0, length=100)
+def small():
+    return TASKS["adding"](settings("adding", length=10, batch=8, seed=1))
 
 
-def test_adding_draws_fresh_numbers_every_step_and_tests_on_others():
-    task = Adding(Settings(**SMALL.__dict__ | {"task": "adding", "length": 10}))
+def test_every_update_has_numbers_of_its_own():
+    task = small()
     assert not np.array_equal(task.batch(0)[0], task.batch(1)[0])
     np.testing.assert_array_equal(task.batch(7)[0], task.batch(7)[0])
+
+
+def test_no_sequence_of_the_test_is_trained_on():
+    task = small()
     assert task.test[0].shape == (10, 1000, 2)
     trained = {sequence.tobytes() for step in range(50) for sequence in task.batch(step)[0].transpose(1, 0, 2)}
     tested = {sequence.tobytes() for sequence in task.test[0].transpose(1, 0, 2)}

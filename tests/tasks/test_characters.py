@@ -247,3 +247,12 @@ def test_the_shortest_text_and_one_without_lines(tmp_path):
     assert all(made.batch(step)[1].shape == (10, 3) for step in range(3))
     network = made.network(np.random.default_rng(0))
     assert len(list(made.report(network, made.result(network)))) >= 3
+
+
+def test_a_text_to_go_on_from_is_read_as_in_training(tmp_path):
+    made = task(tmp_path, TEXT[:700] + "\n" + TEXT[700:])
+    network = made.network(np.random.default_rng(0))
+    wanted = list(made.predict(network, "ab\nc\n", sample=5))
+    assert wanted[:2] == ["ab", "c"]
+    for same in ("ab\r\nc\r\n", "\ufeffab\nc\r", "ab\rc\n"):
+        assert list(made.predict(network, same, sample=5)) == wanted

@@ -8,6 +8,8 @@ from minindrnn.data.download import DataError
 from minindrnn.tasks.classification import Classification
 from minindrnn.tasks.registry import settings
 
+pytestmark = pytest.mark.tutorial8
+
 
 def test_batches_of_an_epoch_are_a_permutation_of_the_seed():
     task = Classification(settings("own", batch=4, seed=3), {"T": 3, "M": 1, "K": 2})

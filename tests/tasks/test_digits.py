@@ -3,7 +3,6 @@ import numpy as np
 from minindrnn.data.digits import load_digits
 from minindrnn.tasks.digits import Digits
 from minindrnn.tasks.registry import settings
-from minindrnn.tasks.settings import Settings
 
 
 def test_digits_as_they_are_in_the_package_and_as_they_are_read():
@@ -13,12 +12,12 @@ def test_digits_as_they_are_in_the_package_and_as_they_are_read():
     assert lengths is None and task.parts["test"][0].min() == 0 and task.parts["test"][0].max() == 16
 
 
-SMALL = Settings(task="digits-rows", layers=2, hidden=6, updates=45, batch=8, rate=3e-3, seed=1, gamma=2.0,
-                 penalty=0.0, length=100)
+def in_hundreds():
+    return Digits(settings("digits-rows", seed=1, batch=100))
 
 
-def test_every_training_image_is_seen_once_an_epoch_and_every_other_counts_once():
-    task = Digits(Settings(**SMALL.__dict__ | {"batch": 100}))
+def test_every_training_image_is_seen_once_an_epoch():
+    task = in_hundreds()
     number = {image.tobytes(): i for i, image in enumerate(task.take("train", np.arange(1197))[0].transpose(1, 0, 2))}
     assert len(number) == 1197 and task.epoch() == 12
     for epoch in (0, 1):
@@ -27,15 +26,21 @@ def test_every_training_image_is_seen_once_an_epoch_and_every_other_counts_once(
         assert sorted(seen) == list(enumerate(task.parts["train"][1]))
     assert not np.array_equal(task.batch(0)[1], task.batch(12)[1])
 
-    class Right:
-        """Answers with the row that it is asked about."""
-        asked = 0
 
-        def forward(self, x, lengths, statistics, ranks):
-            y = np.eye(10)[labels[self.asked:self.asked + x.shape[1]]]
-            self.asked += x.shape[1]
-            return y, None
+class Right:
+    """Answers with the label of the row that it is asked about."""
 
-    _, labels, _ = task.parts["validation"]
-    counted = Right()
-    assert task.evaluate(counted)["validation_accuracy"] == 1.0 and counted.asked == 300
+    def __init__(self, labels):
+        self.labels, self.asked = labels, 0
+
+    def forward(self, x, lengths, statistics, ranks):
+        y = np.eye(10)[self.labels[self.asked:self.asked + x.shape[1]]]
+        self.asked += x.shape[1]
+        return y, None
+
+
+def test_every_image_of_the_validation_counts_once():
+    task = in_hundreds()
+    network = Right(task.parts["validation"][1])
+    assert task.evaluate(network)["validation_accuracy"] == 1.0
+    assert network.asked == 300

@@ -7,6 +7,8 @@ from minindrnn.data.user_file import load_own
 from minindrnn.tasks.registry import settings
 from minindrnn.tasks.user_file import UserFile
 
+pytestmark = pytest.mark.tutorial8
+
 
 def test_numbers_are_standardised_by_the_training_part_alone(tmp_path):
     path = ragged_file(tmp_path / "mine.npz")

@@ -143,24 +143,32 @@ def test_a_flipped_byte_in_an_array_is_refused(path):
         checkpoint.load(path)
 
 
-def test_foreign_files_are_refused_by_name(tmp_path):
-    path = tmp_path / "foreign.npz"
-    for write in (lambda: path.write_bytes(b""), lambda: path.write_text("hello"), lambda: np.savez(path, W=np.ones(3)),
-                  lambda: np.savez(path, facts=np.array(3)), lambda: np.savez(path, facts=np.array('{"step": 1}')),
-                  lambda: np.savez(path, facts=np.array("[1]")),
-                  lambda: np.savez(path, facts=np.array({"a": 1}, object)),
-                  lambda: np.save(path.open("wb"), np.ones(3))):
-        write()
-        with pytest.raises(CheckpointError, match="foreign.npz: not a whole minindrnn checkpoint"):
-            checkpoint.load(path)
+@pytest.mark.parametrize("write", [
+    lambda path: path.write_bytes(b""), lambda path: path.write_text("hello"),
+    lambda path: np.savez(path, W=np.ones(3)), lambda path: np.savez(path, facts=np.array(3)),
+    lambda path: np.savez(path, facts=np.array('{"step": 1}')), lambda path: np.savez(path, facts=np.array("[1]")),
+    lambda path: np.savez(path, facts=np.array({"a": 1}, object)), lambda path: np.save(path.open("wb"), np.ones(3)),
+])
+def test_foreign_files_are_refused_by_name(write, tmp_path):
+    write(path := tmp_path / "foreign.npz")
+    with pytest.raises(CheckpointError, match="foreign.npz: not a whole minindrnn checkpoint"):
+        checkpoint.load(path)
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    (tmp_path / "foreign.npz").write_text("hello")
     with pytest.raises(CheckpointError, match="foreign.npz/no.npz: no such checkpoint|cannot be read"):
-        checkpoint.load(path / "no.npz")
+        checkpoint.load(tmp_path / "foreign.npz/no.npz")
     with pytest.raises(CheckpointError, match="cannot be read: Is a directory$"):
         checkpoint.load(tmp_path)
-    for version in (0, 99):
-        np.savez(path, facts=np.array(f'{{"minindrnn": {version}}}'))
-        with pytest.raises(CheckpointError, match=f"foreign.npz: expected checkpoint format 1, got {version}"):
-            checkpoint.load(path)
+
+
+@pytest.mark.parametrize("version", [0, 99])
+def test_another_format_is_refused(version, tmp_path):
+    path = tmp_path / "foreign.npz"
+    np.savez(path, facts=np.array(f'{{"minindrnn": {version}}}'))
+    with pytest.raises(CheckpointError, match=f"foreign.npz: expected checkpoint format 1, got {version}"):
+        checkpoint.load(path)
 
 
 def test_what_does_not_fit_into_memory_is_not_called_damaged(path):

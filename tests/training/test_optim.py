@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from reference import values
+from reference import assert_sums_keep_their_digits, long_or_many, values
 from strategies import small_network
 
 from minindrnn import SGD, Adam, StackedIndRNN, mean_squared_error
 from minindrnn.core.layer import Parameter, leaves
 from minindrnn.training.optim import clip_norm, clip_values
 from minindrnn.training.step import train_step
+
+pytestmark = pytest.mark.tutorial3
 
 
 def tree(dtype=np.float64):
@@ -117,7 +119,14 @@ def test_decay_is_coupled():
 
 
 @pytest.mark.parametrize("optimiser", [SGD, Adam])
-def test_the_type_stays_float32_and_the_gradients_stay_as_they_are(optimiser):
+def test_gradients_stay_as_they_are(optimiser):
+    grads = gradients()
+    optimiser(tree(), decay=0.1).update(grads, 0.1)
+    assert_array_equal(grads[0]["W"], [0.5, 2.0])
+
+
+@pytest.mark.parametrize("optimiser", [SGD, Adam])
+def test_the_type_stays_float32(optimiser):
     parameters = tree(np.float32)
     grads = [{name: grad.astype(np.float32) for name, grad in branch.items()} for branch in gradients()]
     made = optimiser(parameters, decay=0.1)
@@ -144,16 +153,35 @@ def test_a_rate_that_is_none_counts_no_update():
     assert adam.updates == 0
 
 
-def test_clipping_leaves_the_state_gradient_alone():
+def test_clipping_by_value_leaves_the_gradient_of_the_state_alone():
     grads = gradients()
     clip_values(tree(), grads, 1.5)
-    assert grads[0]["W"].tolist() == [0.5, 1.5] and grads[1]["u"].tolist() == [1.5] and grads[1]["h0"].item() == 1e9
+    assert grads[0]["W"].tolist() == [0.5, 1.5]
+    assert grads[1]["u"].tolist() == [1.5]
+    assert grads[1]["h0"].item() == 1e9
+
+
+def test_clipping_by_norm_leaves_the_gradient_of_the_state_alone():
     grads = gradients()
     norm = clip_norm(tree(), grads, 1.0)
     assert_allclose(norm, np.sqrt(0.25 + 4 + 1 + 16 + 0.0625))
     assert_allclose(grads[1]["u"], 4 / (norm + 1e-6), rtol=1e-15)
-    assert clip_norm(tree(), grads, 2.0) == pytest.approx(1.0) and grads[1]["h0"].item() == 1e9
-    assert_allclose(grads[1]["u"], 4 / (norm + 1e-6), rtol=1e-15)           # below the limit nothing is stretched
+    assert grads[1]["h0"].item() == 1e9
+
+
+def test_what_was_clipped_is_not_stretched_again():
+    grads = gradients()
+    norm = clip_norm(tree(), grads, 1.0)
+    assert clip_norm(tree(), grads, 2.0) == pytest.approx(1.0)
+    assert_allclose(grads[1]["u"], 4 / (norm + 1e-6), rtol=1e-15)
+
+
+@long_or_many
+def test_the_norm_keeps_its_digits(T, B):
+    def norm(x, dy):
+        flat = x.ravel()
+        return clip_norm([Parameter(flat, "weight")], [flat.copy()], 1e9),
+    assert_sums_keep_their_digits(norm, T, B)
 
 
 @pytest.mark.parametrize("spoilt", [np.nan, np.inf, -np.inf, 1e200])
@@ -215,8 +243,9 @@ def test_errors(call, message):
 def functions():
     """{name: (tree of parameters, function of gradients)} of everything that takes gradients."""
     trees = [tree() for _ in range(4)]
-    return {"Adam": (trees[0], lambda grads, adam=Adam(trees[0]): adam.update(grads, 0.1)),
-            "SGD": (trees[1], lambda grads, sgd=SGD(trees[1], momentum=0.9): sgd.update(grads, 0.1)),
+    adam, sgd = Adam(trees[0]), SGD(trees[1], momentum=0.9)
+    return {"Adam": (trees[0], lambda grads: adam.update(grads, 0.1)),
+            "SGD": (trees[1], lambda grads: sgd.update(grads, 0.1)),
             "clip_values": (trees[2], lambda grads: clip_values(trees[2], grads, 0.01)),
             "clip_norm": (trees[3], lambda grads: clip_norm(trees[3], grads, 0.01))}
 

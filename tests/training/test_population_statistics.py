@@ -6,6 +6,8 @@ from minindrnn import BatchNorm, Chain, IndRNN, Linear
 from minindrnn.core.layer import leaves
 from minindrnn.training.population_statistics import population_statistics
 
+pytestmark = pytest.mark.tutorial5
+
 
 def test_population_statistics_are_means_over_the_batches(rng):
     """Ioffe and Szegedy, algorithm 2: E[mean of a batch] and E[unbiased variance of a batch]."""

@@ -122,11 +122,9 @@ def assert_same(got, wanted):
         assert_allclose(got[name], array, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
-@pytest.mark.parametrize("optimiser", RULES)
-@pytest.mark.parametrize("penalty", [0.0, 0.3])
-def test_twelve_updates_are_those_of_the_loop(tmp_path, optimiser, penalty):
-    """Also what is evaluated, when, what is written, and what a run that dies at update 7 leaves behind."""
-    after, losses = loop(12, penalty, RULES[optimiser][1])
+def twelve_updates(folder, optimiser, penalty):
+    """(run, its arrays at each evaluation, the checkpoint on the disk before each update), beside what the loop has:
+    (arrays after each update, losses)."""
     seen, left = [], {}
 
     def evaluate(asked):
@@ -134,23 +132,49 @@ def test_twelve_updates_are_those_of_the_loop(tmp_path, optimiser, penalty):
         return {"score": float(len(seen))}
 
     def watched(step):
-        left[step] = load(tmp_path / "run/checkpoint.npz")
+        left[step] = load(folder / "checkpoint.npz")
         return batch(step)
-    run = a_run(tmp_path / "run", optimiser, evaluate=evaluate, options=dict(bound=BOUND, penalty=penalty, clip=CLIP))
+    run = a_run(folder, optimiser, evaluate=evaluate, options=dict(bound=BOUND, penalty=penalty, clip=CLIP))
     run.start()
     run.batch = watched
     assert run.train() and run.update == 12
+    return run, seen, left, *loop(12, penalty, RULES[optimiser][1])
+
+
+every_rule = pytest.mark.parametrize("optimiser, penalty", [
+    (name, penalty) for name in RULES for penalty in (0.0, 0.3)])
+
+
+@every_rule
+def test_twelve_updates_are_those_of_the_loop(tmp_path, optimiser, penalty):
+    run, _, _, after, _ = twelve_updates(tmp_path, optimiser, penalty)
     assert_same(arrays_of(run.network), after[12])
+
+
+@every_rule
+def test_what_is_evaluated_is_the_network_after_5_10_and_12_updates(tmp_path, optimiser, penalty):
+    _, seen, _, after, _ = twelve_updates(tmp_path, optimiser, penalty)
     assert len(seen) == 3
     for got, step in zip(seen, (5, 10, 12)):
         assert_same(got, after[step])
-    rows = history(tmp_path / "run")
+
+
+@every_rule
+def test_the_history_has_a_row_for_each_evaluation_with_the_mean_loss_since_the_last(tmp_path, optimiser, penalty):
+    _, _, _, _, losses = twelve_updates(tmp_path, optimiser, penalty)
+    rows = history(tmp_path)
     assert [(row["update"], row["score"]) for row in rows] == [(5, 1.0), (10, 2.0), (12, 3.0)]
-    assert [row["loss"] for row in rows] == pytest.approx([np.mean(losses[:5]), np.mean(losses[5:10]),
-                                                           np.mean(losses[10:])])
+    wanted = [np.mean(losses[:5]), np.mean(losses[5:10]), np.mean(losses[10:])]
+    assert [row["loss"] for row in rows] == pytest.approx(wanted)
     assert [list(row) for row in rows] == [["update", "loss", "score", "seconds"]] * 3
+
+
+@every_rule
+def test_the_checkpoint_is_that_of_the_last_evaluation(tmp_path, optimiser, penalty):
+    """Also what a run leaves behind that dies at update 7."""
+    run, _, left, after, _ = twelve_updates(tmp_path, optimiser, penalty)
     assert [facts["update"] for _, facts in (left[0], left[4], left[5], left[9], left[10])] == [0, 0, 5, 5, 10]
-    arrays, facts = load(tmp_path / "run/checkpoint.npz")
+    arrays, facts = load(tmp_path / "checkpoint.npz")
     for found, step in ((left[7][0], 5), (arrays, 12)):
         assert_same({name: array for name, array in found.items() if name in after[12]}, after[step])
     assert facts == {"update": 12, "config": {"task": "mine"}, "seen": {}}
@@ -548,7 +572,7 @@ def test_what_fails_before_anything_was_learned_leaves_the_folder_free(tmp_path,
     again.batch = failing(error)
     with pytest.raises(type(error)), again.opened(resume=True):
         again.train()
-    with pytest.raises(TrainingError, match="holds a small_run already"), small_run(tmp_path / "run").opened():
+    with pytest.raises(TrainingError, match="holds a run already"), small_run(tmp_path / "run").opened():
         raise AssertionError("written over")
     again = small_run(tmp_path / "run")
     with again.opened(resume=True):

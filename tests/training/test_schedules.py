@@ -105,6 +105,8 @@ def test_a_cosine_rises_in_a_line_and_falls_to_nothing():
 
 @pytest.mark.parametrize("call, message", [
     (lambda: cosine(1.0, updates=10, warmup=0), "warmup: expected a finite number from 1 to 10, got 0"),
+    (lambda: staircase(1.0, every=0), "every: expected an integer of at least 1, got 0"),
+    (lambda: cosine(1.0, updates=0, warmup=1), "updates: expected an integer of at least 1, got 0"),
     (lambda: staircase(-1.0, every=10), "rate: expected a finite number at least 0, got -1"),
     (lambda: Plateau(1.0, metric="score", patience=0), "patience: expected an integer of at least 1, got 0"),
     (lambda: Plateau(1e-7, metric="score"),

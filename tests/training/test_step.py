@@ -10,6 +10,8 @@ from minindrnn.core.layer import leaves
 from minindrnn.ops.bounds import penalty
 from minindrnn.training.step import train_step
 
+pytestmark = [pytest.mark.tutorial3, pytest.mark.tutorial4]
+
 
 def recurrent(network):
     return [parameter for _, parameter in leaves(network.parameters) if parameter.role == "recurrent"]
