@@ -4,12 +4,14 @@ They wait for each other by turning in circles: alone on a machine they are fast
 cores, all of them wait for that one. So each rank takes one, and a single process says when it would be better off so.
 """
 import os
-from contextlib import nullcontext
+import statistics
+import time
+from contextlib import contextmanager, nullcontext
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
 VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
-CROWDED = 2.0            # an update takes so many times as long as with one thread: other programs have the cores
+SECONDS, CROWDED = 5.0, 2.0
 
 
 def count():
@@ -27,9 +29,35 @@ def one():
     return nullcontext() if chosen_by_user() else threadpool_limits(1, user_api="blas")
 
 
-def advice(update, alone):
-    """A line for a process whose updates take so many seconds, and with one thread so many; None if all is well."""
-    if update <= CROWDED * alone:
-        return None
-    return (f"updates take {1e3 * update:.0f} ms, and would take {1e3 * alone:.0f} ms with one thread for matrix products: "
-            "other programs have the cores; set OPENBLAS_NUM_THREADS=1, or see mpiexec in the README")
+class Watch:
+    """Says once if the updates of a single process would be faster with one thread.
+
+    An evaluation asks, if the updates since the last one took SECONDS or more together: is their median more than CROWDED
+    times as long as one pass with a thread?
+    """
+
+    def __init__(self, active):
+        self.seconds, self.active = [], active and count() > 1
+
+    @contextmanager
+    def update(self):
+        """What is done within is an update."""
+        began = time.monotonic()
+        yield
+        self.seconds.append(time.monotonic() - began)
+
+    def advice(self, work):
+        """A line, or None. work() is a forward and a backward pass that changes nothing."""
+        seen, self.seconds = self.seconds, []
+        if not self.active or sum(seen) < SECONDS:
+            return None
+        with threadpool_limits(1, user_api="blas"):
+            began = time.monotonic()
+            work()
+            alone = time.monotonic() - began
+        update = statistics.median(seen)
+        if update <= CROWDED * alone:
+            return None
+        self.active = False
+        return (f"updates take {1e3 * update:.0f} ms, a pass with one thread for matrix products {1e3 * alone:.0f} ms: other "
+                "programs have the cores; set OPENBLAS_NUM_THREADS=1, or start several ranks (see mpiexec in the README)")

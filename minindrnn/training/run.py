@@ -19,6 +19,7 @@ from ..core.interrupt import Interruption
 from ..core.layer import leaves
 from ..core.ranks import ALONE, Ranks
 from ..core.terminal import Tolerant, say_if_slow
+from ..core.threads import Watch
 from . import checkpoint
 from .schedules import Plateau
 from .step import train_step
@@ -204,15 +205,16 @@ class Run:
         learn = self.twin.train_step if self.twin else partial(train_step, self.network, self.loss, self.optimiser)
         if self.twin:
             self.twin.send()
-        stderr = Tolerant(sys.stderr)
+        stderr, watch = Tolerant(sys.stderr), Watch(self.ranks.size == 1 and not self.twin)
         with Interruption() as interrupted, tqdm(total=self.updates, initial=self.update, unit="update",
                                                  dynamic_ncols=True, smoothing=0.1, file=stderr) as bar:
             say_if_slow(f"compiling the kernels{'' if self.twin else ', once on this machine'} ...",
                         partial(bar.write, file=stderr), lambda: self.ranks.in_turn(self._compile))
             while not self.over and not self.ranks.any(interrupted()):
-                x, target, lengths = self.batch(self.update)
-                value, state = learn(x, target, self.schedule(self.update), lengths=lengths,
-                                     rng=self.noise(self.update), **self._before(), **self._shared(), **self.options)
+                with watch.update():
+                    x, target, lengths = self.batch(self.update)
+                    value, state = learn(x, target, self.schedule(self.update), lengths=lengths, rng=self.noise(self.update),
+                                         **self._shared(), **self._before(), **self.options)
                 self.state = state if self.starts else None
                 unread.append(value)
                 self.update += 1
@@ -221,6 +223,8 @@ class Run:
                     self._read(unread)
                     bar.set_postfix(loss=f"{self.losses[(self.update - 1) % self.every]:.4g}", refresh=False)
                 if evaluating:
+                    if advice := watch.advice(partial(self._pass, x, lengths)):
+                        bar.write(advice, file=stderr)
                     self._fetch()
                     n = (self.update - 1) % self.every + 1
                     row = {"update": self.update, "loss": float(self.losses[:n].mean())}
@@ -281,12 +285,15 @@ class Run:
 
     def _compile(self):
         x, _, _ = self.batch(self.update)
-        x, rng = np.ascontiguousarray(x[:2, :1]), self.noise(self.update)
+        x = np.ascontiguousarray(x[:2, :1])
         if self.twin:
-            self.twin.compile(x, rng)
+            self.twin.compile(x, self.noise(self.update))
         else:
-            y, cache = self.network.forward(x, statistics="batch", rng=rng)
-            self.network.backward(y, cache)
+            self._pass(x, None)
+
+    def _pass(self, x, lengths):
+        y, cache = self.network.forward(x, lengths=lengths, statistics="batch", rng=self.noise(self.update))
+        self.network.backward(y, cache)
 
 
 def arrays_of(network):
