@@ -25,6 +25,8 @@ from minindrnn import (
     Linear,
     ResidualIndRNN,
     StackedIndRNN,
+    batchnorm_backward,
+    batchnorm_forward,
     check,
     cross_entropy,
     mean_squared_error,
@@ -208,3 +210,26 @@ def test_an_embedding_leaves_out_the_same_tokens_on_all_ranks():
     wanted, _ = layer.forward(tokens, rng=np.random.default_rng(2))
     for got in on_ranks(2, lambda ranks: (here := ranks.of(4)).whole(layer.forward(tokens[:, here.part], rng=np.random.default_rng(2), ranks=here)[0], 1)):
         assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_a_rank_may_have_padding_alone_at_a_step(per_step):
+    """NaN in the padding is read by nobody; values far from 0 keep their digits, and one rank's may be far from another's."""
+    x, lengths = 1e4 + np.random.default_rng(0).normal(size=(T, 4, 3)), np.array([2, 1, 6, 6])
+    x[:, :2] += 1e6
+    x[np.arange(T)[:, None] >= lengths] = np.nan
+    groups = T if per_step else 1
+    given = np.ones(3), np.zeros(3), np.zeros((groups, 3)), np.ones((groups, 3))
+    dy = np.random.default_rng(1).normal(size=x.shape)
+
+    def work(ranks):
+        here = ranks.of(4)
+        y, cache = batchnorm_forward(np.ascontiguousarray(x[:, here.part]), *given, per_step=per_step,
+                                     lengths=lengths[here.part], ranks=here)
+        dx, dgamma, dbeta = batchnorm_backward(np.ascontiguousarray(dy[:, here.part]), cache)
+        return here.whole(y, 1), here.whole(dx, 1), cache.batch_var[lengths.max() - 1 if per_step else 0], cache.count
+    wanted = work(ALONE)
+    assert all(np.isfinite(array).all() for array in wanted)
+    for found in on_ranks(2, work):
+        for got, array in zip(found, wanted, strict=True):
+            assert_allclose(got, array, rtol=1e-8, atol=1e-8)
