@@ -154,6 +154,7 @@ def test_public_names_state_shapes_dtypes_errors_and_source(package):
         assert not missing, f"the docstring of {name} does not state its {' and '.join(missing)}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="the same with and without compilation")
 def test_a_wheel_works_from_another_folder(tmp_path):
     """Built from a copy of the source, installed beside our dependencies, and run where the source is not."""

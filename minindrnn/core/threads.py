@@ -1,7 +1,7 @@
 """Threads of the library that computes matrix products (BLAS).
 
-They wait for each other by turning in circles: alone on a machine they are fast, but where another program has one of the
-cores, all of them wait for that one. So each rank takes one, and a single process says when it would be better off so.
+They wait for each other by turning in circles: alone on a machine they are fast, but where another program has one of
+the cores, all of them wait for that one. So each rank takes one, and a single process says when it had better do so.
 """
 import os
 import statistics
@@ -32,8 +32,8 @@ def one():
 class Watch:
     """Says once if the updates of a single process would be faster with one thread.
 
-    An evaluation asks, if the updates since the last one took SECONDS or more together: is their median more than CROWDED
-    times as long as one pass with a thread?
+    An evaluation asks, if the updates since the last one took SECONDS or more together: is their median more than
+    CROWDED times as long as one pass with a thread?
     """
 
     def __init__(self, active):
@@ -59,5 +59,5 @@ class Watch:
         if update <= CROWDED * alone:
             return None
         self.active = False
-        return (f"updates take {1e3 * update:.0f} ms, a pass with one thread for matrix products {1e3 * alone:.0f} ms: other "
-                "programs have the cores; set OPENBLAS_NUM_THREADS=1, or start several ranks (see mpiexec in the README)")
+        return (f"updates take {1e3 * update:.0f} ms, a pass with one thread for matrix products {1e3 * alone:.0f} ms: "
+                "other programs have the cores; set OPENBLAS_NUM_THREADS=1, or start several ranks (README: mpiexec)")

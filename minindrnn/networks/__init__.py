@@ -14,7 +14,7 @@ Networks import from `core` and `ops`, and know nothing of training.
 To add a network, as --model
     1  `NAME.py` here: NAME_layers(inputs, ..., rng) returns its layers, and a subclass of `Chain` puts the answer
        behind them; a baseline whose layers stand in `ops` needs no file. Name it in the list above
-    2  a layer with a backward pass of its own: also `Cache`, a problem in checks/cases.py, faults among the mutants
+    2  a layer with a backward pass of its own: also `Cache`, a problem in checks/cases.py, faults in tests/mutants
     3  minindrnn/__init__.py: import the class, and name it in __all__
     4  checks/cases.py: a problem for the network, in PROBLEMS
     5  tasks/models.py: a row of MODELS: settings -> layers, a colour, and what is special. All tasks have it then

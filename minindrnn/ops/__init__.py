@@ -25,7 +25,7 @@ To add an operation
     7  the `Layer` holds the parameters, each with its role, and calls the two
     8  minindrnn/__init__.py: import the pair and the layer, and name them in __all__
     9  checks/cases.py: a problem for the pair and one for the layer, in PROBLEMS; now `gradcheck` checks them
-   10  tests: three faults of each that its case must catch, among the mutants
+   10  tests/mutants/ops: three faults of each that the case must catch
    11  tests/ops: compare the forward pass with an independent oracle
    12  for CUDA: the same equations in gpu/NAME.py, and the layer in gpu/twin.py
 
@@ -35,6 +35,6 @@ To add an activation
     3  gpu/recurrence.py: the pair of scalar functions, in PAIRS
     4  tests/reference.py, tests/ops/test_recurrence.py: its value in SCALAR, its slope in SLOPE
     5  `grep -rn "identity"` finds what lists all names: docstrings here and in networks/indrnn.py, messages in tests
-    6  a fault of `activate` among the mutants without gradient
+    6  tests/mutants/ops/activations.py: a fault of `activate`
 The problems of the cases, --activation, and the contract of every backend take it from KIND.
 """

@@ -135,8 +135,8 @@ def backward_sums(dy, cache):
 
 
 def moments(x, steps, per_step, count, ranks=ALONE):
-    """Count (G,), mean and biased variance (G, N) of every group, in float64, from sums of x less a row of the group. Where
-    that row is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
+    """Count (G,), mean and biased variance (G, N) of every group, in float64, from sums of x less a row of the group.
+    Where that row is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
     mean = x[:len(count), np.argmax(steps)].astype(np.float64)    # of the longest sequence, which has no padding there
     n = np.maximum(count, 1)[:, None]
     for _ in range(2):
@@ -152,8 +152,8 @@ def moments(x, steps, per_step, count, ranks=ALONE):
 
 
 def of_all(parts):
-    """(R, G, 1 + 2 N), the counts, means and variances of all ranks  ->  those of their values together. A rank may have
-    no value of a group. Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm, 1979."""
+    """(R, G, 1 + 2 N), the counts, means and variances of all ranks  ->  those of their values together. A rank may
+    have no value of a group. Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm, 1979."""
     n, means, variances = np.split(np.where(parts[:, :, :1] > 0, parts, 0), [1, (parts.shape[2] + 1) // 2], axis=2)
     total = np.maximum(n.sum(axis=0), 1)
     mean = (n * means).sum(axis=0) / total                                                            # F1

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..core.expect import expect, expect_generator, expect_number
 from ..core.layer import Layer, expect_known
-from ..core.ranks import ALONE
 from ..core.padding import without_padding
+from ..core.ranks import ALONE
 
 
 class Cache(NamedTuple):

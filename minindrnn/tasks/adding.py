@@ -71,8 +71,8 @@ class Adding(Task):
 
     def result(self, network):
         """{name: number} for result.json."""
-        return by_all_statistics(network, self.evaluate, ((self.batch(update)[0], None, self.ranks.of(self.settings.batch))
-                                                          for update in range(20)))
+        batches = ((self.batch(update)[0], None, self.ranks.of(self.settings.batch)) for update in range(20))
+        return by_all_statistics(network, self.evaluate, batches)
 
     def report(self, network, result):
         """Lines that tell what was learned; result as for result.json."""

@@ -44,8 +44,8 @@ class Classification(Task):
         return build(s, self.M, self.K, self.T, rng, **{"W": weights(s, 0.02)} | self.initialisers)
 
     def take(self, part, chosen, ranks=ALONE):
-        """x (T, B, M) float32, labels (B,), lengths (B,) or None, of the chosen sequences of the part; of the ranks that
-        share these, what this one has, with the T of all."""
+        """x (T, B, M) float32, labels (B,), lengths (B,) or None, of the chosen sequences of the part; of the ranks
+        that share these, what this one has, with the T of all."""
         lengths = self.parts[part][2]
         T, own = None if lengths is None else lengths[chosen].max(), chosen[ranks.part]
         x, labels, lengths = (array if array is None else array[own] for array in self.parts[part])

@@ -125,8 +125,8 @@ def parts(x, at_most=100):
 
 
 def answer(network, x, ranks, **how):
-    """y (B, K) for the sequences of a batch, of which x (T, b, M) and how, keyword arguments of forward, are the part of
-    this rank."""
+    """y (B, K) for the sequences of a batch, of which x (T, b, M) and how, keyword arguments of forward, are the part
+    of this rank."""
     y, _ = network.forward(x, ranks=ranks, **how)
     return ranks.whole(y)
 

@@ -12,8 +12,8 @@ from ..core.ranks import ALONE
 
 @contextmanager
 def population_statistics(network, batches):
-    """Within the context, statistics="running" means those of the batches, x (T, B, M) or tuples of x, lengths and, if it
-    is the part of one rank, ranks; then the old ones again.
+    """Within the context, statistics="running" means those of the batches, x (T, B, M) or tuples of x, lengths and, if
+    it is the part of one rank, ranks; then the old ones again.
 
     Dropout is off, every batch has the same weight, however many sequences it holds. ValueError if there are none.
     """

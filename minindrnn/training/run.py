@@ -57,7 +57,7 @@ class Run:
     seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
                 without the data
     ranks       that train together; the first one alone writes into the folder, which knows nothing of ranks
-    sequences   update -> how many sequences its batch has, on all ranks together; asked for only where there are several
+    sequences   update -> how many sequences its batch has, on all ranks together; not asked for where there is one
     """
     folder: Path
     config: dict
@@ -213,8 +213,9 @@ class Run:
             while not self.over and not self.ranks.any(interrupted()):
                 with watch.update():
                     x, target, lengths = self.batch(self.update)
-                    value, state = learn(x, target, self.schedule(self.update), lengths=lengths, rng=self.noise(self.update),
-                                         **self._shared(), **self._before(), **self.options)
+                    value, state = learn(x, target, self.schedule(self.update), lengths=lengths,
+                                         rng=self.noise(self.update), **self._shared(),
+                                         **self._before(), **self.options)
                 self.state = state if self.starts else None
                 unread.append(value)
                 self.update += 1

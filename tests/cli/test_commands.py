@@ -26,22 +26,10 @@ from minindrnn.data.adding import adding_problem
 from minindrnn.data.digits import load_digits
 from minindrnn.tasks.adding import Adding
 from minindrnn.tasks.models import MODELS
-from minindrnn.tasks.registry import TASKS, settings
+from minindrnn.tasks.registry import settings
 from minindrnn.training.run import history
 
 TINY = ["train", "adding", "--length", "6", "--hidden", "4", "--updates", "3", "--batch", "2"]
-
-
-@pytest.mark.compiled
-@pytest.mark.parametrize("like, options", [("gru", []), ("indrnn", ["--norm", "after"])])
-def test_a_model_is_a_row_of_the_table(tmp_path, monkeypatch, capsys, like, options):
-    """Every task has settings for it; it trains and is reported on."""
-    monkeypatch.setitem(MODELS, "new", MODELS[like])
-    for task in TASKS:
-        assert settings(task, "new").layers == settings(task, like).layers
-    command = [*TINY, "--model", "new", *options, "--out", str(tmp_path / "run")]
-    assert main(command) == 0 and main(["report", str(tmp_path / "run")]) == 0
-    assert "adding, new: " in capsys.readouterr().out
 
 
 @pytest.mark.compiled
@@ -426,6 +414,7 @@ def test_words_without_a_stream(tmp_path, words, unbuffered):
         assert code != 2 or err.endswith(": the output: cannot be written: No space left on device\n")
 
 
+@pytest.mark.slow
 @POSIX
 def test_refusals_without_a_stream(tmp_path):
     for streams in ("2>&-", ">&-", "2>/dev/full"):

@@ -18,10 +18,10 @@ from minindrnn.training.run import checkpoint_of
 HERE = Path(sys.executable).parent
 MPIEXEC = shutil.which("mpiexec", path=f"{HERE}{os.pathsep}{os.environ.get('PATH', '')}")
 pytestmark = [pytest.mark.compiled,
-              pytest.mark.skipif(not (MPIEXEC and importlib.util.find_spec("mpi4py")), reason="no mpi4py, or no mpiexec")]
+              pytest.mark.skipif(not (MPIEXEC and importlib.util.find_spec("mpi4py")), reason="no mpi4py or mpiexec")]
 TRAIN = ["-m", "minindrnn", "train"]
 ROWS = ["digits", "--rows", "--hidden", "8", "--norm", "after", "--dropout", "0.1"]
-SECONDS = 240                                       # for what takes some seconds on a machine that has nothing else to do
+SECONDS = 240                                       # for what takes some seconds on a machine that is not busy
 OPEN_MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
 
@@ -107,18 +107,19 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_text_is_gone_on_with_by_any_number_of_ranks(tmp_path):
-    """States of three sequences go on from batch to batch: of two ranks, which a signal to one of them stops, to three, and
-    to one process."""
+    """States of three sequences go on from batch to batch: of two ranks, which a signal to one of them stops, to three,
+    and to one process. Without a norm, which takes away the bias before it: Adam would update by what rounding left."""
     (tmp_path / "text.txt").write_text("abcbadb" * 400)
-    words = ["chars", "--data", str(tmp_path / "text.txt"), "--length", "10", "--hidden", "6", "--layers", "1", "--batch", "3",
-             "--norm", "none"]      # a normalisation takes away the bias before it, and Adam makes updates of what rounding left
+    words = ["chars", "--data", str(tmp_path / "text.txt"), "--length", "10", "--hidden", "6", "--layers", "1",
+             "--batch", "3", "--norm", "none"]
+    run_folder = ["--updates", "21", "--out", tmp_path / "run"]
     (tmp_path / "signalled.py").write_text(SIGNALLED)
-    code, out, err = run(2, tmp_path / "signalled.py", "train", *words, "--updates", "21", "--out", tmp_path / "run")
+    code, out, err = run(2, tmp_path / "signalled.py", "train", *words, *run_folder)
     assert code == 130 and out.startswith("stopped after update 7 of 21, all saved"), err
     assert checkpoint_of(tmp_path / "run")[1] == 7
-    code, out, err = run(3, tmp_path / "signalled.py", "train", *words, "--updates", "21", "--out", tmp_path / "run", "--resume")
+    code, out, err = run(3, tmp_path / "signalled.py", "train", *words, *run_folder, "--resume")
     assert code == 130 and out.startswith("stopped after update 14 of 21, all saved"), err
-    assert run(1, *TRAIN, *words, "--updates", "21", "--out", tmp_path / "run", "--resume")[0] == 0
+    assert run(1, *TRAIN, *words, *run_folder, "--resume")[0] == 0
     assert run(1, *TRAIN, *words, "--updates", "21", "--out", tmp_path / "alone")[0] == 0
     assert_near(tmp_path / "alone", tmp_path / "run")
     bits = [json.loads((tmp_path / name / "result.json").read_text())["test_bits"] for name in ("alone", "run")]
@@ -180,7 +181,8 @@ def test_a_signal_to_mpiexec_ends_all_and_the_last_checkpoint_goes_on(number, tm
     assert code, err
     before = checkpoint_of(tmp_path)[1]
     (tmp_path / "signalled.py").write_text(SIGNALLED)
-    code, out, err = run(2, tmp_path / "signalled.py", *TRAIN[2:], *ROWS, "--updates", "100000", "--out", tmp_path, "--resume")
+    train = [*TRAIN[2:], *ROWS, "--updates", "100000", "--out", tmp_path]
+    code, out, err = run(2, tmp_path / "signalled.py", *train, "--resume")
     assert code == 130 and out.startswith(f"stopped after update {before + 7} of 100000, all saved"), err
 
 
@@ -190,7 +192,8 @@ def test_a_signal_to_mpiexec_ends_all_and_the_last_checkpoint_goes_on(number, tm
     (3, ["train", "digits", "--device", "cuda"],
      "python -m minindrnn train: --device cuda: expected one process, got several ranks, which train on CPUs only"),
     (2, ["train", "none.npz"], "python -m minindrnn train: none.npz: no such file"),
-    (2, ["report", "none"], "python -m minindrnn report: expected one process, got 2 ranks, which can train, or bench ranks"),
+    (2, ["report", "none"],
+     "python -m minindrnn report: expected one process, got 2 ranks; those train, or bench ranks"),
     (3, ["train", "digits", "--colour", "1"], "python -m minindrnn: unrecognized arguments: --colour 1")])
 def test_what_cannot_be_done_is_said_once(size, words, line):
     code, out, err = run(size, "-m", "minindrnn", *words)
@@ -208,8 +211,8 @@ def work():
         total = arrays[0].copy()
         for array in arrays[1:]:
             total += array
-        assert np.array_equal(here.sum(arrays[here.rank]), total) and np.array_equal(here.gather(arrays[here.rank]), arrays)
         array = arrays[here.rank].copy()
+        assert np.array_equal(here.sum(array), total) and np.array_equal(here.gather(array), arrays)
         here.broadcast(array)
         assert np.array_equal(array, arrays[0])
     assert float(here.sum(here.rank)) == sum(range(here.size))

@@ -1,5 +1,5 @@
-"""Several ranks compute what one process does: sums, statistics, gradients, updates, runs. The ranks are threads here; with
-MPI see `cli/test_mpiexec.py`."""
+"""What ranks are: parts of a batch, sums over all of it, errors that all hear. They are threads here; for those of MPI
+see `cli/test_mpiexec.py`."""
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,7 +118,8 @@ def test_all_ranks_raise_the_error_of_the_first_that_has_one(error):
     first, own, last = on_ranks(3, work)
     assert own is error
     for raised in (first, last):
-        assert str(error) in str(raised) and isinstance(raised, RuntimeError if isinstance(error, Unpicklable) else type(error))
+        assert str(error) in str(raised)
+        assert isinstance(raised, RuntimeError if isinstance(error, Unpicklable) else type(error))
     if isinstance(error, OSError):
         assert first.filename == "file" and first.errno == 28
     with pytest.raises(type(error)), ALONE.together():

@@ -37,7 +37,7 @@ def test_the_advice_is_given_once_and_only_where_one_thread_is_twice_as_fast(clo
         line = watch.advice(passing(clock, alone, asked))
         assert bool(line) == said
         if said:
-            assert line.startswith("updates take 500 ms, a pass with one thread for matrix products 240 ms: other programs ")
+            assert line.startswith("updates take 500 ms, a pass with one thread for matrix products 240 ms: other ")
     assert len(asked) == 3
     np.ones((2, 2)) @ np.ones((2, 2))
     assert all(library["num_threads"] == 1 for found in asked for library in found if library["user_api"] == "blas")

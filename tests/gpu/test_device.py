@@ -29,6 +29,7 @@ simulated = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 simulator = pytest.mark.skipif(not simulated, reason="in the simulator's process")
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.skipif(simulated, reason="this is the simulator's process")
 def test_in_the_simulator():

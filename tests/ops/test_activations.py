@@ -4,7 +4,6 @@ import pytest
 from reference import SCALAR
 
 from minindrnn.gpu.recurrence import PAIRS
-
 from minindrnn.ops.activations import KIND, OBVIOUS, activate, differentiate
 
 Z = np.linspace(-3, 3, 60)                  # 0, where relu has its kink, is not among them

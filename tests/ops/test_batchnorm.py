@@ -249,7 +249,7 @@ def test_nan_stays_where_it_belongs(rng):
      "mask: expected a NumPy array"),
     (lambda: BatchNorm(4).step(np.ones((2, 8), np.float32)), r"x: expected \(B, N\) = \(2, 4\), got \(2, 8\)"),
     (lambda: BatchNorm(2, length=3).forward(np.ones((1, 2, 2), np.float32), start=-1),
-     "start: expected a finite number at least 0, got -1"),
+     "start: expected an integer of at least 0, got -1"),
     (lambda: BatchNorm(1).absorb(BatchNorm(3).forward(np.ones((4, 2, 3), np.float32), statistics="batch")[1]),
      r"x in the cache: expected \(1,\) like gamma, got \(3,\)"),
     (lambda: BatchNorm(3).absorb(BatchNorm(1).forward(np.ones((4, 2, 1), np.float32), statistics="batch")[1]),

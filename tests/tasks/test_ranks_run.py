@@ -59,8 +59,8 @@ def assert_same_run(folder, other):
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("name", ["chars", "own", "adding"])
 def test_a_run_of_a_task(name, size, chosen, tmp_path):
-    """13 of 28 training sequences at once: the last batch of an epoch has 2. Five texts are read at once. Stopped by two or
-    three ranks, gone on with by one process, by other ranks than before."""
+    """13 of 28 training sequences at once: the last batch of an epoch has 2. Five texts are read at once. Begun by two
+    or three ranks, gone on with by another number of them, and by one process."""
     result = trained(chosen[name], tmp_path / "alone", ALONE)
     first, *others = on_ranks(size, lambda ranks: trained(chosen[name], tmp_path / "ranks", ranks))
     assert first == pytest.approx(result, rel=1e-3, abs=1e-4) and all(each == first for each in others)

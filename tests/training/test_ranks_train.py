@@ -96,7 +96,7 @@ def part_of(here, x, target, lengths):
 @pytest.mark.parametrize("ranks", [2, 3])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_gradient_through_the_exchange(name, ranks):
-    """Finite differences of the loss of the whole batch, computed by ranks. The gradients of the parameters are the sums of
+    """Finite differences of the loss of the whole batch, computed by ranks. Gradients of parameters are the sums of
     those of the ranks, that of x lies on them in parts."""
     network, rng = NETWORKS[name](np.random.default_rng(3)), np.random.default_rng(4)
     x, target, lengths = batch(name)
@@ -147,8 +147,8 @@ def updates(name, count, here_of, penalty=0.0, sequences=B, loss=cross_entropy, 
             target = np.eye(K)[target]
         x, target, lengths = part_of(here, x, target, lengths)
         start = update % 4 * T if carried else 0
-        value, state = train_step(network, loss, optimiser, x, target, 3e-3, lengths=lengths, bound=0.8, penalty=penalty,
-                                  rng=np.random.default_rng([9, update]), ranks=here, start=start,
+        value, state = train_step(network, loss, optimiser, x, target, 3e-3, lengths=lengths, bound=0.8,
+                                  penalty=penalty, rng=np.random.default_rng([9, update]), ranks=here, start=start,
                                   state=state if start else None)
         losses.append(value)
     return losses, arrays_of(network) | optimiser.state()
@@ -183,8 +183,8 @@ def test_a_float32_run_stays_near_and_has_the_same_bits_every_time():
         for update in range(50):
             here, (x, target, lengths) = here_of(B), batch("plain", update)
             x, target, lengths = part_of(here, x.astype(np.float32), target, lengths)
-            train_step(network, cross_entropy, optimiser, x, target, 1e-3, lengths=lengths, bound=network.bound, ranks=here,
-                       rng=np.random.default_rng([9, update]))
+            train_step(network, cross_entropy, optimiser, x, target, 1e-3, lengths=lengths, bound=network.bound,
+                       ranks=here, rng=np.random.default_rng([9, update]))
         return arrays_of(network)
     once, again = (on_ranks(2, lambda ranks: three(ranks.of)) for _ in range(2))
     for path, array in three(ALONE.of).items():
@@ -199,7 +199,8 @@ def test_a_mask_does_not_depend_on_the_number_of_ranks(p):
     for size in (2, 3):
         def work(ranks):
             here = ranks.of(B)
-            return here.whole(Dropout(p).forward(np.ascontiguousarray(x[:, here.part]), rng=np.random.default_rng(2), ranks=here)[0], 1)
+            mine = np.ascontiguousarray(x[:, here.part])
+            return here.whole(Dropout(p).forward(mine, rng=np.random.default_rng(2), ranks=here)[0], 1)
         for got in on_ranks(size, work):
             assert_array_equal(got, wanted)
     assert 0 < np.count_nonzero(wanted[0]) < wanted[0].size
@@ -208,13 +209,18 @@ def test_a_mask_does_not_depend_on_the_number_of_ranks(p):
 def test_an_embedding_leaves_out_the_same_tokens_on_all_ranks():
     layer, tokens = Embedding(9, 4, np.random.default_rng(0), p=0.5, width=1.0), np.arange(8).reshape(2, 4)
     wanted, _ = layer.forward(tokens, rng=np.random.default_rng(2))
-    for got in on_ranks(2, lambda ranks: (here := ranks.of(4)).whole(layer.forward(tokens[:, here.part], rng=np.random.default_rng(2), ranks=here)[0], 1)):
+
+    def work(ranks):
+        here = ranks.of(4)
+        y, _ = layer.forward(tokens[:, here.part], rng=np.random.default_rng(2), ranks=here)
+        return here.whole(y, 1)
+    for got in on_ranks(2, work):
         assert_array_equal(got, wanted)
 
 
 @pytest.mark.parametrize("per_step", [False, True])
 def test_a_rank_may_have_padding_alone_at_a_step(per_step):
-    """NaN in the padding is read by nobody; values far from 0 keep their digits, and one rank's may be far from another's."""
+    """NaN in the padding is read by nobody; values far from 0 keep their digits, as do those far from other ranks'."""
     x, lengths = 1e4 + np.random.default_rng(0).normal(size=(T, 4, 3)), np.array([2, 1, 6, 6])
     x[:, :2] += 1e6
     x[np.arange(T)[:, None] >= lengths] = np.nan
