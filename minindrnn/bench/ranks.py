@@ -18,6 +18,7 @@ from threadpoolctl import ThreadpoolController
 from ..core.mpi import world
 from ..core.ranks import ALONE
 from ..networks import papers
+from ..networks.residual import ResidualIndRNN
 from ..networks.stacked import StackedIndRNN
 from ..ops.losses import cross_entropy
 from ..training.optim import Adam
@@ -35,7 +36,7 @@ UPDATES = {"6 layers of 128": (784, partial(stacked, 784, 6)),
            "6 layers of 128, batch normalisation, dropout": (784, partial(stacked, 784, 6, norm="after", dropout=0.1)),
            "the papers' residual network": (784, papers.ARCHITECTURES["mnist-res"]),
            "the papers' dense network": (784, papers.ARCHITECTURES["mnist-dense"]),
-           "digits, 3 layers of 128": (64, partial(stacked, 64, 3))}
+           "digits": (64, partial(ResidualIndRNN, 1, 128, 3, 10, length=64, norm="after"))}
 BUSY = list(UPDATES)[:2]                  # those that are measured beside other programs, too
 LONGEST = 300                             # seconds that a busy program lives, should nobody end it
 BYTES = 4 * 86_410                        # of the gradients of the first one
