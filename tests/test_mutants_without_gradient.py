@@ -126,6 +126,7 @@ def noticed(module, at_most=1000):
 # ---------------------------------------------------------------------------------------------------------
 # Mutants
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("module", MODULES)
 def test_what_is_taken_out_and_put_in_again_unchanged_passes(module):
@@ -140,6 +141,7 @@ def test_what_is_taken_out_and_put_in_again_unchanged_passes(module):
         assert noticed(module, 1000 if kernels else 1) is None
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_every_mutant_is_killed():
     for module in MODULES:

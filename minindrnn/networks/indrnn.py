@@ -4,9 +4,11 @@
     unit, norm "after"     a -> recurrence and activation -> norm -> dropout
     IndRNN                 x -> W x + b -> unit
 
-For whole sequences (classification) the normalisation stands after the recurrence: its statistics are those of h at all
-steps, and the authors found it faster and better. Where the state is carried from segment to segment (language models)
-it stands before: after the recurrence it would see statistics that accumulate and drift.
+For whole sequences (classification) the normalisation stands after the recurrence. Each sequence starts from state 0,
+so h has similar statistics in every batch, and the next layer reads inputs of one scale; the authors found it faster
+and better. Where the state is carried from segment to segment (language models), h keeps accumulating and its
+statistics drift. There the normalisation stands before the recurrence: it sees the new input a, not the accumulated
+state.
 
 Both layers are written as the compositions that they are. Those that are `fusible` take another path to the same
 numbers, with fewer passes over the memory: see `fused`.
