@@ -39,7 +39,7 @@ UPDATES = {"6 layers of 128": (784, partial(stacked, 784, 6)),
            "digits": (64, partial(ResidualIndRNN, 1, 128, 3, 10, length=64, norm="after"))}
 BUSY = list(UPDATES)[:2]                  # those that are measured beside other programs, too
 LONGEST = 300                             # seconds that a busy program lives, should nobody end it
-BYTES = 4 * 86_410                        # of the gradients of the first one
+BYTES = 4 * 86_410                        # of the gradients of the second one
 
 
 def ranks():
