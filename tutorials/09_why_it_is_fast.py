@@ -419,6 +419,60 @@ plt.show()
 assert ours.max() < 1e-6 and naive[-1] > 20 * ours[-1]
 
 # %% [markdown]
+# ## What do several processes exchange?
+#
+# The recurrence takes one thread. To use more cores, or more machines, let each of `R` processes, called ranks, have
+# the whole network and a part of the sequences of a batch: `mpiexec -n 4 python -m minindrnn train ...`. The sequences
+# of a batch meet at two places only, and there a sum goes over all ranks.
+#
+# * **The gradient.** The loss is a mean over the sequences, so its gradient is one, too. A rank with `b` of `B`
+#   sequences has the mean over its own; times `b / B` it is this rank's part, and the parts add up. The mean of the
+#   means would be another number, unless all ranks have equally many.
+# * **Batch statistics.** Mean and variance are those of the whole batch. They follow from the count, mean and variance
+#   of each rank:
+#
+# $$\mu = \frac{\sum_r n_r \mu_r}{\sum_r n_r}, \qquad
+# \sigma^2 = \frac{\sum_r n_r (\sigma_r^2 + (\mu_r - \mu)^2)}{\sum_r n_r}$$
+#
+# Then every rank makes the same update. What is random is drawn for the whole batch, and each rank takes its part. So
+# the result does not depend on the number of ranks, but for rounding. Here are three ranks with unequal parts:
+
+# %%
+x, labels = rng.normal(size=(20, 7, 2)), rng.integers(0, 3, 7)
+network = minindrnn.StackedIndRNN(2, 8, 2, 3, rng, length=20, dtype=np.float64)
+
+
+def gradient_of(part):
+    """Of the first W, by the sequences of a part of the batch alone."""
+    y, cache = network.forward(np.ascontiguousarray(x[:, part]))
+    _, dy = minindrnn.cross_entropy(y, labels[part])
+    return network.backward(dy, cache)[1][0]["W"]
+
+
+parts = [slice(0, 1), slice(1, 3), slice(3, 7)]
+gradients, sizes = [gradient_of(part) for part in parts], [1, 2, 4]
+whole = gradient_of(slice(0, 7))
+assert np.allclose(sum(b / 7 * gradient for b, gradient in zip(sizes, gradients)), whole, atol=1e-14)
+assert not np.allclose(np.mean(gradients, axis=0), whole, atol=1e-4)
+
+n, mean, var = (np.array([np.atleast_1d(f(x[:, part])) for part in parts]) for f in (
+    lambda part: part[..., 0].size, lambda part: part.mean(axis=(0, 1)), lambda part: part.var(axis=(0, 1))))
+mu = (n * mean).sum(axis=0) / n.sum()
+assert np.allclose(mu, x.mean(axis=(0, 1))) and np.allclose((n * (var + (mean - mu)**2)).sum(axis=0) / n.sum(),
+                                                            x.var(axis=(0, 1)))
+
+# %% [markdown]
+# What limits it? With `R` ranks the work of each is `1 / R`, but what they exchange is not. Gradients are as many bytes
+# as there are parameters, however many ranks share the batch. A sum is some `2 log2(R)` messages deep, and each of them
+# takes its time even if it is empty. So the time of an update is
+#
+# $$\frac{\text{work}}{R} + 2 \log_2(R) \cdot \text{sums} \cdot \text{latency}
+# + 2\,\frac{R - 1}{R}\,\frac{\text{bytes}}{\text{bandwidth}}$$
+#
+# Short sequences and small networks end first: there is little work between two sums. Which ranks share a core with
+# another program matters as well, as all wait for the last one. [The results](results/README.md#several-processes) have
+# what was measured with two ranks, and this model to 64.
+#
 # ## What follows for other code?
 #
 # * Count bytes and operations first. They tell which limit holds, and when to stop.

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .expect import FLOATS, expect_choice, expect_generator, expect_writable
+from .ranks import ALONE
 
 ROLES = ("weight", "bias", "gain", "recurrent")
 
@@ -53,7 +54,7 @@ class Layer:
     def __getitem__(self, name):
         return self.parameters[name].value
 
-    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None, ranks=ALONE):
         """x (T, B, M)  ->  y, cache.
 
         state        where the recurrences start: a tree of arrays (B, N), as from `last_state`; None is zero
@@ -61,6 +62,7 @@ class Layer:
         statistics   "running" or "batch": what batch normalisation uses, its averages or the batch at hand
         start        position of the first step in its sequence, if it was cut; for batch normalisation per step
         rng          a `numpy.random.Generator` to draw dropout from; None leaves everything in
+        ranks        where x holds a part of the sequences of a batch: what sums over all of them, see `core.ranks`
 
         x is of the dtype of the parameters, float32 or float64, and so is y. Raises TypeError or ValueError naming the
         array. A layer takes all these keywords, names those that it uses, and refuses any other: see `expect_known`.
@@ -100,7 +102,7 @@ def expect_known(unused):
 
     >>> expect_known({"lenghts": [3, 1]})
     Traceback (most recent call last):
-    TypeError: forward: expected some of lengths, statistics, start, rng, got lenghts
+    TypeError: forward: expected some of lengths, statistics, start, rng, ranks, got lenghts
     """
     known = Layer.forward.__kwdefaults__
     for name in unused:

@@ -16,6 +16,7 @@ import numpy as np
 from ..core.expect import expect, expect_generator, expect_number
 from ..core.layer import Layer, expect_known
 from ..core.padding import without_padding
+from ..core.ranks import ALONE
 
 
 class Cache(NamedTuple):
@@ -24,10 +25,11 @@ class Cache(NamedTuple):
     lengths: np.ndarray | None
 
 
-def dropout_forward(x, p, rng, *, lengths=None):
+def dropout_forward(x, p, rng, *, lengths=None, ranks=ALONE):
     """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache.
 
     lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
+    ranks     whose part of a batch x is: the mask is that part of the mask of the batch
 
     x is float32 or float64, and so is y. Raises TypeError or ValueError naming the argument.
 
@@ -37,7 +39,7 @@ def dropout_forward(x, p, rng, *, lengths=None):
     """
     expect("x", x, "TBN")
     expect_number("p", p, 0, np.nextafter(1, 0))
-    x, mask = without_padding(x, lengths), draw(x.shape[1:], p, rng, x.dtype)
+    x, mask = without_padding(x, lengths), draw(x.shape[1:], p, rng, x.dtype, ranks.first)
     return x if mask is None else x * mask, Cache(mask, lengths)                         # F1
 
 
@@ -49,13 +51,13 @@ def dropout_backward(dy, cache):
     return dy if mask is None else dy * mask                                             # B1
 
 
-def draw(shape, p, rng, dtype):
-    """The mask; None if nothing is left out."""
+def draw(shape, p, rng, dtype, first=0):
+    """The mask (B, N) of the sequences from number first on; None if nothing is left out."""
     expect_generator(rng, none=True)
     if rng is None or p == 0:
         return None
     seed, threshold, whole = chances(p, rng, dtype)
-    i = np.arange(shape[0] * shape[1], dtype=np.uint64).reshape(shape)
+    i = np.arange(first * shape[1], (first + shape[0]) * shape[1], dtype=np.uint64).reshape(shape)
     return np.where(splitmix64(seed, i) >> 11 < threshold, dtype.type(0), whole)
 
 
@@ -85,9 +87,9 @@ class Dropout(Layer):
         expect_number("p", p, 0, np.nextafter(1, 0))
         self.p = p
 
-    def forward(self, x, state=None, *, rng=None, lengths=None, **unused):
+    def forward(self, x, state=None, *, rng=None, lengths=None, ranks=ALONE, **unused):
         expect_known(unused)
-        return dropout_forward(x, self.p, rng, lengths=lengths)
+        return dropout_forward(x, self.p, rng, lengths=lengths, ranks=ranks)
 
     def backward(self, dy, cache, *, overwrite=False):
         return dropout_backward(dy, cache), {}

@@ -53,6 +53,12 @@ def cross_entropy(y, target):
     return float(-np.mean(log_p[right], dtype=np.float64)), dy / y.dtype.type(R)                     # F2, B2
 
 
+def counted(target):
+    """How many numbers of a target, (B,), (B, K) or (T, B), the mean of its loss is over."""
+    target = np.asarray(target)
+    return np.count_nonzero(target >= 0) if target.dtype.kind in "iu" else target.size
+
+
 def expect_classes(target, shape):
     """Check classes for y of the shape (..., K)  ->  target as an array, and how many of them count."""
     target, (*rows, K) = np.asarray(target), shape

@@ -7,12 +7,13 @@ and of its unbiased variance. Source: Ioffe and Szegedy, arXiv 1502.03167, algor
 from contextlib import contextmanager
 
 from ..core.layer import leaves
+from ..core.ranks import ALONE
 
 
 @contextmanager
 def population_statistics(network, batches):
-    """Within the context, statistics="running" means those of the batches, x (T, B, M) or pairs of x and lengths;
-    then the old ones again.
+    """Within the context, statistics="running" means those of the batches, x (T, B, M) or tuples of x, lengths and, if
+    it is the part of one rank, ranks; then the old ones again.
 
     Dropout is off, every batch has the same weight, however many sequences it holds. ValueError if there are none.
     """
@@ -24,8 +25,8 @@ def population_statistics(network, batches):
         count = 0
         for batch in batches:
             count += 1
-            x, lengths = batch if isinstance(batch, tuple) else (batch, None)
-            _, cache = network.forward(x, lengths=lengths, statistics="batch")
+            x, lengths, ranks = (*batch, ALONE)[:3] if isinstance(batch, tuple) else (batch, None, ALONE)
+            _, cache = network.forward(x, lengths=lengths, statistics="batch", ranks=ranks)
             network.absorb(cache, average=True)
         if not count:
             raise ValueError("batches: expected at least one, got none")
