@@ -95,8 +95,8 @@ def narrow_sums(dy, x, W, dx):
 
 def products(dy, x):
     """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: matrix products of some rows in their own
-    type, which are added in float64. How BLAS adds terms limits the number of rows: OpenBLAS on AVX-512 adds the terms of a
-    small product, N M R up to a million, in one chain. A product with a vector does the same."""
+    type, which are added in float64. How BLAS adds terms limits the number of rows: OpenBLAS on AVX-512 adds the terms
+    of a small product, N M R up to a million, in one chain. A product with a vector does the same."""
     shape = dy.shape[1], x.shape[1]
     rows = TERMS if shape[0] * shape[1] < SMALL or min(shape) <= NARROW else ROWS
     total, part = empty(shape, np.float64), empty(shape, dy.dtype)
