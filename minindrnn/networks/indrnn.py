@@ -123,7 +123,7 @@ class Unit(Layer):
 
 
 class IndRNN(Layer):
-    """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]), then norm and dropout of the unit.
+    """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]), with norm and dropout.
 
     W   its initialiser, as for `Linear`; all other options as for `Unit`
 
