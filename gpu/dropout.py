@@ -47,7 +47,7 @@ def times(x, mask):
 
 
 class Dropout(Layer):
-    """Drop each of the (B, N) elements with probability p, at all steps alike, if forward is given a generator."""
+    """Drop each of the (B, N) elements with probability p, at all steps, when forward is given a generator."""
 
     def __init__(self, layer):
         self.p = layer.p

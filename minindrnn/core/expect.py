@@ -49,7 +49,7 @@ def expect(name, array, letters, like=None):
 
 
 def _fits(array, letters, like):
-    """Whether the array is right. This test is fast, since `Layer.step` takes only microseconds."""
+    """Whether the array is right. It composes no message and is fast, since a `Layer.step` takes microseconds."""
     if not (_is_plain(array) and array.ndim == len(letters) and array.size > 0 and array.dtype in FLOATS
             and array.flags.c_contiguous and (like is None or array.dtype == like[1].dtype)):
         return False

@@ -19,7 +19,7 @@ Backward  B1  dh   = dh[t] + carry                          carry = 0 after the 
           B7  dh0  = carry after t = 0
           B8  db_hn = sum over t and b of the last third of dp      from F1, argument b_hn
 
-r multiplies after the product with U, not before it, so one product a step is enough. r also multiplies b_hn, so b_hn
+r comes after the product with U, not before it, so one product a step is enough. So r also multiplies b_hn, which
 cannot be part of the bias in a, unlike the biases of r and z.
 Cache: U, h0, gates, pn, h (and the lengths). Source: Cho et al., arXiv 1406.1078; b_hn and the place of r as in cuDNN
 and PyTorch.
