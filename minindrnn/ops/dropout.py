@@ -20,7 +20,7 @@ from ..core.ranks import ALONE
 
 
 class Cache(NamedTuple):
-    """mask (B, N), or None where nothing is left out."""
+    """mask (B, N), or None without dropout."""
     mask: np.ndarray | None
     lengths: np.ndarray | None
 
@@ -31,7 +31,7 @@ def dropout_forward(x, p, rng, *, lengths=None, ranks=ALONE):
     lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
     ranks     the ranks that share the batch: the mask is this rank's part of the batch's mask
 
-    x is float32 or float64, and so is y. Raises TypeError or ValueError naming the argument.
+    x and y are float32 or float64. Raises TypeError or ValueError naming the argument.
 
     >>> y, cache = dropout_forward(np.ones((2, 1, 4)), 0.5, np.random.default_rng(6))
     >>> y[0].tolist(), y[1].tolist()
@@ -52,7 +52,7 @@ def dropout_backward(dy, cache):
 
 
 def draw(shape, p, rng, dtype, first=0):
-    """The mask (B, N) of the sequences from number first on; None if nothing is left out."""
+    """The mask (B, N) of the sequences from number first on; None without dropout."""
     expect_generator(rng, none=True)
     if rng is None or p == 0:
         return None

@@ -32,7 +32,7 @@ def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
 
     lengths   (B,) integers in 1..T: later tokens of a sequence are not read, and give x = 0
 
-    E is float32 or float64, and so is x. Raises TypeError or ValueError naming the array.
+    E and x are float32 or float64. Raises TypeError or ValueError naming the array.
 
     >>> x, cache = embedding_forward(np.array([[1], [0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> x[:, 0].tolist()
@@ -72,7 +72,7 @@ class Embedding(Layer):
     """tokens (T, B)  ->  x (T, B, channels).
 
     rng   a `numpy.random.Generator`, for E, which starts in U(-width, width) (0.01, as in the authors' script)
-    p     probability that a token is dropped, when forward is given a generator
+    p     probability of dropping a token, when forward is given a generator
     """
 
     def __init__(self, tokens, channels, rng, *, p=0.0, width=0.01, dtype=np.float32):
@@ -89,7 +89,7 @@ class Embedding(Layer):
         return embedding_forward(x, self["E"], self.p, rng, lengths=lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
-        """Tokens have no gradient: None in its place."""
+        """The gradient of the tokens is None."""
         return None, {"E": embedding_backward(dy, cache)}
 
 
