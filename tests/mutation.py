@@ -4,6 +4,7 @@ make them here, from tables: tests/mutants/ROOM/MODULE.py holds the faults of mi
     BACKWARD   {problem: [row, ...]}   the gradient check of that problem of `checks.cases` must notice each of them
     OTHER      [row, ...]              faults in what has no gradient: tests/ROOM/test_MODULE.py must notice each
     TESTS      [name, ...]             or else these: a test, or a file, which stands for all of its tests
+    LONG       [name, ...]             but not these tests of a file, which take long, unless TESTS has their names
 
 A row is (name, tag, fault, old, new):
 
@@ -54,6 +55,7 @@ class Table(NamedTuple):
     backward: dict           # {problem: [Mutant]}
     other: list              # of Mutant
     tests: list              # of names
+    long: list               # of names
 
 
 @cache
@@ -64,7 +66,8 @@ def tables():
         module = ".".join(path.relative_to(FOLDER).with_suffix("").parts)
         held = runpy.run_path(str(path))
         backward = {problem: mutants(module, rows) for problem, rows in held.get("BACKWARD", {}).items()}
-        found[module] = Table(backward, mutants(module, held.get("OTHER", [])), held.get("TESTS", []))
+        found[module] = Table(backward, mutants(module, held.get("OTHER", [])), held.get("TESTS", []),
+                              held.get("LONG", []))
     return found
 
 

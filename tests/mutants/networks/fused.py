@@ -23,6 +23,11 @@ BACKWARD = {
     ],
 }
 
+TESTS = [
+    "networks/test_indrnn.py::test_is_its_formula",
+    "test_step_by_step_equals_one_pass",
+]
+
 OTHER = [
     ("fused_forward", "F1", "b forgotten", "forward_in_place(*cache, b=b)", "forward_in_place(*cache)"),
     ("unit_forward", None, "dropout within the recurrence",

@@ -57,6 +57,19 @@ BACKWARD = {
     ],
 }
 
+TESTS = [
+    "ops/test_recurrence.py::test_is_its_formula",
+    "networks/test_fused.py::test_is_its_formula",
+    "test_over_its_argument_it_is_its_formula",
+    "test_step_by_step_equals_one_pass",
+]
+
+LONG = [
+    "test_more_columns_than_a_block_and_more_terms_than_a_sum",
+    "test_same_bits_from_several_threads",
+    "test_du_keeps_its_digits_over_100_000_steps",
+]
+
 OTHER = [
     ("advance", "F1", "h[t-1] without u", "s[U, k] * s[STATE, k]", "s[STATE, k]"),
     ("advance", "F1", "no memory",        "h[k] = s[STATE, k] = activate", "h[k] = activate"),
