@@ -87,7 +87,7 @@ def sets(file, name):
         if mark.name == "parametrize":
             names = [name.strip() for name in mark.args[0].split(",")]
             rows = [row.values if isinstance(row, type(pytest.param())) else row if len(names) > 1 else (row,)
-                    for row in mark.args[1]]
+                    for row in mark.args[1] if not getattr(row, "marks", ())]
             columns.append([dict(zip(names, row, strict=True)) for row in rows])
     own = list(inspect.signature(test).parameters)
     for number, chosen in enumerate(itertools.product(*columns)):

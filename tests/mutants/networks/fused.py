@@ -43,4 +43,5 @@ OTHER = [
     ("layer_step", None, "the state is not read", "np.zeros_like(a) if state is None else state", "np.zeros_like(a)"),
     ("layer_step", None, "not normalised",
      "if unit.order else h.copy(), h", "if not unit.order else h.copy(), h"),
+    ("narrow", None, "neurons for inputs", "shape[1]", "shape[0]"),
 ]

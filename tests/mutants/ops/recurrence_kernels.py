@@ -90,4 +90,8 @@ OTHER = [
     ("forward_in_place", None, "b forgotten",   "biased=b is not None", "biased=False"),
     ("forward_in_place", None, "u for b",       "u if b is None else b", "u"),
     ("equal_lengths", None, "as long as the next", "lengths[first])", "lengths[last - B])"),
+    ("scratch", None, "h and s compete in the cache", "flat.ctypes.data + 512)", "flat.ctypes.data)"),
+    ("scratch", None, "rows a multiple of 4096 bytes", "width = BLOCK + 32", "width = BLOCK"),
+    ("step_in_place", None, "the state is not read", "h0.reshape(-1)", "0 * h0.reshape(-1)"),
+    ("step_in_place", None, "b forgotten", "biased=b is not None", "biased=False"),
 ]
