@@ -1,9 +1,9 @@
 """Break on purpose what has no gradient; the ordinary tests must notice each time.
 
 The faults are those of OTHER in the tables of tests/mutants, see `mutation`. The tests of the module, and then those of
-TESTS, are called one after the other until one fails. Where a kernel is broken, all kernels run without compilation,
-with blocks and sums so short that their borders lie inside the problems. The score is printed by `pytest -s`; one
-survivor fails.
+TESTS, are called one after the other until one fails; not those of LONG, nor those that are marked as slow. Where a
+kernel is broken, all kernels run without compilation, with blocks and sums so short that their borders lie inside the
+problems. The score is printed by `pytest -s`; one survivor fails.
 """
 import ast
 import contextlib
@@ -54,7 +54,7 @@ def found(name, module):
         return [(name, test) for test in files()[name]]
     places = [(file, test) for file, tests in files().items() for test in tests if name in (test, f"{file}::{test}")]
     if len(places) != 1:
-        raise MutantError(f"{module}, TESTS: expected {name!r} to be one test, or a file, found it in "
+        raise MutantError(f"{module}, TESTS or LONG: expected {name!r} to be one test, or a file, found it in "
                           f"{', '.join(file for file, _ in places) or 'no file'}")
     return places
 
@@ -79,7 +79,7 @@ def sets(file, name):
     module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
     test = getattr(module, name)
     marks = getattr(test, "pytestmark", [])
-    if hasattr(test, "hypothesis") or any(mark.name in LONG or mark.name == "skipif" and mark.args[0]
+    if hasattr(test, "hypothesis") or any(mark.name in MARKS or mark.name == "skipif" and mark.args[0]
                                           for mark in marks):
         return
     columns = []
@@ -103,7 +103,7 @@ def sets(file, name):
         yield number, f"{name}[{number}]" if columns else name, call
 
 
-LONG = "slow", "compiled"
+MARKS = "slow", "compiled"          # of tests that take long
 FIXTURES = {"rng": lambda stack: np.random.default_rng(0),
             "tmp_path": lambda stack: Path(stack.enter_context(tempfile.TemporaryDirectory())),
             "monkeypatch": lambda stack: stack.enter_context(pytest.MonkeyPatch.context())}

@@ -23,5 +23,6 @@ OTHER = [
     ("expect_lengths", None, "no step at all", "lengths.min() < 1 or lengths.max() > T", "lengths.max() > T"),
     ("expect_choice", None, "anything",       "if value not in choices:", "if False:"),
     ("expect_count", None, "one less",        "value < low", "value < low - 1"),
-    ("expect_number", None, "however large",  "np.isfinite(value) and low <= value <= high", "np.isfinite(value) and low <= value"),
+    ("expect_number", None, "however large",
+     "np.isfinite(value) and low <= value <= high", "np.isfinite(value) and low <= value"),
 ]
