@@ -276,10 +276,10 @@ assert np.allclose(dx.sum(axis=(0, 1)), 0) and np.allclose((dx * x).sum(axis=(0,
 # The last line shows what the formula means. Shifting or rescaling a channel does not change the normalised output, so
 # the gradient has no such part: `dx` sums to 0, and so does `dx * x` (up to `eps`).
 #
-# ## Why does it stand after the recurrence here, and before it in language models?
+# ## Why does the normalisation stand after the recurrence here, and before it in language models?
 #
 # Each network above reads whole sequences from state 0, so `h` has similar statistics in every batch. Normalised after
-# the recurrence, it gives the next layer inputs of one scale, however much a neuron with `u` near 1 has added up. A
+# the recurrence, `h` gives the next layer inputs of one scale, however much a neuron with `u` near 1 has added up. A
 # language model carries its state from segment to segment: `h` keeps accumulating, and its statistics drift. There the
 # normalisation stands before the recurrence, where it sees the new input `a` and not the accumulated state.
 #

@@ -38,8 +38,8 @@ os.chdir(folder.name)
 # right. **Which digit was the first?** The answer is due at the end of the line, so the network must remember the first
 # columns until then. Lines differ in length: the task is ragged.
 #
-# Each of the 1797 images stands first in one line. The images after it are drawn, and have nothing to do with the
-# answer.
+# Each of the 1797 images stands first in one line. The images after it are drawn at random and have nothing to do with
+# the answer.
 
 # %%
 rng = np.random.default_rng(0)

@@ -5,8 +5,8 @@
     python tutorials/results.py unpack FAMILY FOLDER          make the run folders of a family again
 
 A line of FAMILY.jsonl is a run: its name, config, result (null while it is under way), curve (the rows of its
-metrics.jsonl) and, of a text, dynamic (what `report --dynamic` found). Older lines say step where newer ones say
-update; `family` reads both. A folder of results/networks holds a trained network without its optimiser, for `predict`.
+metrics.jsonl) and, for a text, dynamic (the result of `report --dynamic`). Older lines say step for update; `family`
+reads both. A folder of results/networks holds a trained network without its optimiser, for `predict`.
 """
 import argparse
 import json
@@ -52,13 +52,13 @@ def read_lines(name):
 
 
 def network_of(name, run):
-    """The file of the trained network of a run, whether it is there or not."""
+    """The file of the trained network of a run, whether it exists or not."""
     return RESULTS / "networks" / f"{name}-{run}" / "checkpoint.npz"
 
 
 def add(folder, name, network):
-    """Put a run folder into results/NAME.jsonl, in place of an earlier one of its name. Its name is that of the folder
-    without NAME-. Its network is kept if `network` says so, or an earlier one is there."""
+    """Put a run folder into results/NAME.jsonl. The run has the name of the folder without NAME-, and replaces an
+    earlier run of that name. Its network is kept if `network` is true or if an earlier one exists."""
     if not (folder / "config.json").exists():
         raise ValueError(f"{folder}: expected a run folder, with a config.json in it")
     run = folder.resolve().name.removeprefix(f"{name}-")
@@ -81,7 +81,7 @@ def add(folder, name, network):
 
 
 def unpack(name, folder):
-    """Make FOLDER/RUN of every run of a family: its settings, metrics and results, and its network if that was kept."""
+    """Make FOLDER/RUN for every run of a family: its settings, metrics and results, and its network if there is one."""
     for run, line in family(name).items():
         target = folder / run
         target.mkdir(parents=True)
@@ -94,7 +94,7 @@ def unpack(name, folder):
 
 
 def runs(name, pattern="*"):
-    """The runs of a family whose name fits, in order of names."""
+    """The runs of a family whose names match the pattern, in order of names."""
     return [run for run in family(name).values() if fnmatch(run["name"], pattern)]
 
 
@@ -147,7 +147,7 @@ SOLVED = 0.01
 
 
 def four_models():
-    """The four models at every length, at the last update that was done."""
+    """The four models at every length, after their last update."""
     yield heading("adding problem", "model", "updates", "test MSE", f"first below {SOLVED} after",
                   "the paper's MSE there")
     packed = family("figure")
@@ -255,7 +255,7 @@ def epochs():
 
 
 def motion():
-    """Accuracy on people never seen, fold by fold: windows of 4 seconds, and whole recordings."""
+    """Accuracy on people outside the training set, fold by fold: windows of 4 seconds, and whole recordings."""
     yield heading("motion", "fold 0", 1, 2, 3, 4, "mean", "mean, by batch statistics")
     statistics = json.loads((RESULTS / "motion-statistics.json").read_text())
     for kind, infix in (("windows", ""), ("recordings", "whole-")):
@@ -273,7 +273,7 @@ def folds(name, accuracies, own):
 
 
 def characters():
-    """Bits a character on the last 5 % of Shakespeare, as the networks are and while they go on learning."""
+    """Bits a character on the last 5 % of Shakespeare, with fixed weights and with dynamic evaluation."""
     yield heading("characters", "updates", "minutes", "test, bits a character", "dynamic evaluation")
     for model in ("plain", "residual", "dense", "lstm", "long"):
         run = family("chars")[model]
@@ -304,10 +304,10 @@ def results():
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Tables of speed, from what `python -m minindrnn bench --json` wrote.
+# Tables of speed, from the output of `python -m minindrnn bench --json`.
 
 def measured(name="bench"):
-    """{(section, what): median with the middle half} of what was measured on one machine."""
+    """{(section, what): median with the middle half} of the measurements on one machine."""
     found = {}
     for line in read_lines(name):
         middle, low, high = (f"{line[which]:.{line['digits']}f}" for which in ("median", "low", "high"))
@@ -320,7 +320,7 @@ def median(value):
 
 
 def parts_of(found, section, separator):
-    """The beginnings of what was measured, up to the last separator, each once."""
+    """The beginnings of the names of a section, up to the last separator, each once."""
     return dict.fromkeys(what.rpartition(separator)[0] for kind, what in found if kind == section and separator in what)
 
 
@@ -337,7 +337,7 @@ def machine():
 
 
 def recurrence():
-    """The recurrence alone, as a share of what the memory allows."""
+    """The recurrence alone, as a share of the limit of the memory."""
     found = measured()
     yield heading("recurrence, T, B, N", "forward, % of the limit", "backward, % of the limit")
     for shape in parts_of(found, "kernels", ", "):
@@ -477,7 +477,7 @@ PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 
 
 def fill(text):
-    """The text with every table anew."""
+    """The text with every table filled in again."""
     return PLACE.sub(lambda place: place[1] + "".join(f"{line}\n" for line in TABLES[place[2]]()) + place[3], text)
 
 
@@ -550,7 +550,7 @@ def main():
     adding.add_argument("--network", action="store_true", help="keep the trained network, too")
     unpacking = commands.add_parser("unpack", help="make the run folders of a family again")
     unpacking.add_argument("family", metavar="FAMILY")
-    unpacking.add_argument("folder", type=Path, metavar="FOLDER", help="where the run folders are to be")
+    unpacking.add_argument("folder", type=Path, metavar="FOLDER", help="folder for the run folders")
     arguments = parser.parse_args()
     try:
         if arguments.command == "add":
