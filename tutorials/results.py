@@ -388,7 +388,7 @@ def ranks():
     found = measured("bench-ranks")
     yield heading("an update of 32 sequences", "one process, 2 threads, ms", "2 ranks, ms", "one process over 2 ranks")
     for network in parts_of(found, "ranks", ": "):
-        if f"{network}: 2 ranks" in found:
+        if ("ranks", f"{network}: 2 ranks") in found:
             yield row(network, *(found["ranks", f"{network}: {what}"]
                                  for what in ("one process, 2 threads", "2 ranks", "one process over 2 ranks")))
 

@@ -15,8 +15,8 @@ A part of a tree is a tree. An optimiser changes only its own parameters, so two
 >>> slow.update(grads[:1], 1e-4)
 >>> fast.update(grads[1:], 1e-2)
 
-An empty branch, {}, stands for a frozen one, and `train_step` clips, updates and projects the rest only. Parameters that
-a dict does not name are frozen, so that all u can have a separate rate:
+An empty branch, {}, stands for a frozen one, and `train_step` clips, updates and projects the rest only. Parameters
+that a dict does not name are frozen, so that all u can have a separate rate:
 
 >>> before, learned = first["W"].value.copy(), Adam([{}, *rest])
 >>> learned.update(grads, 1e-2)
