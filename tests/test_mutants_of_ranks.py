@@ -7,11 +7,11 @@ import warnings
 
 import numpy as np
 import pytest
+import test_ranks_train
 from mutation import mutated, tables
 from numpy.testing import assert_allclose
+from test_ranks_train import NETWORKS, batch, part_of
 from threads_as_ranks import on_ranks
-from training import test_ranks_train
-from training.test_ranks_train import NETWORKS, batch, part_of
 
 import minindrnn.core.ranks
 from minindrnn import Adam, cross_entropy

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+from llvmlite import binding as llvm
 
 from ..core.jit import kernel
 from ..data.adding import adding_problem
@@ -38,6 +40,8 @@ STEPS = {"6 layers of 128": (784, 32, 1, 128, 6, {}),
          "6 layers of 128, batch normalisation, dropout": (784, 32, 1, 128, 6, dict(norm="after", dropout=0.1)),
          "1 layer of 512": (50, 128, 512, 512, 1, {}), "6 layers of 512": (50, 128, 512, 512, 6, {}),
          "1 layer of 2000": (50, 128, 2000, 2000, 1, {})}
+
+VECTORS = {"avx512f": 512, "avx": 256, "sse2": 128, "neon": 128}                    # bits, by what LLVM calls them
 
 GROWTH = [(T, 32, 128, 2) for T in (100, 1000, 5000)] + [(784, B, 128, 2) for B in (1, 8, 32, 128)] + \
          [(784, 32, N, 2) for N in (32, 128, 512)] + [(784, 32, 128, L) for L in (1, 2, 4, 6, 12)]
@@ -99,8 +103,20 @@ def versions(T, B, N, dtype):
         yield row(f"{name}: one step a pass over four", seconds["one step"] / seconds["four"], "x")
 
 
+def processor(caches=Path("/sys/devices/system/cpu/cpu0/cache")):
+    """The widest vectors of the processor and, where Linux tells, the caches that a core sees."""
+    name, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
+    bits = next((bits for feature, bits in VECTORS.items() if features.get(feature)), 64)
+    yield row(f"{name}: widest vectors", bits, "bits", 0)
+    for place in sorted(caches.glob("index*")):
+        level, kind, size = ((place / what).read_text().strip() for what in ("level", "type", "size"))
+        if kind != "Instruction":
+            yield row(f"{name}: cache, level {level}", int(size.removesuffix("K")), "KiB", 0)
+
+
 def kernels():
     """The recurrence in place, relu, one thread, as a share of the streams over arrays of the same size."""
+    yield from processor()
     for T, B, N, dtype in SIZES:
         seconds = interleaved(recurrence(T, B, N, dtype), rounds=25 if T < 2000 else 11)
         for name, limit in (("forward", "two streams"), ("backward", "three streams")):

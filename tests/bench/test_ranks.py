@@ -1,4 +1,4 @@
-"""What is measured of ranks, with ranks that are threads and networks that are small; and the cost model. Never how long
+"""What is measured of ranks, with ranks that are threads, and small networks; and the cost model. Never how long
 anything takes."""
 import threading
 

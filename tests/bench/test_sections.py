@@ -32,6 +32,7 @@ def test_every_line_has_a_median_within_its_spread(small, capsys):
     assert main(["bench", "kernels", "steps", "growth", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {row["section"] for row in rows} == {"kernels", "steps", "growth"}
+    rows = [row for row in rows if row["unit"] not in ("bits", "KiB")]
     assert len(rows) == 2 + 4 + 16 + 4 + 2 + 4 + 1
     assert all(0 < row["low"] <= row["median"] <= row["high"] for row in rows)
     assert main(["bench", "growth"]) == 0
@@ -106,3 +107,18 @@ def test_every_number_is_what_its_unit_says(section, wanted, small, monkeypatch)
     rows = list(sections.SECTIONS[section]())
     assert [row["unit"] for row in rows] == [unit for _, unit in wanted]
     assert [row["median"] for row in rows] == pytest.approx([number for number, _ in wanted], rel=1e-12)
+
+
+@pytest.mark.parametrize("features, bits", [({"avx": True, "avx512f": True, "sse2": True}, 512), ({"neon": True}, 128),
+                                            ({"avx512f": False, "avx": True, "sse2": True}, 256), ({}, 64)])
+def test_the_processor_is_named(features, bits, monkeypatch, tmp_path):
+    monkeypatch.setattr(sections.llvm, "get_host_cpu_name", lambda: "abacus")
+    monkeypatch.setattr(sections.llvm, "get_host_cpu_features", lambda: features)
+    for index, (level, kind, size) in enumerate([(1, "Data", 48), (1, "Instruction", 32), (3, "Unified", 16384)]):
+        (tmp_path / f"index{index}").mkdir()
+        for name, value in ("level", level), ("type", kind), ("size", f"{size}K"):
+            (tmp_path / f"index{index}" / name).write_text(f"{value}\n")
+    assert [(row["what"], row["median"], row["unit"]) for row in sections.processor(tmp_path)] == [
+        ("abacus: widest vectors", bits, "bits"), ("abacus: cache, level 1", 48, "KiB"),
+        ("abacus: cache, level 3", 16384, "KiB")]
+    assert len(list(sections.processor(tmp_path / "none"))) == 1

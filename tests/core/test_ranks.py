@@ -1,5 +1,5 @@
 """What ranks are: parts of a batch, sums over all of it, errors that all hear. They are threads here; for those of MPI
-see `cli/test_mpiexec.py`."""
+see `test_mpiexec.py`."""
 import numpy as np
 import pytest
 from hypothesis import given
