@@ -68,8 +68,8 @@ def project(parameters, bound):
 def penalty(u, bound):
     """The soft alternative to `project`: u (N,)  ->  || max(0, |u| - bound) ||, and its gradient (N,).
 
-    u and du are float32 or float64; the loss is a float. TypeError or ValueError naming the argument. The gradient is 0
-    if no |u| is beyond the bound. Source: the gradient is derived here.
+    u is float32 or float64; du has its dtype, the loss is a float. TypeError or ValueError naming the argument. The
+    gradient is 0 if no |u| is beyond the bound. Source: the gradient is derived here.
 
     >>> loss, du = penalty(np.array([0.5, 4.0, -5.0]), 1.0)
     >>> loss, du.tolist()

@@ -31,7 +31,7 @@ def dropout_forward(x, p, rng, *, lengths=None, ranks=ALONE):
     lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
     ranks     the ranks that share the batch: the mask is this rank's part of the batch's mask
 
-    x and y are float32 or float64. Raises TypeError or ValueError naming the argument.
+    x is float32 or float64; y has its dtype. Raises TypeError or ValueError naming the argument.
 
     >>> y, cache = dropout_forward(np.ones((2, 1, 4)), 0.5, np.random.default_rng(6))
     >>> y[0].tolist(), y[1].tolist()

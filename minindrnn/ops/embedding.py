@@ -32,7 +32,7 @@ def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
 
     lengths   (B,) integers in 1..T: later tokens of a sequence are not read, and give x = 0
 
-    E and x are float32 or float64. Raises TypeError or ValueError naming the array.
+    E is float32 or float64; x has its dtype. Raises TypeError or ValueError naming the array.
 
     >>> x, cache = embedding_forward(np.array([[1], [0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> x[:, 0].tolist()

@@ -36,8 +36,8 @@ def mean_squared_error(y, target):
 def cross_entropy(y, target):
     """y (B, K), target (B,) integers in 0..K-1  ->  loss, dy (B, K); or with T in front of all shapes.
 
-    A target of -1, a step after the end of its sequence, does not count. y and dy are float32 or float64. Raises
-    TypeError or ValueError naming the array.
+    A target of -1, a step after the end of its sequence, does not count. y is float32 or float64; dy has its
+    dtype. Raises TypeError or ValueError naming the array.
 
     >>> loss, dy = cross_entropy(np.zeros((1, 2)), np.array([0]))
     >>> round(loss, 4), dy.tolist()
