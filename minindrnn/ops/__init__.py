@@ -1,10 +1,10 @@
 """One operation, one file: letters, equations, forward, backward, kernels, and a thin layer. Start with `recurrence`.
 
-    recurrence      h[t] = act(a[t] + u h[t-1]): the operation that all of this is about; fast, and for later:
+    recurrence      h[t] = act(a[t] + u h[t-1]): the central operation; its fast kernels, for later reading, are in
                     `recurrence_kernels`
     activations     relu, tanh, sigmoid, identity, and their derivatives from the output; `tanh_sigmoid`: arithmetic
     linear          W x + b, all steps in one matrix product
-    bounds          the range of u: what is remembered, what explodes
+    bounds          the range of u, which decides between memory, forgetting and explosion
     batchnorm       batch normalisation over time and per step
     layernorm       layer normalisation
     dropout         one mask for a whole sequence
@@ -13,10 +13,10 @@
     losses          mean squared error, softmax cross-entropy
     rnn, lstm, gru  the baselines; skip them on first reading
 
-Operations import from `core` and from each other, nothing else of the package.
+Operations import from `core` and from each other only.
 
 To add an operation
-    1  copy `layernorm.py`, the shortest that is complete, to `NAME.py`; name it in the list above
+    1  copy `layernorm.py`, the shortest complete file, to `NAME.py`; name it in the list above
     2  docstring: letters with their shapes, F1.., B1.., the cache, the source
     3  `Cache`, a named tuple of what backward needs
     4  NAME_forward checks every array with `expect` and returns the result and the cache
@@ -30,7 +30,7 @@ To add an operation
    12  for CUDA: the same equations in gpu/NAME.py, and the layer in gpu/twin.py
 
 To add an activation
-    1  its derivative must follow from its output h; say both in the docstring of `activations`
+    1  its derivative must follow from its output h; write both into the docstring of `activations`
     2  `activations`: a number in KIND, the pair for arrays in OBVIOUS, the scalar forms in `activate`, `differentiate`
     3  gpu/recurrence.py: the pair of scalar functions, in PAIRS
     4  tests/reference.py, tests/ops/test_recurrence.py: its value in SCALAR, its slope in SLOPE

@@ -5,8 +5,8 @@
     sigmoid    h = 1 / (1 + e^-z)    h' = h (1 - h)
     identity   h = z                 h' = 1
 
-Because h' follows from h, the backward pass never needs z. First for NumPy's arrays, then for a number: kernels compile
-those in. The names are numbered (`KIND`), so that a kernel made for one of them contains only that one.
+Because h' follows from h, the backward pass never needs z. The array functions come first; kernels use the scalar ones.
+The names are numbered (`KIND`), so that a kernel compiled for one activation contains only that one.
 """
 import numpy as np
 

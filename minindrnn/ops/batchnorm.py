@@ -1,6 +1,6 @@
 """Batch normalisation of a sequence: over time, or for each time step.
 
-Letters   T steps, B sequences, N channels; g counts the groups that have statistics of their own
+Letters   T steps, B sequences, N channels; g is a group of values with common statistics
     x      (T, B, N)     y (T, B, N)     gamma, beta (N,), shared by all groups
     over time   one group: all T * B values of a channel; not causal, as early steps see late ones
     per step    T groups: the B values of a channel at one step; causal
@@ -16,12 +16,12 @@ Backward  B1  d       = mask * dy
                         from F3 and through F1, F2, which depend on x
               dx      = gamma s[g] d where mean and var were given
 
-Rules     Padding has no part in any sum. A group of fewer than two values has no variance of its own and takes the
-          given statistics; so does every group when given ones are asked for.
+Rules     No sum includes padding. A group of fewer than two values has no variance and uses the given statistics. With
+          statistics="running" every group uses them.
 Range     All sums are in float64. float32 is normalised as long as x - mean is a float32, for x of either sign up to
-          1.7e38; its running variance is beyond float32 from 2e19 on. In float64 the squares of numbers above 1e154 are
-          too large. A variance that is too large becomes NaN, and so does what is normalised by it.
-Cache: x, mean, the rest of mean that x's type does not hold, s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv
+          1.7e38; from 2e19 on its running variance overflows float32. In float64 the squares of numbers above 1e154
+          overflow. A variance that overflows becomes NaN, and so does every value that it normalises.
+Cache: x, mean, the rest of mean (its rounding error in x's type), s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv
 1502.03167; arXiv 1910.06251, section 4 (over time, per step); B4 is theirs, the rules are ours.
 """
 from typing import NamedTuple
@@ -38,7 +38,7 @@ FAR = 1e6        # (distance of a row from the mean)^2 / variance up to which fl
 
 
 class Cache(NamedTuple):
-    """What F3 subtracts is mean, of x's type, and rest, what that type does not hold of it: (G, N), as s is."""
+    """F3 subtracts mean, in x's type, and rest, the rounding error of mean in that type. Both are (G, N), like s."""
     x: np.ndarray
     mean: np.ndarray
     rest: np.ndarray
@@ -46,12 +46,12 @@ class Cache(NamedTuple):
     gamma: np.ndarray
     mask: np.ndarray               # (B, N), or (1, N) for all sequences
     count: np.ndarray              # (G,) values that are no padding
-    own: np.ndarray                # (G,) whether the group has statistics of its own, those of the batch
+    own: np.ndarray                # (G,) whether the group uses the statistics of the batch
     steps: np.ndarray              # (B,) lengths
     per_step: bool
     batch_mean: np.ndarray         # (G, N), for the running statistics
     batch_var: np.ndarray
-    ranks: Ranks                   # whose part of a batch x is
+    ranks: Ranks                   # that share the batch
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5,
@@ -63,7 +63,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
                  "running": normalise everything by mean and var
     lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
     mask         (B, N), multiplies y: dropout in the same pass over the memory
-    ranks        whose part of a batch x is: all sums are those of the whole batch, but for dgamma and dbeta
+    ranks        the ranks that share the batch: all sums except dgamma and dbeta cover the whole batch
 
     float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
 
@@ -106,7 +106,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
 def batchnorm_backward(dy, cache, *, out=None):
     """dy (T, B, N), cache of the forward pass  ->  dx (T, B, N), dgamma (N,), dbeta (N,).
 
-    out   where to write dx, an array with memory of its own; or `out=dy`, which works in place
+    out   where to write dx, an array that shares no memory; or `out=dy`, which works in place
     """
     x, mean, _, s, gamma, mask, _, _, steps, per_step, _, _, _ = cache
     total, slope, dgamma, dbeta = backward_sums(dy, cache)                                            # B2, B3
@@ -135,8 +135,8 @@ def backward_sums(dy, cache):
 
 
 def moments(x, steps, per_step, count, ranks=ALONE):
-    """Count (G,), mean and biased variance (G, N) of every group, in float64, from sums of x less a row of the group.
-    Where that row is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
+    """Count (G,), mean and biased variance (G, N) of every group, in float64, from sums of x - row, a row of the group.
+    A row far from the mean costs digits; the sums are then repeated with x - mean, the mean found first."""
     mean = x[:len(count), np.argmax(steps)].astype(np.float64)    # of the longest sequence, which has no padding there
     n = np.maximum(count, 1)[:, None]
     for _ in range(2):
@@ -152,7 +152,7 @@ def moments(x, steps, per_step, count, ranks=ALONE):
 
 
 def of_all(parts):
-    """(R, G, 1 + 2 N), the counts, means and variances of all ranks  ->  those of their values together. A rank may
+    """(R, G, 1 + 2 N), the counts, means and variances of all ranks  ->  those of the whole batch. A rank may
     have no value of a group. Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm, 1979."""
     n, means, variances = np.split(np.where(parts[:, :, :1] > 0, parts, 0), [1, (parts.shape[2] + 1) // 2], axis=2)
     total = np.maximum(n.sum(axis=0), 1)
@@ -165,13 +165,13 @@ class BatchNorm(Layer):
     """y = gamma * (x - mean) / sqrt(var + eps) + beta, over time or per step.
 
     channels    N
-    length      None: over time; else per step, with running statistics for so many steps
+    length      None: over time; a number: per step, with running statistics for that many steps
     gain        where gamma starts (1; 0.1 for the papers' dense language models); beta starts at 0
-    momentum    how much of the batch's statistics `absorb` takes into the running ones
+    momentum    the weight of the batch's statistics when `absorb` updates the running ones
 
-    Running statistics are not parameters: `absorb` moves them, after an update; nothing else does. Their variance
-    is the unbiased one. Per step, all positions from the last row on share that row, and a position never trained
-    uses the last trained one before it: the tail of a sequence is nearly stationary.
+    Running statistics are not parameters: only `absorb` changes them, after an update. Their variance is the
+    unbiased one. Per step, all positions from the last row on share that row. A position never trained uses the
+    last trained one before it: the tail of a sequence is nearly stationary.
     """
 
     def __init__(self, channels, *, length=None, gain=1.0, momentum=0.1, eps=1e-5, dtype=np.float32):
@@ -225,7 +225,7 @@ class BatchNorm(Layer):
 
     def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
-        The last row takes in all positions from there on, each in turn. average: the k-th one weighs 1 / k instead."""
+        The last row absorbs all later positions, one by one. average: the k-th batch has the weight 1 / k instead."""
         of_norm, rows = cache
         expect_same("x in the cache", of_norm.x[0, 0], "gamma", self["gamma"])
         count, own, mean, var = of_norm.count, of_norm.own, of_norm.batch_mean, of_norm.batch_var
@@ -246,7 +246,7 @@ class BatchNorm(Layer):
         return np.minimum(np.arange(start, start + T), last) if self.per_step else np.zeros(1, int)
 
     def _trained(self, rows):
-        """The same rows, those never trained replaced by the nearest trained one before, or else by the first."""
+        """The same rows; an untrained row is replaced by the nearest trained one before it, or else by the first."""
         trained = np.flatnonzero(self.buffers["updates"])
         if len(trained) == 0:
             return rows
@@ -254,8 +254,8 @@ class BatchNorm(Layer):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels. Step t belongs to group t (per step) or to group 0. Sums are in float64: a pass over the memory has time for
-# it. A mask of one row serves all sequences.
+# Kernels. Step t belongs to group t (per step) or to group 0. Sums are in float64, which is free: the memory limits
+# speed. A mask of one row serves all sequences.
 
 @kernel
 def powers(x, shift, steps, per_step, first, second):

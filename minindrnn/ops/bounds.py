@@ -3,11 +3,11 @@
 A gradient that enters neuron n at step T reaches step t multiplied by u_n^(T-t) while the neuron is active
 (relu' = 1). With gamma the largest useful factor and epsilon the smallest, over T steps:
 
-    |u| <= gamma^(1/T)      nothing explodes: kept after every update of the optimiser
+    |u| <= gamma^(1/T)      nothing explodes: enforced after every update
     |u| >= epsilon^(1/T)    the last layer still remembers the first step: its range at the start
-    |u| =  1/2^(1/t)        half of what is there is gone after t steps: the half-life t = ln(1/2) / ln|u|
+    |u| =  1/2^(1/t)        half of the state is lost after t steps: the half-life t = ln(1/2) / ln|u|
 
-There is no lower bound while training: u = 0, no memory, is a legitimate thing for a neuron to learn.
+There is no lower bound while training: a neuron may learn u = 0, no memory.
 Source: Li et al., arXiv 1910.06251, section 3 (ranges); half-life is ours.
 """
 import numpy as np
@@ -55,8 +55,8 @@ def half_life(u):
 def project(parameters, bound):
     """Clip every recurrent parameter of the tree to [-bound, bound], in place.
 
-    Parameters are of any shape, (N,) for u, float32 or float64. ValueError, naming the path, for one that cannot be
-    written, and for a negative bound. Source: arXiv 1910.06251, section 3, and the authors' code.
+    Parameters are of any shape, (N,) for u, float32 or float64. ValueError, naming the path, for a read-only one,
+    and for a negative bound. Source: arXiv 1910.06251, section 3, and the authors' code.
     """
     expect_number("bound", bound, 0)
     for path, parameter in leaves(parameters):
