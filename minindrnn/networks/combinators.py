@@ -47,7 +47,7 @@ class Chain(Layer):
         grads = []
         for layer, cache in zip(reversed(self.layers), reversed(caches)):
             dx, grad = layer.backward(dy, cache, overwrite=overwrite)
-            overwrite = overwrite or dx is not dy                 # from here on dy is nobody else's
+            overwrite = overwrite or dx is not dy                 # from here on no caller holds dy
             dy = dx
             grads.append(grad)
         return dy, grads[::-1]
@@ -73,7 +73,7 @@ class Chain(Layer):
 
 
 class Around(Layer):
-    """A layer around one other, F: parameters, buffers and state are those of F; its cache has F's as `of_layer`."""
+    """A layer around another layer, F, with F's parameters, buffers and state; its cache holds F's as `of_layer`."""
 
     def __init__(self, layer):
         self.layer = layer
@@ -117,7 +117,7 @@ class Residual(Around):
 
 
 class Concatenate(Around):
-    """x (T, B, M)  ->  y = [x, F(x)] (T, B, M + N): the channels of F(x) behind those of x."""
+    """x (T, B, M)  ->  y = [x, F(x)] (T, B, M + N): the channels of F(x) follow those of x."""
 
     class Cache(NamedTuple):
         of_layer: tuple | list

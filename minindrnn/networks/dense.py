@@ -23,11 +23,11 @@ KINDS = ("first", "bottleneck", "dense", "transition", "last")
 
 def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=None, differences=False, dropout=0.0,
                  dtype=np.float32, **options):
-    """The layers from the first IndRNN to the last transition  ->  layers, number of channels they end with.
+    """The layers from the first IndRNN to the last transition  ->  layers, number of output channels.
 
     u, u_last   (low, high), where the recurrent weights start, and those of the last transition
-    first       whether the IndRNN(6k) is there; without it the input enters the first block
-    last        width of the last transition, if not half the channels; other options as below
+    first       whether to begin with the IndRNN(6k); without it the input enters the first block
+    last        width of the last transition (default half the channels); other options as below
     """
     expect_count("growth", growth)
     counts = np.ndim(blocks) == 1 and all(isinstance(count, Integral) and count >= 1 for count in blocks)
@@ -67,7 +67,7 @@ class DenseIndRNN(Chain):
     length, gamma    the range of u, as for `StackedIndRNN`
     readout          where the W of the last linear map starts, as for `Linear`
     options          dropout: probability after every unit, or one for each kind, {"first", "bottleneck", "dense",
-                     "transition", "last"}, where what is not named is 0
+                     "transition", "last"}; a kind that is not named has 0
                      differences: put `Differences` after the input and after every layer, which doubles the channels
                      of every layer, as for `IndRNN`: activation, W, norm, ...
     """

@@ -1,10 +1,10 @@
-"""The unit and the IndRNN layer in fewer passes over the memory: what `indrnn` says, and that is the one to read first.
+"""The unit and the IndRNN layer in fewer passes over the memory. Read `indrnn` first: it computes the same.
 
     unit     a -> recurrence of a + b -> batch normalisation, if any -> dropout
     IndRNN   x -> W x -> unit, which adds the b of the affine map
 
-The recurrence is one pass over (T, B, N), and every other pass takes about as long. So what can be taken along is done
-in a pass that is made anyway:
+The recurrence is one pass over (T, B, N), and every other pass takes about as long. So each of these operations joins a
+pass that is necessary anyway:
 
     the bias          in the recurrence            F1  z[t]  = a[t] + b + u * h[t-1]
     its gradient      in its backward pass         B6  db    = sum over t and b of dz[t]
@@ -14,7 +14,7 @@ in a pass that is made anyway:
                                                        each column, with p, q, m, r (B, N); m is the mean, as q * h
                                                        alone may be far larger than dh
 
-h is written over a, and da over dy, where nobody else has them. The other equations are those of `recurrence`.
+h overwrites a, and da overwrites dy, where no caller needs them. The other equations are those of `recurrence`.
 """
 import numpy as np
 
@@ -43,7 +43,7 @@ def fused_forward(a, u, h0=None, *, b=None, activation="relu", lengths=None, out
 def fused_backward(dy, cache, *, biased=False, pqmr=None, out=None):
     """dy (T, B, N), cache  ->  da (T, B, N), du (N,), dh0 (B, N), db (N,). As `indrnn_backward`.
 
-    biased   whether there was a b; else db is 0
+    biased   whether the forward pass added a b; if not, db is 0
     pqmr     (4, B, N): p, q, m, r of B0; without, dy is dh
     """
     like = ("h", cache.h, "TBN")
@@ -116,5 +116,5 @@ def layer_step(layer, x, state, *, start):
 
 
 def narrow(layer):
-    """Whether the affine map adds b: with so few inputs it has a pass of its own kind, in which b costs nothing."""
+    """Whether the affine map adds b: for few inputs it is a broadcast, in which b costs nothing."""
     return layer["W"].shape[1] <= NARROW

@@ -4,14 +4,14 @@
     unit, norm "after"     a -> recurrence and activation -> norm -> dropout
     IndRNN                 x -> W x + b -> unit
 
-For whole sequences (classification) the normalisation stands after the recurrence. Each sequence starts from state 0,
+For whole sequences (classification) the normalisation comes after the recurrence. Each sequence starts from state 0,
 so h has similar statistics in every batch, and the next layer reads inputs of one scale; the authors found it faster
 and better. Where the state is carried from segment to segment (language models), h keeps accumulating and its
-statistics drift. There the normalisation stands before the recurrence: it sees the new input a, not the accumulated
+statistics drift. There the normalisation comes before the recurrence: it sees the new input a, not the accumulated
 state.
 
-Both layers are written as the compositions that they are. Those that are `fusible` take another path to the same
-numbers, with fewer passes over the memory: see `fused`.
+Both layers are written as compositions. Layers that are `fusible` compute the same numbers with fewer passes over the
+memory: see `fused`.
 Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251, section 5, and the authors'
 code.
 """
@@ -41,7 +41,7 @@ class Unit(Layer):
     norm         None, "before" or "after" the recurrence
     norm_layer   the kind of normalisation: `BatchNorm` or `LayerNorm`
     norm_options of that layer: length, gain, momentum, eps
-    dropout      probability that a neuron is left out of a sequence, on the way out
+    dropout      probability that the output of a neuron is dropped for a whole sequence
     dtype        float32 or float64
 
     Parameters u (neurons,) and, with norm, gamma and beta. The state is h, (B, neurons).
@@ -70,11 +70,11 @@ class Unit(Layer):
 
     @property
     def fusible(self):
-        """Whether `fused` has a faster path of the same numbers."""
+        """Whether `fused` computes the same numbers faster."""
         return self.order is None or self.order == "after" and isinstance(self.norm, BatchNorm)
 
     class Cache(NamedTuple):
-        """Those of the three parts. of_norm is None without norm; so is of_dropout where a mask was the norm's."""
+        """The caches of the three parts. of_norm is None without norm; of_dropout is None if the norm applied the mask."""
         of_norm: tuple | None
         of_recurrence: tuple
         of_dropout: tuple | None
@@ -86,7 +86,7 @@ class Unit(Layer):
         of_norm, out = None, None
         if self.order == "before":
             a, of_norm = self.norm.forward(a, lengths=lengths, ranks=ranks, **how)
-            out = a                                                   # which nobody else reads
+            out = a                                                   # which no caller reads
         y, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, out=out)
         if self.order == "after":
             y, of_norm = self.norm.forward(y, lengths=lengths, ranks=ranks, **how)

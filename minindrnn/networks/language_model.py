@@ -1,8 +1,8 @@
-"""A language model: what comes next, after each token.
+"""A language model: predict the next token after each token.
 
     F1  x = E[tokens]                     embedding, see `embedding`
     F2  h = body(x)                       any layers that end at the width of E
-    F3  y = E h + b                       decoder: the same E, so that tokens used alike are alike
+    F3  y = E h + b                       decoder: the same E, so that tokens with similar use get similar vectors
     B1  dh, dE', db = of F3               as for `linear`, with W = E
     B2  dx = body'(dh)
     B3  dE = dE' + dE of F1               E is used twice

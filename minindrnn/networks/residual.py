@@ -1,4 +1,4 @@
-"""The residual network: blocks that add to what passes by, so that a gradient reaches the first layer unchanged.
+"""The residual network: blocks that add to their input, so that a gradient reaches the first layer unchanged.
 
     x[t] -> Linear -> block -> ... -> block -> unit -> at the last step: Linear -> y
     block, pre-activation     x + Linear(unit(Linear(unit(x))))

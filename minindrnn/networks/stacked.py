@@ -1,8 +1,8 @@
-"""The basic deep network: IndRNN layers on top of each other, and a linear map of what the last one remembers.
+"""The basic deep network: IndRNN layers on top of each other, and a linear map of the last layer's final state.
 
     x[t] -> IndRNN -> IndRNN -> ... -> IndRNN -> at the last step: Linear -> y
 
-Within one layer the neurons do not see each other; the W of the next layer mixes them.
+Within one layer the neurons are independent; the W of the next layer mixes them.
 Source: Li et al., arXiv 1910.06251, section 4 (basic IndRNN) and section 3 (where u starts).
 """
 import numpy as np
