@@ -74,7 +74,7 @@ class Unit(Layer):
         return self.order is None or self.order == "after" and isinstance(self.norm, BatchNorm)
 
     class Cache(NamedTuple):
-        """The caches of the three parts. of_norm is None without norm; of_dropout is None if the norm applied the mask."""
+        """The caches of the three parts. of_norm is None without norm; of_dropout is None if the norm took the mask."""
         of_norm: tuple | None
         of_recurrence: tuple
         of_dropout: tuple | None

@@ -21,8 +21,8 @@ Rules     No sum includes padding. A group of fewer than two values has no varia
 Range     All sums are in float64. float32 is normalised as long as x - mean is a float32, for x of either sign up to
           1.7e38; from 2e19 on its running variance overflows float32. In float64 the squares of numbers above 1e154
           overflow. A variance that overflows becomes NaN, and so does every value that it normalises.
-Cache: x, mean, the rest of mean (its rounding error in x's type), s, gamma, mask, counts. Source: Ioffe and Szegedy, arXiv
-1502.03167; arXiv 1910.06251, section 4 (over time, per step); B4 is theirs, the rules are ours.
+Cache: x, mean, the rest of mean (its rounding error in x's type), s, gamma, mask, counts. Source: Ioffe and Szegedy,
+arXiv 1502.03167; arXiv 1910.06251, section 4 (over time, per step); B4 is theirs, the rules are ours.
 """
 from typing import NamedTuple
 
