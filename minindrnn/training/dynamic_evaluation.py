@@ -6,8 +6,8 @@ Letters   g gradient of one segment, clamped to +-CLIP; rms root of the mean of 
     F2  theta += decay * D * (theta0 - theta) - rate * g / (rms + epsilon)
 
 Numbers that moved much in training move much here, and are drawn back strongly. Each segment is predicted before
-anything is learned from it. Source: Krause et al., arXiv 1709.07432, as used in arXiv 1910.06251, section 5; mean of
-rms and clamping are those of the authors' code.
+anything is learned from it. Source: Krause et al., arXiv 1709.07432, as used in arXiv 1910.06251, section 5; mean
+of rms and clamping are those of the authors' code.
 """
 import numpy as np
 
