@@ -1,4 +1,4 @@
-"""minindrnn.gpu: IndRNN on CUDA, the recurrence by itself and whole steps of training.
+"""minindrnn.gpu: IndRNN on CUDA, the recurrence alone and whole updates.
 
 The two functions here mean the same as those of `minindrnn`; their arrays may be on the device. The other files are
 twins of those with the same name in `minindrnn`: same equations, same letters, arrays on the device; `training.Twin`

@@ -9,8 +9,8 @@ Backward  B1  d       = mask * dy            B2  dbeta = sum of d            B3 
               dx      = gamma s d where mean and var were given
 
 Two passes find mean and variance, each from sums of x less a number near it: all in float32, they keep their digits.
-The second one also finds the rest of the mean that float32 does not hold. A variance that it does not hold, where x is
-1.8e19 from its mean, becomes NaN: the CPU, which has float64 to spare, goes on to 3e38.
+The second one also finds the rounding error of the mean in float32. A variance that overflows float32, where x is
+1.8e19 from its mean, becomes NaN: the CPU, which computes in float64, goes on to 3e38.
 """
 import math
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from .scalars import ONE, ZERO, add
 
 
 class Cache(NamedTuple):
-    """As that of the twin, with var and eps for s. F3 subtracts mean and rest, what mean does not hold of it."""
+    """Like the twin's, with var and eps for s. F3 subtracts mean and rest, the rounding error of mean."""
     x: object
     mean: object                   # (N,), as rest, var and gamma
     rest: object

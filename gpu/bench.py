@@ -1,8 +1,8 @@
 """How fast the kernels are on a GPU, beside its memory: the sections of `python -m minindrnn bench --device cuda`.
 
-Arrays are on the device and stay there. A time is what passes on the device between two events around one call; long
-copies go ahead of the first, so that the host has handed over the call before the device comes to it, and the call
-finds in the caches what a long copy leaves there. Limits are measured in turn with what they limit, as on the CPU.
+Arrays are on the device and stay there. A time is the device time between two events around one call. Long
+copies precede the first event, so that the host has launched the call before the device reaches it; the caches then
+hold the data of a long copy. Limits and functions are measured in turn, as on the CPU.
 
 In the simulator the arithmetic is right and times mean nothing.
 """
@@ -102,7 +102,7 @@ def kernels():
 
 
 def training(T, B, M, N, layers, options):
-    """A training step as a user runs it, from arrays on the host to changed parameters on the device."""
+    """An update as a user runs it, from arrays on the host to changed parameters on the device."""
     rng = np.random.default_rng(0)
     network = StackedIndRNN(M, N, layers, 10, rng, length=T, **options)
     twin, x = Twin(network, cross_entropy, Adam(network.parameters)), rng.normal(size=(T, B, M)).astype(np.float32)
@@ -111,7 +111,7 @@ def training(T, B, M, N, layers, options):
 
 
 def steps():
-    """A training step, until the device has done it."""
+    """An update, until the device has finished it."""
     for name, sizes in STEPS.items():
         taken = interleaved({"step": training(*sizes)}, rounds=9, untimed=1, clock=until_done)["step"]
         yield row(f"{name}: step", 1e3 * taken, "ms")

@@ -1,9 +1,9 @@
-"""What the CUDA compiler makes of a kernel, on a machine without a GPU or a driver.
+"""The compiled code of a kernel, on a machine without a GPU or a driver.
 
 A Numba kernel becomes PTX (libnvvm), PTX becomes the machine code of one architecture (ptxas), machine code becomes
 readable again (nvdisasm). The first two come with the extra cuda12; beside cuda13, ptxas is in the package
 nvidia-cuda-nvcc; the last is always a package of its own, nvidia-cuda-nvdisasm. Numba asks the driver for the present
-device as soon as a kernel calls another function; here it is told the architecture instead, so this module belongs in
+device as soon as a kernel calls another function; here it gets the architecture instead, so this module belongs in
 a process that launches no kernels.
 """
 import functools

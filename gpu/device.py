@@ -18,7 +18,7 @@ from numba import cuda
 
 from minindrnn.core.expect import expect_lengths
 
-# Numba speaks up, in bold if it can, for every launch of fewer than 128 blocks; a small array has no more to give.
+# Numba warns of every launch of fewer than 128 blocks; a small array needs no more.
 warnings.filterwarnings("ignore", message=".*Grid size .* low occupancy")
 
 STEPS = 8          # of a column, for one thread
@@ -138,9 +138,9 @@ def empty(shape, dtype):
 
 
 class Workspace:
-    """Arrays of a step of training, used again by the next step, as making one holds up the whole device.
+    """Arrays of an update, reused by the next update, as an allocation stalls the whole device.
 
-    Within the context `empty` hands out each of them once. What a step wrote there is lost in the next. Each has room
+    Within the context `empty` hands out each of them once. The next update overwrites them. Each has room
     for a power of two, so that steps of many lengths share them.
     """
 
@@ -199,7 +199,7 @@ def steps_of(lengths, T, B, given):
     return steps if isinstance(given, np.ndarray) else _steps(steps.tobytes(), _gpu())
 
 
-@lru_cache(maxsize=16)                       # so that a step of training copies nothing
+@lru_cache(maxsize=16)                       # so that an update copies nothing
 def _filled(value, shape, dtype, gpu):
     return _kept(np.full(shape, value, dtype))
 

@@ -1,4 +1,4 @@
-"""Speed on paper: what the compiled kernels and the published figures of two GPUs let one expect, before any run.
+"""Speed on paper: estimates from the compiled kernels and the published figures of two GPUs, before any run.
 
 A thread walks through T steps alone, so a kernel takes at least as long as the longest of three times, each of which
 assumes that everything else is free:

@@ -1,7 +1,7 @@
 """Sums over the rows of an array, as of T * B rows for the gradient of a bias, the same bits every time.
 
 A block is WIDTH columns wide and takes ROWS rows: LANES threads to a column, each of which adds up every LANES-th row
-with the rounding errors carried along, and then a tree in shared memory. What the blocks have found are the rows of the
+with the rounding errors carried along, and then a tree in shared memory. The sums of the blocks are the rows of the
 next pass. The order depends on the number of rows alone, and nothing is added atomically.
 """
 from numba import cuda, from_dtype, uint64

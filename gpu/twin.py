@@ -1,7 +1,7 @@
-"""A whole step of training on the device: the twin of `minindrnn.training.step.train_step`.
+"""A whole update on the device: the twin of `minindrnn.training.step.train_step`.
 
 A `Twin` holds, on the device, the same tree of layers, parameters and moments as a network and its optimiser. Between
-two evaluations nothing comes back but, where it is shown, a loss.
+two evaluations only the losses that are shown come back.
 """
 import numpy as np
 from numba import cuda
@@ -86,7 +86,7 @@ class Twin:
             there.copy_to_host(host)
 
     def send(self):
-        """Take what the network and the optimiser on the host hold."""
+        """Copy the network and the optimiser from the host."""
         for host, there in self.copies:
             there.copy_to_device(host)
 
