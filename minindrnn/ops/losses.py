@@ -3,8 +3,8 @@
 Mean squared error, y and target (B, K)
     F1  loss = mean over b and k of (y - target)^2
     B1  dy   = 2 (y - target) / (B K)
-Softmax cross-entropy, y (R, K) unnormalised, target (R,) the index of the right class; R rows are B sequences or,
-where every step is asked, T B of them
+Softmax cross-entropy, y (R, K) unnormalised, target (R,) the index of the right class; R rows are B sequences, or
+T B steps if the loss covers every step
     F2  loss = mean over r of  log(sum over k of exp(y[r, k])) - y[r, target[r]]
     B2  dy   = (softmax(y) - onehot(target)) / R
 
