@@ -1,7 +1,7 @@
-"""Ranks that `mpiexec` has started: whether it has, how arrays get from one to the others, and how all of them end.
+"""Ranks started by `mpiexec`: how they are detected, how they exchange arrays, and how they end together.
 
-Every exchange is polled, not waited for within the library: signals are heard meanwhile, and a rank that waits leaves
-the core to whoever has work to do. mpi4py is imported only where mpiexec has started the process.
+Every exchange is polled; the library never blocks. So signals are handled meanwhile, and a waiting rank leaves the core
+to other programs. mpi4py is imported only where mpiexec has started the process.
 """
 import io
 import os
@@ -18,7 +18,7 @@ from . import threads
 from .ranks import ALONE, Ranks
 
 STARTED = (("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"))     # set by Open MPI, by MPICH
-POLLS = 100              # before the core is left to others
+POLLS = 100              # before the core is yielded
 SHORT, SHARE, LONGEST = 1e-3, 0.05, 5e-3         # after so many seconds a rank sleeps, for that share of the time that
                                                  # it has waited, at most so long
 leave_the_core = getattr(os, "sched_yield", partial(time.sleep, 0))                 # Windows has none
@@ -30,7 +30,7 @@ class NoMPI(RuntimeError):
 
 
 def started():
-    """(rank, size) that mpiexec has told this process; (0, 1) where none has started it."""
+    """(rank, size) from mpiexec; (0, 1) if it has not started this process."""
     for rank, size in STARTED:
         if rank in os.environ and size in os.environ:
             return int(os.environ[rank]), int(os.environ[size])

@@ -2,10 +2,10 @@
 
 Letters   R ranks, B sequences of a batch, of which rank r takes those from r B / R to (r + 1) B / R, rounded down
 
-Every rank holds the whole network. What is summed over the sequences of a batch is summed over the ranks:
+Every rank holds the whole network. Sums over the sequences of a batch become sums over the ranks:
     batch statistics    in `ops.batchnorm`, forward and backward
     loss and gradients  in `training.step`, at the end of the backward pass
-Nothing else is exchanged. A layer is handed its ranks as it is handed the lengths, and never asks which rank it is.
+Nothing else is exchanged. A layer takes ranks as an argument, like lengths, and never asks which rank it is.
 
 All sums add the ranks in their order, so that they have the same bits on every rank and from run to run. Alone, a sum
 is the array itself. A rank without a sequence, where B < R, computes with the first one of the batch and adds zeros.
@@ -136,7 +136,7 @@ class Ranks:
 
 
 class Alone:
-    """What one process that is all there is has to bring from rank to rank.
+    """The exchange of a single process: one rank, nothing to send.
 
     gather     an array of the same shape on each rank  ->  (R, ...), that of each rank
     exchange   (R, n): row r goes to rank r  ->  (R, n): the row that came from each rank

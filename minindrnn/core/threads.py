@@ -1,7 +1,7 @@
 """Threads of the library that computes matrix products (BLAS).
 
-They wait for each other by turning in circles: alone on a machine they are fast, but where another program has one of
-the cores, all of them wait for that one. So each rank takes one, and a single process says when it had better do so.
+They wait for each other in busy loops: alone on a machine they are fast, but if another program occupies a core, all
+of them wait for the thread on it. So each rank uses one thread, and a single process reports when one would be faster.
 """
 import os
 import statistics
