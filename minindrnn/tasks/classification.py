@@ -92,7 +92,7 @@ class Classification(Task):
                                for x, lengths, ranks in self.pieces(part)])
 
     def evaluate(self, network, statistics="running", part="validation"):
-        """Loss and accuracy over all sequences of the part, each counted once; an answer that is not finite is wrong."""
+        """Loss and accuracy over all sequences of the part, each counted once; a non-finite answer is wrong."""
         y, labels = self.answers(network, statistics, part), self.parts[part][1]
         right = (y.argmax(axis=1) == labels) & np.isfinite(y).all(axis=1)
         return {f"{part}_loss": cross_entropy(y, labels)[0], f"{part}_accuracy": float(np.mean(right))}
