@@ -2,7 +2,7 @@
 
 A file is read as text files usually are: without byte order marks, and with \\n after each line however it ends there.
 The first 90 % are for training, the next 5 % for validation, the last 5 % for the test; Penn Treebank is three files.
-Source and licence of the works: shakespeare.txt beside this file. Penn Treebank is not included, as its licence forbids it.
+Source and licence of the works: shakespeare.txt beside this file. Penn Treebank may not be redistributed.
 """
 import bz2
 from importlib.resources import files
