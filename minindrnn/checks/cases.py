@@ -199,7 +199,7 @@ def _of_layer(layer, state, rng, M, T, B, x=None):
         if parameter.role == "bias":                  # zero biases would put silent neurons onto the kink
             parameter.value[:] = rng.normal(size=parameter.value.shape)
     for _, buffer in leaves(layer.buffers):
-        buffer += 1                                   # running statistics unlike the batch's: mean 1, variance 2, one update
+        buffer += 1                                   # other running statistics: mean 1, variance 2, one update
     x = rng.normal(size=(T, B, M)) if x is None else x
     return of_layer(layer, x, state, lengths=_lengths(rng, T, B), seed=rng.integers(1000),
                     statistics=["batch", "running"][rng.integers(2)])
