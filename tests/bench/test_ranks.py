@@ -1,5 +1,4 @@
-"""What is measured of ranks, with ranks that are threads and networks that are small; and the cost model. Never how long
-anything takes."""
+"""The measurements of ranks, with threads as ranks and small networks; and the cost model. No test measures time."""
 import threading
 
 import numpy as np
