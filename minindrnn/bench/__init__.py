@@ -1,9 +1,9 @@
 """How fast, beside the limits of the machine.
 
-    sections          what is measured
+    sections          the measurements
     ranks             several processes beside one
     timing            how functions are timed beside each other
-    other_libraries   what PyTorch and JAX make of the same task
+    other_libraries   the same task in PyTorch and JAX
 
 The bench imports from all rooms but `cli`.
 """

@@ -1,4 +1,4 @@
-"""What others make of the same task, for `bench`: only where they are installed, and imported only then.
+"""The same task in other libraries, for `bench`: imported only on use, if they are installed.
 
 Each peer is a function x (T, B, M), dy (T, B, N), layers -> a function that runs forward and backward.
 """

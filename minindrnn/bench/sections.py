@@ -1,8 +1,8 @@
 """How fast this machine lets an IndRNN be, and how fast ours is.
 
 The recurrence moves bytes and computes little, so its limit is the memory: forward reads a and writes h (2 streams),
-backward reads dh and h and writes da (3 streams). A whole step is mostly matrix products; its limit is the time of the
-same products alone. Limits are measured in turn with what they limit (see `timing`).
+backward reads dh and h and writes da (3 streams). A whole update is mostly matrix products; its limit is the time of
+the same products alone. Limits and functions are measured in turn (see `timing`).
 """
 import os
 import subprocess
@@ -145,7 +145,7 @@ def kernels():
 
 
 def training(T, B, M, N, layers, options):
-    """A training step as a user runs it: forward, loss, backward, clip, Adam, projection."""
+    """An update as a user runs it: forward, loss, backward, clip, Adam, projection."""
     rng = np.random.default_rng(0)
     network = StackedIndRNN(M, N, layers, 10, rng, length=T, **options)
     optimiser, x = Adam(network.parameters), rng.normal(size=(T, B, M)).astype(np.float32)
@@ -171,7 +171,7 @@ def products(T, B, M, N, layers):
 
 
 def steps():
-    """A training step over the time of its matrix products alone."""
+    """An update over the time of its matrix products alone."""
     for name, (T, B, M, N, layers, options) in STEPS.items():
         seconds = interleaved({"step": training(T, B, M, N, layers, options), "products": products(T, B, M, N, layers)},
                               rounds=9, untimed=0)
@@ -180,7 +180,7 @@ def steps():
 
 
 def growth():
-    """What a training step costs a step of a sequence, in T, B, N and the number of layers."""
+    """The cost of an update per time step, for T, B, N and the number of layers."""
     for T, B, N, layers in GROWTH:
         seconds = interleaved({"step": training(T, B, 2, N, layers, {})}, rounds=5, untimed=0)["step"]
         yield row(f"T, B, N = {T}, {B}, {N}, {layers} layers: step / T", 1e6 * seconds / T, "us", 1)
@@ -194,8 +194,8 @@ def forward_and_backward(layer, x, dy, **how):
 
 
 def peers():
-    """Others over ours, forward and backward: our LSTM, PyTorch's and JAX's where they are installed, and what nobody
-    can do without, the matrix products."""
+    """Others over ours, forward and backward: our LSTM, PyTorch's and JAX's where they are installed, and the matrix
+    products alone, a lower bound for all."""
     for T, B, M, N, layers in ((784, 32, 1, 128, 1), (784, 32, 128, 128, 1), (5000, 50, 2, 128, 1),
                                (784, 32, 1, 128, 6), (50, 128, 512, 512, 1)):
         rng = np.random.default_rng(0)

@@ -1,7 +1,7 @@
 """How functions are timed beside each other on a machine that is never quiet.
 
 All of them in turn, round by round, in an order drawn anew; each timed call follows untimed ones, two unless fewer are
-asked for, so that it finds in the caches what it leaves there itself. A ratio is the median over the rounds, with the
+asked for, so that it finds its own data in the caches. A ratio is the median over the rounds, with the
 middle half of them in brackets: the noise of the machine.
 """
 import time

@@ -1,4 +1,4 @@
-"""What one can ask of a gradient.
+"""Checks of gradients.
 
     gradcheck        finite differences along random directions
     cases            a problem for every operation, layer and network

@@ -1,5 +1,5 @@
-"""A gradient problem for every operation, layer and network: what `python -m minindrnn gradcheck` goes through,
-what the tests draw from, and what a deliberately broken backward must fail.
+"""A gradient problem for every operation, layer and network. `python -m minindrnn gradcheck` checks them all,
+the tests draw from them, and a deliberately broken backward must fail them.
 
 Each function takes the module it checks, so that a broken copy can be put in its place, and a generator from
 which it draws sizes and values; values come from continuous distributions, so no pre-activation sits on relu's kink.
@@ -199,7 +199,7 @@ def _of_layer(layer, state, rng, M, T, B, x=None):
         if parameter.role == "bias":                  # zero biases would put silent neurons onto the kink
             parameter.value[:] = rng.normal(size=parameter.value.shape)
     for _, buffer in leaves(layer.buffers):
-        buffer += 1                                   # running averages of their own: mean 1, variance 2, one update
+        buffer += 1                                   # other running statistics: mean 1, variance 2, one update
     x = rng.normal(size=(T, B, M)) if x is None else x
     return of_layer(layer, x, state, lengths=_lengths(rng, T, B), seed=rng.integers(1000),
                     statistics=["batch", "running"][rng.integers(2)])
@@ -212,7 +212,7 @@ def of_linear_layer(module, rng):
 
 def of_indrnn_layer(module, rng):
     T, B, N = _sizes(rng)
-    M = [2, 5][rng.integers(2)]                       # narrow inputs go another way
+    M = [2, 5][rng.integers(2)]                       # narrow inputs use another kernel
     layer = module.IndRNN(M, N, rng, u=(-1.1, 1.1), **_unit(rng, T))
     return _of_layer(layer, rng.normal(size=(B, N)), rng, M, T, B)
 

@@ -2,7 +2,7 @@
 
     parser         the words of the command line
     commands       what each command does
-    finished_run   a run that was made, looked at again
+    finished_run   reading the folder of a run
     plots          curves, half-lives, confusion
 
 The command line imports from all rooms; nothing imports from it.

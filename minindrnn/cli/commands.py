@@ -93,7 +93,7 @@ def report(arguments):
 
 
 def twin(run):
-    from ..gpu.device import NoGPU  # not before it is asked for: importing CUDA takes its time
+    from ..gpu.device import NoGPU  # only on request: importing CUDA is slow
     from ..gpu.twin import NoTwin, Twin
     try:
         return Twin(run.network, run.loss, run.optimiser)
@@ -275,7 +275,7 @@ def answer(words, ranks):
                         sys.stdout.flush()           # what cannot be written shows here, not at exit
         except (UsageError, TrainingError, CheckpointError, DataError) as error:
             leave(2, f"{name}: {error}")
-        except BrokenPipeError:                      # whoever read the output has had enough
+        except BrokenPipeError:                      # the reader of the output has stopped
             silence(sys.stdout)
             return 1
         except MemoryError as error:

@@ -1,4 +1,4 @@
-"""Run folders, read back: what a run has learned, and how it went, without its data."""
+"""Reading run folders: the trained network and its history, without the data."""
 import json
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The words of the command line: which commands there are, what each takes, and what is answered to wrong ones."""
+"""The words of the command line: the commands, their options, and the answers to wrong ones."""
 import argparse
 import sys
 from itertools import groupby
@@ -20,7 +20,7 @@ SMALLEST = 1e-6          # the rate at which --plateau ends
 
 
 class UsageError(ValueError):
-    """What the words ask for cannot be done; the message says why."""
+    """The command cannot be carried out; the message says why."""
 
 
 class Parser(argparse.ArgumentParser):

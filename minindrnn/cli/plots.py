@@ -1,4 +1,4 @@
-"""What a run looks like: its learning curve, how long its neurons remember, what it takes for what."""
+"""Pictures of a run: its learning curve, the memory of its neurons, its confusion."""
 import re
 
 import numpy as np
@@ -10,7 +10,7 @@ from ..tasks.models import MODELS
 from ..training import checkpoint
 from ..training.run import history
 
-BLUE, ORANGE = "#006BA4", "#C85200"         # told apart by everybody
+BLUE, ORANGE = "#006BA4", "#C85200"         # distinct for colour-blind readers, too
 
 
 def draw(picture, *arguments):

@@ -1,8 +1,8 @@
 """The adding problem: two numbers to remember among T.
 
 At every step the network sees a number from U(0, 1) and a mark, 1 at two steps and 0 elsewhere; one mark lies in
-the first half, one in the second. At the end it must say the sum of the two marked numbers. Always answering 1,
-the mean, gives a mean squared error of 1/6: what is below was remembered.
+the first half, one in the second. At the end it must output the sum of the two marked numbers. Always answering 1,
+the mean, gives a mean squared error of 1/6: a lower error requires memory.
 Source: Li et al., arXiv 1803.04831, section 5.1.
 """
 import numpy as np

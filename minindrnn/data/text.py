@@ -1,8 +1,8 @@
-"""Text as numbers, one for each character: the works of Shakespeare, in the package, or text of one's own.
+"""Text as numbers, one for each character: the works of Shakespeare, in the package, or your own text.
 
 A file is read as text files usually are: without byte order marks, and with \\n after each line however it ends there.
 The first 90 % are for training, the next 5 % for validation, the last 5 % for the test; Penn Treebank is three files.
-Source and licence of the works: shakespeare.txt beside this file. Penn Treebank's owners do not let it be passed on.
+Source and licence of the works: shakespeare.txt beside this file. Penn Treebank may not be redistributed.
 """
 import bz2
 from importlib.resources import files

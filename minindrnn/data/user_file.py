@@ -1,4 +1,4 @@
-"""Sequences of one's own, from an .npz file: arrays X and y, and lengths if they are ragged.
+"""Your own sequences, from an .npz file: arrays X and y, and lengths if they are ragged.
 
     X         (n, T, M) or (n, T), numbers from -1e30 to 1e30; or, with lengths, (all steps, M) or (all steps,), one
               sequence after another
@@ -6,7 +6,7 @@
     lengths   (n,), 1 to T: later steps are never read
 
 n sequences are split 80 to 10 to 10 at random, by the seed, every class in the same share as far as possible. T is the
-longest of the lengths, however long the padding. An array of any other name is refused, as nobody would read it.
+longest of the lengths, however long the padding. An array of any other name is refused, as it would be ignored.
 """
 from pathlib import Path
 

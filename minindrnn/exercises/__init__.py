@@ -1,8 +1,8 @@
 """Homework: write a backward pass, and have it checked.
 
-    templates   what a learner starts from
-    expected    what the exercises ask, and the right answers
-    checker     which number of which array is wrong first
+    templates   the functions to write
+    expected    the questions of the exercises, and the right answers
+    checker     finds the first wrong number
 
 Exercises import from `core`, `ops` and `networks`.
 """

@@ -1,12 +1,12 @@
-"""Exercises with a checker: write a backward pass, and be told which number of which array is wrong first.
+"""Exercises with a checker: write a backward pass, and see its first wrong number.
 
     python -m minindrnn exercise recurrence --start mine.py      the functions to write, with their equations
     python -m minindrnn exercise recurrence mine.py              are they right?
 
 or, in a notebook, `check_exercise("recurrence", indrnn_backward)`. Problems are drawn, the same every time, the
-smallest first: a mistake shows in the smallest problem that has it. Arrays are looked at in the order in which they are
+smallest first: a mistake shows in the smallest problem that has it. Arrays are compared in the order in which they are
 computed and, after a backward pass, from the last time step to the first, as an error at one step makes all earlier
-ones wrong too. Nothing here says how it is done.
+ones wrong too. No message reveals the solution.
 """
 import inspect
 import linecache
@@ -28,7 +28,7 @@ GATES, STATES = "ifgo", "hc"                         # what the axes G (four gat
 
 
 class ExerciseError(AssertionError):
-    """What was written is not right yet; the message says where."""
+    """The learner's function is wrong; the message says where."""
 
 
 def check_exercise(name, *functions):

@@ -1,7 +1,7 @@
-"""What the exercises ask: for each one the functions to write, and drawn calls of them with the results expected.
+"""The questions of the exercises: for each one the functions to write, and drawn calls with the expected results.
 
-Each function here takes a generator and sizes, and yields the questions of one problem, in float64. What is expected
-comes from the package's own functions; where an exercise gives the forward pass, the cache has the form of that one.
+Each function here takes a generator and sizes, and yields the questions of one problem, in float64. The expected
+results come from the package's own functions; where an exercise gives the forward pass, the cache has its form.
 """
 from dataclasses import dataclass, field
 

@@ -1,8 +1,8 @@
-"""What a learner starts from: for each exercise the functions to write, as far as their shapes and forward equations,
-and the functions that are given.
+"""The starting point of a learner: for each exercise the functions to write, with shapes and forward equations only,
+and the given functions.
 
-`python -m minindrnn exercise NAME` prints them from the source of this file, and `exercises` checks what was made of
-them. Plain NumPy, float32 or float64, without options; results have the dtype of what comes in. Equations are those
+`python -m minindrnn exercise NAME` prints them from the source of this file, and `checker` checks the completed
+ones. Plain NumPy, float32 or float64, without options; results have the dtype of what comes in. Equations are those
 of the files with the same functions in full: recurrence, linear, batchnorm, losses, rnn, lstm, memory, blocks.
 """
 import numpy as np

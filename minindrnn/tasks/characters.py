@@ -1,8 +1,8 @@
-"""Language modelling by characters: after each one, what comes next? Measured in bits per character.
+"""Language modelling by characters: predict the next one. Measured in bits per character.
 
-Training reads B places of the text at once, in segments of T steps; the states go on from segment to segment, but no
-gradient does (truncated backpropagation through time), and now and then everything starts anew, so that the networks,
-and batch normalisation, whose statistics are per step, also know beginnings. Source: arXiv 1910.06251, section 5, and
+Training reads the text from B places at once, in segments of T steps. States are carried from segment to segment, but
+gradients are not (truncated backpropagation through time). Now and then all states are reset, so that the networks, and
+the per-step statistics of batch normalisation, also learn beginnings. Source: arXiv 1910.06251, section 5, and
 the authors' code; there the plain network has layers of 2000.
 """
 import math

@@ -1,7 +1,7 @@
-"""Tasks that ask for one of K classes after a whole sequence: what they have in common.
+"""The base of all tasks with one of K classes for each whole sequence.
 
 The parts hold sequences first, x (n, T) or (n, T, M), in the units and the type they came in; a batch becomes
-x (T, B, M) float32, scaled. What that takes is `seen` and kept with a run, so that it can answer without its data.
+x (T, B, M) float32, scaled. The scaling is in `seen`, which a run keeps, so that it can predict without its data.
 """
 import numpy as np
 from scipy.special import softmax
@@ -61,7 +61,7 @@ class Classification(Task):
         return x
 
     def batch(self, update):
-        """Each epoch goes through all training sequences, in an order of its own."""
+        """Each epoch goes through all training sequences, in a new order."""
         s = self.settings
         epoch, place = divmod(update, self.epoch())
         order = np.random.default_rng([s.seed, BATCH, epoch]).permutation(len(self.parts["train"][1]))
@@ -92,7 +92,7 @@ class Classification(Task):
                                for x, lengths, ranks in self.pieces(part)])
 
     def evaluate(self, network, statistics="running", part="validation"):
-        """Loss and accuracy over all sequences of the part, each counted once; what is not finite is a wrong answer."""
+        """Loss and accuracy over all sequences of the part, each counted once; a non-finite answer is wrong."""
         y, labels = self.answers(network, statistics, part), self.parts[part][1]
         right = (y.argmax(axis=1) == labels) & np.isfinite(y).all(axis=1)
         return {f"{part}_loss": cross_entropy(y, labels)[0], f"{part}_accuracy": float(np.mean(right))}
@@ -164,7 +164,7 @@ class Classification(Task):
 
 
 class Standardised(Classification):
-    """Each number of a step is brought to mean 0 and deviation 1, by what the training sequences hold."""
+    """Each number of a step is scaled to mean 0 and deviation 1, by statistics of the training sequences."""
 
     usual = dict(hidden=128, updates=2000, batch=32, rate=1e-3)
     of_indrnn = dict(layers=4, norm="after", dropout=0.1, decay=1e-4)
@@ -182,5 +182,5 @@ class Standardised(Classification):
 
     def scale(self, x):
         mean, deviation = np.array(self.seen["mean"]), np.array(self.seen["deviation"])
-        with np.errstate(over="ignore"):             # what is too large for float32 becomes infinite
+        with np.errstate(over="ignore"):             # numbers too large for float32 become infinite
             return ((x - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)

@@ -1,7 +1,7 @@
 """Images of 28 x 28 pixels, pixel by pixel (T = 784): MNIST, the same in another order, and Fashion-MNIST.
 
 The settings are those of arXiv 1910.06251, section 5, and of the authors' code: an evaluation every 1700 updates,
-the rate divided by 10 at each plateau. What the papers' networks have in common stands in `networks.papers`.
+the rate divided by 10 at each plateau. The papers' networks are in `networks.papers`.
 """
 import numpy as np
 

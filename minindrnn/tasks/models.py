@@ -1,6 +1,6 @@
 """The networks that one can train, by the name of a model: one table, and the one place where settings become layers.
 
-To add a model, add a row: every task has settings for it then, those of its kind; a task may have better ones.
+To add a model, add a row: every task then has settings for it, those of its kind; a task may declare better ones.
 """
 from dataclasses import dataclass
 from functools import partial
@@ -16,16 +16,16 @@ from ..ops.linear import Linear, normal, scaled
 from ..ops.lstm import LSTM
 from ..ops.rnn import RNN
 
-OPTIONS = "activation", "norm", "dropout", "gamma", "penalty"        # settings that mean something to IndRNN alone
+OPTIONS = "activation", "norm", "dropout", "gamma", "penalty"        # settings of IndRNN alone
 
 
 @dataclass(frozen=True)
 class Model:
     """A row of the table.
 
-    body       settings, inputs, rng, W and, for an IndRNN, options of its units -> layers, channels they end with
+    body       settings, inputs, rng, W and, for an IndRNN, options of its units -> layers, number of output channels
     colour     in pictures
-    baseline   it is there to compare IndRNN with: no neuron has a u of its own
+    baseline   a network to compare IndRNN with: its neurons have no individual u
     plain      W alone sets the scale of its relu units, unless they are normalised
     blocks     --layers may be a list, a number for each block
     widening   channels of a language model, for each one of --hidden

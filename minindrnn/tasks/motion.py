@@ -1,4 +1,4 @@
-"""Recordings of a watch: which exercise does a person do whom the network has never seen?"""
+"""Recordings of a watch: which exercise does a person perform who is not in the training set?"""
 from ..data.motion import EXERCISES, load_motion
 from .classification import Standardised
 

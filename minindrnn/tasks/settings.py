@@ -1,4 +1,4 @@
-"""What defines a run: its settings, and what each of its random generators is for."""
+"""The settings of a run, and the purpose of each of its random generators."""
 from dataclasses import asdict, dataclass
 
 # What a generator is for: it is seeded with [seed, purpose, number]. Zeros at the end of such a list do not count.
@@ -9,7 +9,7 @@ ADDED = {"activation": "relu"}           # settings that runs of earlier version
 
 @dataclass(frozen=True)
 class Settings:
-    """What defines a run; `registry.settings` fills in what works for its task and model."""
+    """The settings of a run; `registry.settings` adds the defaults of its task and model."""
     task: str
     layers: int
     hidden: int

@@ -1,4 +1,4 @@
-"""What all tasks share: what a task says of itself, the network and the run of its settings, and how it is judged."""
+"""The base of all tasks: the declaration of a task, the network and the run of its settings, and its evaluation."""
 import hashlib
 import math
 import os
@@ -21,20 +21,20 @@ class Task:
     """A task turns settings into a `Run`: a network, batches by the number of the update, an evaluation that counts
     each sample once.
 
-    What a task says of itself, as attributes of its class:
+    The declaration of a task, as attributes of its class:
 
     name         in settings and checkpoints
-    word         in the command line; another one than the name where it is asked for in another way
-    help         what is to be learned, for `train --help`
-    takes        {command: those of its options that are for this task, though not for every one}
+    word         on the command line; usually the name
+    help         what the network learns, for `train --help`
+    takes        {command: its options that are for this task, but not for every task}
     refuses      {option: why it is not for this task}
     stands_for   {option without a value: the settings that it stands for}
-    length       T, where it is not given; 0 where the data tells
-    model        the one that is trained where none is named
+    length       T by default; 0 where the data sets it
+    model        the default model
     usual, of_indrnn, of_baseline, of_model    settings that work: of all models, of a kind of them, {model: its own}
     loss, metric, larger, factor               of training; what a `Plateau` watches, and what it does to the rate
 
-    What it does besides: network, batch, evaluate and, of a trained network, result, report, predict.
+    Its methods: network, batch, evaluate and, of a trained network, result, report, predict.
     """
 
     name = word = help = ""
@@ -112,7 +112,7 @@ def memory_here():
 
 
 def fingerprint(*arrays):
-    """SHA-256 of the arrays' numbers, by which a run knows its data again."""
+    """SHA-256 of the arrays' numbers, by which a run recognises its data."""
     found = hashlib.sha256()
     for array in arrays:
         found.update(np.ascontiguousarray(array))
@@ -141,7 +141,7 @@ def predict(network, x, at_most=100, statistics="running", ranks=ALONE):
 
 
 def by_all_statistics(network, evaluate, batches):
-    """evaluate(network, statistics) -> {name: number}, by the running averages and, if the network normalises its
+    """evaluate(network, statistics) -> {name: number}, by the running statistics and, if the network normalises its
     batches, by population statistics over the batches of training data, and by each test batch's own."""
     result = evaluate(network, "running")
     if any(True for _ in leaves(network.buffers)):

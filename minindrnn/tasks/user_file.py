@@ -1,4 +1,4 @@
-"""Sequences of one's own, and a class for each."""
+"""Your own sequences, and a class for each."""
 from pathlib import Path
 
 from ..data.user_file import load_own
