@@ -8,7 +8,7 @@ from numba import cuda
 
 import minindrnn
 from minindrnn.core.expect import expect_generator
-from minindrnn.core.layer import Layer, Parameter, leaves
+from minindrnn.core.layer import Layer, Parameter, expect_known, leaves
 from minindrnn.networks.combinators import Chain
 from minindrnn.training.optim import matched
 
@@ -66,8 +66,9 @@ class Twin:
             self.network.absorb(cache)
         return loss, None
 
-    def forward(self, x, *, lengths=None, statistics="running"):
+    def forward(self, x, *, lengths=None, statistics="running", **unused):
         """As the network's, for x (T, B, M) on the host: y, there too. The cache stays here: None in its place."""
+        expect_known(unused)
         with self.workspace:
             y, _ = self.network.forward(sent(x), lengths=lengths, statistics=statistics)
             return y.copy_to_host(), None

@@ -1,10 +1,12 @@
-"""Mutants: the package with one fault in it, put in on purpose. `test_mutants` and `test_mutants_without_gradient`
-make them here, from tables: tests/mutants/ROOM/MODULE.py holds the faults of minindrnn/ROOM/MODULE.py.
+"""Mutants: the package with one fault in it, put in on purpose. The three `test_mutants*` make them here, from tables:
+tests/mutants/ROOM/MODULE.py holds the faults of minindrnn/ROOM/MODULE.py.
 
     BACKWARD   {problem: [row, ...]}   the gradient check of that problem of `checks.cases` must notice each of them
     OTHER      [row, ...]              faults in what has no gradient: tests/ROOM/test_MODULE.py must notice each
     TESTS      [name, ...]             or else these: a test, or a file, which stands for all of its tests
-    LONG       [name, ...]             but not these tests of a file, which take long, unless TESTS has their names
+    WITHOUT    [name, ...]             but not these tests of a file, unless TESTS has their names: they take long, or
+                                       ask for compiled kernels
+    RANKS      [row, ...]              faults in what ranks exchange: `test_mutants_of_ranks` must notice each
 
 A row is (name, tag, fault, old, new):
 
@@ -18,6 +20,7 @@ A row is (name, tag, fault, old, new):
 import ast
 import contextlib
 import importlib
+import inspect
 import re
 import runpy
 import sys
@@ -55,7 +58,8 @@ class Table(NamedTuple):
     backward: dict           # {problem: [Mutant]}
     other: list              # of Mutant
     tests: list              # of names
-    long: list               # of names
+    without: list            # of names
+    ranks: list              # of Mutant
 
 
 @cache
@@ -67,7 +71,7 @@ def tables():
         held = runpy.run_path(str(path))
         backward = {problem: mutants(module, rows) for problem, rows in held.get("BACKWARD", {}).items()}
         found[module] = Table(backward, mutants(module, held.get("OTHER", [])), held.get("TESTS", []),
-                              held.get("LONG", []))
+                              held.get("WITHOUT", []), mutants(module, held.get("RANKS", [])))
     return found
 
 
@@ -211,13 +215,15 @@ def compiled(mutant):
 
 @contextlib.contextmanager
 def uncompiled():
-    """Within, every kernel of the package is the Python function that it is made of, and blocks and sums are short."""
+    """Within, every kernel of the package is the Python function that it is made of, for the tests too, and blocks and
+    sums are short."""
     package = {name: module for name, module in sys.modules.items() if re.match(r"minindrnn\.(?!gpu)", name)}
+    tests = [module for name, module in sys.modules.items() if re.search(r"(^|\.)test_\w+$", name)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(numba.config, "DISABLE_JIT", 1)
-        for module in package.values():
+        for module in [*package.values(), *tests]:
             for name, value in list(vars(module).items()):
-                if hasattr(value, "py_func"):
+                if inspect.isfunction(getattr(value, "py_func", None)):
                     patched.setattr(module, name, value.py_func)
                 elif name in SMALL:
                     patched.setattr(module, name, SMALL[name])

@@ -32,6 +32,7 @@ def noticed(problem):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("problem", sorted({problem for problem, _ in MUTANTS}))
 def test_what_is_taken_out_and_put_in_again_unchanged_passes(problem):
@@ -53,6 +54,8 @@ def test_every_case_has_mutants():
         assert chains, f"tests/mutants: no faults of {problem}: add three that its case must catch to a BACKWARD there"
 
 
+@pytest.mark.slow
+@pytest.mark.tutorial7
 @pytest.mark.once
 def test_every_mutant_is_killed():
     verdicts = {}

@@ -2,10 +2,10 @@
 # # 1. One neuron, one weight
 #
 # A recurrent network reads a sequence one step at a time and keeps a state of what it has read. The smallest one has
-# one neuron and one recurrent weight, `u`. All that it can remember, and all that it can learn from the past, is
-# decided by the size of `u`. This tutorial shows why.
+# one neuron and one recurrent weight, `u`. The size of `u` decides what it can remember and what it can learn from the
+# past. This tutorial shows why.
 #
-# You need NumPy and a little calculus. Every statement below is either drawn or checked by an `assert`.
+# You need NumPy and a little calculus. A plot or an `assert` backs every statement below.
 
 # %%
 import matplotlib.pyplot as plt
@@ -19,7 +19,7 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 # %% [markdown]
 # ## What does a neuron do at one step?
 #
-# It adds its new input `a[t]` to a share `u` of what it held before, and keeps the result if it is positive:
+# It multiplies its state by `u` and adds the new input `a[t]`. It keeps the sum if that is positive, and else 0:
 #
 # $$h_t = \mathrm{relu}(a_t + u h_{t-1}), \qquad \mathrm{relu}(z) = \max(z, 0)$$
 #
@@ -61,15 +61,15 @@ axes.legend(frameon=False, loc="center")
 plt.show()
 
 # %% [markdown]
-# ## How long is half of it there?
+# ## When is half of it gone?
 #
 # The half-life is the number of steps after which half of a state is gone:
 #
 # $$|u|^t = \frac{1}{2} \quad\Longrightarrow\quad t = \frac{\ln(1/2)}{\ln |u|}$$
 #
 # Near `u = 1`, where `ln u` is close to `u - 1`, this is about `0.69 / (1 - u)`: each further nine makes memory ten
-# times as long. Most of the range of `u` is short memory. From 0 to 0.9 the half-life stays below 7 steps; everything
-# longer lies in the last tenth.
+# times as long. For most values of `u` memory is short. From 0 to 0.9 the half-life stays below 7 steps; all longer
+# half-lives lie in the last tenth.
 
 # %%
 for u in (0.5, 0.9, 0.99, 0.999, 1.0):
@@ -87,15 +87,15 @@ axes.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# ## What does it hold when inputs keep coming?
+# ## What is the state when inputs keep coming?
 #
-# As long as the state is positive, relu changes nothing and the steps add up: every input so far, each with its own
-# power.
+# As long as the state is positive, relu changes nothing. The state is the sum of all inputs so far, each times its own
+# power:
 #
 # $$h_t = \sum_{s=0}^{t} u^{t-s} a_s$$
 #
-# So `(1 - u) h[t]`, with `u < 1`, is a running average over a window of about `1 / (1 - u)` steps.
-# With `u = 1` it holds the sum of all inputs: it counts.
+# So for `u < 1`, `(1 - u) h[t]` is a running average over about `1 / (1 - u)` steps. For `u = 1` the state is the sum
+# of all inputs: the neuron counts.
 
 # %%
 rng = np.random.default_rng(0)
@@ -116,10 +116,10 @@ plt.show()
 # %% [markdown]
 # ## What if u is larger than 1, or negative?
 #
-# Above 1 the power grows instead of shrinking. A little is enough if there are many steps: `1.1` to the power of 100 is
-# over ten thousand. Below zero, relu cuts: an impulse is forgotten at the next step, because `u * h` is negative. Such
-# a neuron is not useless. With `u` between -1 and 0 it damps itself under a steady input, and settles where
-# `h = a + u h`, at `a / (1 - u)`. From -1 down it switches on and off.
+# Above 1 the power grows instead of shrinking. Over many steps a little is enough: `1.1` to the power of 100 is over
+# ten thousand. Below 0 the neuron forgets an impulse at the next step, because `u * h` is negative and relu makes it 0.
+# Such a neuron is still useful. With a steady input and `u` between -1 and 0 it settles where `h = a + u h`, at
+# `a / (1 - u)`. At -1 and below it switches on and off.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
@@ -150,9 +150,9 @@ assert np.allclose(neuron(np.ones(4), u=-1.0), [1, 0, 1, 0])
 #
 # $$\frac{\partial h_t}{\partial a_s} = u^{t-s}$$
 #
-# the same power again. Training moves each weight against the derivative of the loss, the *gradient*, and this power
-# is a factor of it. Too small, and the early input has no say; too large, and an update jumps anywhere. Here
-# the derivative is measured by changing `a[0]` and looking at `h[t]`:
+# the same power again. Training moves each weight against the derivative of the loss, the *gradient*, and this power is
+# a factor of it. If the power is too small, the early input has no influence. If it is too large, an update jumps far
+# away. The code measures the derivative: it changes `a[0]` and looks at `h[100]`.
 
 # %%
 a, eps = np.ones(101), 1e-6
@@ -166,13 +166,13 @@ for u in (0.5, 0.9, 1.0, 1.05):
 # %% [markdown]
 # ## Which u is right for T steps?
 #
-# Say a gradient may grow or shrink by a factor of 2 over `T` steps, no more. Then `u` must lie in a band:
+# Let a gradient grow or shrink by at most a factor of 2 over `T` steps. Then `u` must lie in a band:
 #
 # $$\left(\tfrac{1}{2}\right)^{1/T} \le |u| \le 2^{1/T}$$
 #
-# No `|u|` may pass the upper end: after each update it is cut back to it. That is what keeps gradients from
-# exploding ([tutorial 4](04_why_u_is_bounded.ipynb)). The lower end is only a place to start for neurons that must
-# remember the first step. To forget is allowed.
+# The upper end is a bound: after each update, a larger `|u|` is set back to it. This keeps gradients from exploding
+# ([tutorial 4](04_why_u_is_bounded.ipynb)). The lower end is only where `u` starts in neurons that must remember the
+# first step. Training may go below it: a neuron may learn to forget.
 
 # %%
 steps = np.unique(np.logspace(0.5, 4, 60).astype(int))
@@ -217,10 +217,10 @@ for sequence in range(B):
 # %% [markdown]
 # ## Exercises
 #
-# 1. A tenth of an impulse should be left after 50 steps. Which `u` does that? Check it with `neuron`.
-# 2. Find `u` and a bias `b` such that a neuron that receives `x[t] + b` falls to 0 in a straight line, and reaches it
-#    with its tenth step, after an impulse `x[0] = 1`. No `u` between 0 and 1 can do this alone: its powers never reach
-#    0.
+# 1. With which `u` is a tenth of an impulse left after 50 steps? Check it with `neuron`.
+# 2. A neuron receives `x[t] + b`, where `x` is an impulse, `x[0] = 1`. Find `u` and the bias `b` such that its state
+#    falls to 0 in a straight line and reaches 0 at the tenth step. No `u` between 0 and 1 can do this alone: its powers
+#    never reach 0.
 # 3. Leave relu out: `h[t] = a[t] + u * h[t-1]`, which is `indrnn_forward` with `activation="identity"`. What does an
 #    impulse do when `u = -1`? What is the half-life of `u = -0.9`, and why does `half_life` take the absolute value?
 #

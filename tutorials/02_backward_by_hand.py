@@ -2,9 +2,8 @@
 # # 2. The backward pass by hand
 #
 # This is the heart of the project: five lines of algebra that turn "how does the loss change with the states?" into
-# "how does the loss change with the inputs, the recurrent weights and the initial state?". Here they are derived one at
-# a time, and then checked in three ways that have nothing in common. At the end you can write `indrnn_backward` on your
-# own.
+# "how does the loss change with the inputs, the recurrent weights and the initial state?". Here you derive them one at
+# a time and check them in three independent ways. At the end you can write `indrnn_backward` on your own.
 #
 # **Notation.** `dx` means $\partial L / \partial x$, the gradient of the loss `L`, a single number, with respect to
 # `x`. It has the shape of `x`. Arrays are time-major: `T` steps, `B` sequences, `N` neurons; `a` and `h` are
@@ -24,16 +23,17 @@ plt.style.use("tableau-colorblind10")
 plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "figure.constrained_layout.use": True})
 
 # %% [markdown]
-# ## What is computed forward?
+# ## What does the forward pass compute?
 #
-# Two lines per step, the second one with any activation. What stands before `h[0]` is the initial state `h0`, which is
-# given; do not take it for `h[0]`, the state after the first step:
+# Two lines per step, the second one with any activation. The state before the first step is `h0`, which is given. Do
+# not confuse it with `h[0]`, the state after the first step:
 #
 # **F1** $\quad z_t = a_t + u * h_{t-1}$
 #
 # **F2** $\quad h_t = \mathrm{act}(z_t)$
 #
-# The function returns what the backward pass will need, the *cache*. `z` is not in it; we will see why.
+# The function also returns the *cache*, the arrays that the backward pass will need. `z` is not among them; B1 shows
+# why.
 
 # %%
 def relu(z):
@@ -51,32 +51,32 @@ def forward(a, u, h0, act=relu):
 # %% [markdown]
 # ## What is given, and what is asked?
 #
-# Something comes after the recurrence: another layer, a loss. Whoever differentiates that part hands us `dh`,
-# `(T, B, N)`: how `L` changes with each `h[t]` **directly, all other states held fixed**. But the states are not free:
-# a change of `h[0]` also moves `h[1]`, and so on. Sorting this out is our job. (This is the one exception to the
-# notation: `dh[t]` is only the direct part. The whole gradient of `h[t]` will be `dh[t] + carry`.) We want
+# Another layer or a loss follows the recurrence. Its backward pass hands us `dh`, `(T, B, N)`: how `L` changes with
+# each `h[t]` **directly, all other states held fixed**. But a change of `h[0]` also changes `h[1]`, and so on. Our
+# backward pass adds that part. (This is the one exception to the notation: `dh[t]` is only the direct part. The whole
+# gradient of `h[t]` will be `dh[t] + carry`.) We want
 #
 # * `da` `(T, B, N)`, for the layer that made `a`,
 # * `du` `(N,)`, to improve the recurrent weights,
-# * `dh0` `(B, N)`, for whoever made the initial state.
+# * `dh0` `(B, N)`, for the code that made the initial state.
 #
 # To test anything we need a loss. A weighted sum of all states, with random weights `w`, will do:
 #
 # $$L = \sum_{t,b,n} w_{tbn} h_{tbn} \qquad\Longrightarrow\qquad dh = w$$
 #
-# It is as good as any: near a point every smooth loss is such a sum, with `w = dh`.
+# It can stand for any loss: near a point every smooth loss is such a sum up to a constant, with `w = dh`.
 #
 # ## Who reads what?
 #
-# The chain rule for a value that is used in several places has one form, and it is all we need:
+# We only need the chain rule for a value that is used in several places:
 #
 # > The gradient of a value is the sum, over everything that reads it, of the gradient of what the reader made, times
 # > the reader's derivative with respect to the value.
 #
 # If `v` is read twice, `p = f(v)` and `q = g(v)`, then `dv = dp * f'(v) + dq * g'(v)`: a term for each reader.
 #
-# So first list the readers. In the picture values flow along the arrows; in orange stands what flows back along each of
-# them.
+# So first list the readers. In the picture values flow along the arrows. The orange labels name the gradients that flow
+# back.
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.2))
@@ -108,14 +108,14 @@ plt.show()
 #
 # ## What reaches `z[t]`? (B1)
 #
-# Start at `h[t]`. Its first reader is the loss, which sends `dh[t]`. Its second reader is step `t + 1`. Call what that
-# one sends the **carry**. After the last step there is no step `t + 1`, so there the carry is 0. The sum of the two is
-# the whole gradient of `h[t]`. It goes through F2, whose derivative is `act'`:
+# Start at `h[t]`. Its first reader is the loss, which sends `dh[t]`. Its second reader is step `t + 1`. Call the
+# gradient that this step sends the **carry**. No step follows the last one, so there the carry is 0. The sum of the two
+# is the whole gradient of `h[t]`. It goes through F2, whose derivative is `act'`:
 #
 # **B1** $\quad dz_t = (dh_t + \mathrm{carry}) * \mathrm{act}'(z_t)$
 #
-# For relu, `act'` is 1 where `z > 0` and 0 elsewhere. Because `z > 0` exactly where `h > 0`, the output tells the
-# derivative. The same holds for tanh, where `act' = 1 - h^2`. That is why `z` need not be kept.
+# For relu, `act'` is 1 where `z > 0` and 0 elsewhere. Because `z > 0` exactly where `h > 0`, the derivative follows
+# from the output. The same holds for tanh, where `act' = 1 - h^2`. That is why `z` need not be kept.
 #
 # ## What does a step send back? (B2)
 #
@@ -123,8 +123,7 @@ plt.show()
 #
 # **B2** $\quad \mathrm{carry} = u * dz_t$
 #
-# and this carry, made at step `t`, is the one that B1 of step `t - 1` adds. Hence the order: from the last step to
-# the first.
+# B1 of step `t - 1` adds this carry. So the backward pass goes from the last step to the first.
 #
 # ## What reaches the input? (B3)
 #
@@ -135,8 +134,8 @@ plt.show()
 # ## What reaches the weight? (B4)
 #
 # `u` is one number per neuron, but every step of every sequence reads it. Each reader contributes its `dz[t]`, times
-# the derivative of F1 with respect to `u`. That derivative is what `u` was multiplied with: the state **before** the
-# step, `h[t-1]`, not `h[t]`; at step 0 it is `h0`. The contributions add up:
+# the derivative of F1 with respect to `u`. That derivative is the factor of `u` in F1: the state **before** the step,
+# `h[t-1]`, not `h[t]`. At step 0 it is `h0`. The contributions add up:
 #
 # **B4** $\quad du = \sum_{t} \sum_{b} dz_t * h_{t-1}$
 #
@@ -144,11 +143,11 @@ plt.show()
 #
 # ## What reaches the initial state? (B5)
 #
-# `h0` is read by step 0 alone, and what step 0 sends back is its carry:
+# Only step 0 reads `h0`, and it sends back its carry:
 #
 # **B5** $\quad dh0 = \mathrm{carry}$ after step 0
 #
-# That is all of it. Five lines, five lines of code:
+# That is all: five equations, five lines of code.
 
 # %%
 def relu_slope(h):
@@ -168,13 +167,13 @@ def backward(dh, cache, slope=relu_slope):
     return da, du, carry                            # B5
 
 # %% [markdown]
-# ## Check 1: is it what finite differences say?
+# ## Check 1: does it agree with finite differences?
 #
 # Change one number by a little, both ways, and see what the loss does:
 #
 # $$\frac{\partial L}{\partial p} \approx \frac{L(p + \varepsilon) - L(p - \varepsilon)}{2 \varepsilon}$$
 #
-# This knows nothing of our derivation. Here it is done for every number of `a`, `u` and `h0`.
+# This does not use our derivation. The code does it for every number of `a`, `u` and `h0`.
 
 # %%
 rng = np.random.default_rng(0)
@@ -209,10 +208,10 @@ for name, p, gradient in zip(("a", "u", "h0"), (a, u, h0), backward(w, cache)):
 # %% [markdown]
 # ## How small should the change be?
 #
-# Two errors compete. Of Taylor's series the second derivative cancels between the two sides; the third leaves an
-# error of about `eps^2`. Rounding gives one of about `1e-16 / eps`, because two nearly equal losses are subtracted.
-# Here their sum is smallest near 1e-5. The package takes 1e-6, where a more bent loss would not hurt yet, and works
-# in float64. The curve needs tanh: with relu the loss is a straight line in a single `a`, except at kinks.
+# Two errors compete. In Taylor's series the second derivative cancels between the two sides, and the third leaves an
+# error of about `eps^2`. The subtraction of two nearly equal losses leaves a rounding error of about `1e-16 / eps`.
+# Here the sum of the two is smallest near 1e-5. The package works in float64 and takes 1e-6, which also suits losses of
+# stronger curvature. The plot uses tanh: with relu the loss is a straight line in a single `a`, except at kinks.
 
 # %%
 def tanh_slope(h):
@@ -239,17 +238,17 @@ assert 1e-6 < sizes[np.argmin(errors)] < 1e-4
 assert np.max(np.abs(differences(tanh_loss, a, 1e-6) - da)) < 1e-8
 
 # %% [markdown]
-# ## Would a mistake be noticed?
+# ## Would the check notice a mistake?
 #
 # A check that cannot fail proves nothing, so break the backward pass on purpose. `minindrnn.check` is the check that
-# the package's own tests use. It saves work: instead of one number at a time it moves a whole array along one random
-# direction `v`, by eps and by -eps, and compares the change of the loss, divided by 2 eps, with the inner product of
-# gradient and `v`. Two evaluations settle an array of any size. Only when they disagree does it look for the worst
-# number, and names it.
+# the package's own tests use. It saves work: instead of one number it moves a whole array along one random direction
+# `v`, by eps and by -eps, and compares the change of the loss, divided by 2 eps, with the inner product of gradient and
+# `v`. Two evaluations of the loss check an array of any size. If the two values disagree, the check finds the worst
+# number and names it.
 #
-# What to check is a `Problem`: the arrays by name, a function that computes from them `y, cache`, and one that turns
-# `dy` and that cache into a gradient for each name. The faults are made in the text of `backward`: one piece of it is
-# replaced by another, and `exec` defines the function anew.
+# A `Problem` says what to check: the arrays by name, a function that computes `y, cache` from them, and one that turns
+# `dy` and the cache into a gradient for each name. The code makes each fault in the source of `backward`: it replaces
+# one piece of text, and `exec` defines the function anew.
 
 # %%
 faults = {"h[t] instead of h[t-1]": ("dz * before", "dz * h[t]"), "no carry": ("dh[t] + carry", "dh[t]"),
@@ -274,11 +273,11 @@ for name, (right, wrong) in faults.items():
         assert name != "no fault"
 
 # %% [markdown]
-# ## Check 2: is it what algebra says?
+# ## Check 2: does it agree with algebra?
 #
-# Three steps can be written out. SymPy unrolls F1 and F2 with letters instead of numbers, and differentiates the whole
-# expression by its own rules. Our `backward` is then run on the same letters, and the difference of the two, multiplied
-# out, must be 0.
+# Three steps are few enough to write out. SymPy unrolls F1 and F2 with letters instead of numbers, and differentiates
+# the whole expression by its own rules. Our `backward` then runs on the same letters. The difference of the two,
+# multiplied out, must be 0.
 
 # %%
 letters = [np.array(sympy.symbols(f"{name}:3")).reshape(3, 1, 1) for name in "aw"]
@@ -299,19 +298,19 @@ print("da[0] =", sympy.expand(da[0, 0, 0]))
 print("da[0] =", sympy.horner(da[0, 0, 0], U[0]), "   as the carry computes it")
 
 # %% [markdown]
-# With the identity as activation, `da[0]` is a polynomial in `u`: what the loss says at step `t` comes back multiplied
-# by `u^t`, the power of [tutorial 1](01_one_neuron.ipynb). The carry evaluates it from the inside out, with one product
-# and one sum per step: a single sweep over the sequence, like the forward pass.
+# With the identity as activation, `da[0]` is a polynomial in `u`: the gradient of the loss at step `t` comes back
+# multiplied by `u^t`, the power of [tutorial 1](01_one_neuron.ipynb). The carry evaluates it from the inside out, with
+# one product and one sum per step: a single sweep over the sequence, like the forward pass.
 #
-# ## Check 3: is it what comes out going forward?
+# ## Check 3: does it agree with a forward computation?
 #
-# There is a way to `du` with no backward pass at all. Ask, going forward, how the state moves when `u` does: the
-# **trace** $e_t = \partial h_t / \partial u$, a derivative of the state, not of the loss. Differentiate F1 and F2 with
-# respect to `u`; `h[t-1]` depends on `u` as well:
+# One can compute `du` without a backward pass. At each step, compute how the state changes with `u`: the **trace**
+# $e_t = \partial h_t / \partial u$ is a derivative of the state, not of the loss. Differentiate F1 and F2 with respect
+# to `u`; `h[t-1]` depends on `u` as well:
 #
 # $$e_t = \mathrm{act}'(z_t) * (h_{t-1} + u * e_{t-1}), \qquad du = \sum_t \sum_b dh_t * e_t$$
 #
-# It is exact, so the two agree up to rounding, over any number of steps.
+# Traces are exact, so both values of `du` agree up to rounding, over any number of steps.
 
 # %%
 T = 1000
@@ -328,20 +327,20 @@ print("backward      ", du)
 print("forward traces", traced)
 
 # %% [markdown]
-# Why go backward at all? A trace answers for one parameter. Here one per neuron is enough, because `u[n]` only moves
-# neuron `n`; but `W` has `M` numbers for each neuron, and each would need a trace of its own. One backward pass answers
-# for all of them.
+# Why go backward at all? A trace gives the gradient of one parameter. Here one per neuron is enough, because `u[n]`
+# only moves neuron `n`; but `W` has `M` numbers for each neuron, and each would need a trace of its own. One backward
+# pass gives all gradients.
 #
 # ## What happens at the kink?
 #
-# relu has no derivative at 0: to the left it is 0, to the right 1. The package takes **relu'(0) = 0**. Two things
-# follow.
+# relu has no derivative at 0: its slope is 0 to the left and 1 to the right. The package takes **relu'(0) = 0**. Two
+# things follow.
 #
 # Finite differences that straddle the kink are wrong, whatever the backward pass says. With `z = 1e-7` and `eps = 1e-6`
 # the backward pass says 1, which is right, and the central difference says 0.55.
 #
-# And an inactive step is a wall: where `h[t] = 0`, `dz[t] = 0`, so the carry is 0 too and nothing from later steps gets
-# past.
+# And an inactive step stops the gradient: where `h[t]` is 0, `dz[t]` and the carry are 0 too. Nothing from later steps
+# gets past it.
 
 # %%
 def central(a, eps):
@@ -365,13 +364,13 @@ axes.legend(frameon=False, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# The check of the package protects itself: it compares the differences to the left and to the right, and where they
-# disagree it draws another direction. Values drawn from a continuous distribution rarely come that close.
+# The package's check avoids kinks: it compares the differences to the left and to the right, and draws another
+# direction where they disagree. Values drawn from a continuous distribution are rarely that close to a kink.
 #
-# ## Is it what the package computes?
+# ## Does the package compute the same?
 #
 # `obvious_backward` in [recurrence.py](../minindrnn/ops/recurrence.py) has the same five lines, each with its number,
-# `B1` to `B5`. `minindrnn.indrnn_backward` has them in a loop that is compiled.
+# `B1` to `B5`. `minindrnn.indrnn_backward` has them in a compiled loop.
 
 # %%
 for T, B, N in ((1, 1, 1), (7, 3, 4), (50, 2, 33)):

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 3. A layer learns to add
 #
-# Two numbers have to be remembered among fifty, and added. This is the first experiment of the IndRNN paper ([arXiv
-# 1803.04831](https://arxiv.org/abs/1803.04831), section 5.1). Here a small network learns it in some seconds, and is
-# then opened: what does each neuron do? The answer is simple enough that you could have built it by hand. In the last
+# A network must remember two numbers among fifty and add them. This is the first experiment of the IndRNN paper ([arXiv
+# 1803.04831](https://arxiv.org/abs/1803.04831), section 5.1). Here a small network learns it in a few seconds. Then we
+# open it: what does each neuron do? The answer is so simple that you can build the network by hand. In the last
 # exercise you do.
 
 # %%
@@ -35,12 +35,13 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 # ## What is the problem?
 #
 # At every step the network sees two inputs: a number from 0 to 1, and a mark. The mark is 1 at two steps, one in each
-# half of the sequence, and 0 elsewhere. After the last step the network must say the sum of the two marked numbers:
+# half of the sequence, and 0 elsewhere. After the last step the network must answer with the sum of the two marked
+# numbers:
 #
 # $$\mathrm{target} = \sum_t \mathrm{value}_t \cdot \mathrm{mark}_t$$
 #
-# A network that remembers nothing does best by always answering 1, the mean. The mean squared error is then the variance
-# of the sum of two uniform numbers, `2 / 12 = 1/6`. Whatever is below 1/6 was remembered.
+# A network that remembers nothing does best by always answering 1, the mean. The mean squared error is then the
+# variance of the sum of two uniform numbers, `2 / 12 = 1/6`. An error below 1/6 shows memory.
 
 # %%
 T = 50
@@ -65,9 +66,9 @@ plt.show()
 # h^2_t = \mathrm{relu}(W_2 h^1_t + b_2 + u_2 * h^2_{t-1}), \quad
 # y = V h^2_{T-1} + c$$
 #
-# The number above a letter is that of the layer, not a power. The second layer starts with `u` near 1, since it must
-# carry something to the end. The first starts anywhere from 0 to the bound, `2^(1/T)`. The whole network has a few
-# hundred parameters, of which 32 are recurrent weights.
+# The superscript is the number of the layer, not a power. The second layer starts with `u` near 1, since it must carry
+# something to the end. The first starts anywhere from 0 to the bound, `2^(1/T)`. The whole network has a few hundred
+# parameters, of which 32 are recurrent weights.
 
 # %%
 def new_network():
@@ -84,10 +85,10 @@ assert np.isclose(network.bound, 2 ** (1 / T))
 # %% [markdown]
 # ## What is one update?
 #
-# Six lines. Forward, loss, backward, limit the gradients, update, and put the recurrent weights back into their
-# bounds. *Limit* cuts every number of a gradient to within 10. *Update* moves every parameter a little against its
-# gradient: Adam chooses how far for each one, by averages of its gradient and of the square; the *rate* scales that.
-# `train_step` does the same; a twin of the network proves it.
+# Six lines: forward, loss, backward, limit the gradients, update, and put the recurrent weights back within the bound.
+# *Limit* clips every number of a gradient to between -10 and 10. *Update* moves every parameter a little against its
+# gradient. Adam chooses how far, from averages of the gradient and of its square; the *rate* scales that. `train_step`
+# does the same; a twin of the network proves it.
 
 # %%
 rng = np.random.default_rng(2)
@@ -110,7 +111,7 @@ for _, ours, theirs in leaves(network.parameters, twin.parameters):
 # %% [markdown]
 # ## Does it learn?
 #
-# 3000 such updates, each with 32 fresh sequences, while the rate falls in a straight line to 0.
+# Make 3000 such updates, each with 32 new sequences. The rate falls linearly to 0.
 
 # %%
 updates, rate = 3000, 5e-3
@@ -168,8 +169,8 @@ panels[1].set_xlabel("step t  (dotted: the marked steps)")
 plt.show()
 
 # %% [markdown]
-# The first layer spikes at the marks; the rest of the time it is nearly silent. The second layer climbs at the marks,
-# and holds. The paper sees the same in its network for `T = 5000`.
+# The first layer spikes at the marks; the rest of the time it is nearly silent. The second layer climbs at the marks
+# and stays level in between. The paper sees the same in its network for `T = 5000`.
 #
 # How high are the spikes? Below are two neurons, at all steps of all sequences: the one whose spikes vary most, and the
 # one whose spikes are highest.
@@ -194,18 +195,17 @@ for n in (measuring, counting):
     assert b < 0 < w2
 
 # %% [markdown]
-# Without a mark both are silent: a bias below zero sees to that. With a mark the first one measures the value, here as
-# a line that falls; the second one hardly looks at the value, and says that there is a mark. From these two the next
-# layer can make `value * mark`, though no neuron multiplies: the mark lifts the first one to where relu lets the value
-# through, and without it nothing passes.
+# Without a mark both are silent, because their bias is below zero. With a mark the first neuron measures the value,
+# here by a falling line. The second hardly depends on the value; it signals the mark. From these two the next layer can
+# make `value * mark`, though no neuron multiplies. The mark lifts the first neuron to where relu lets the value
+# through; without a mark nothing passes.
 #
 # $$\mathrm{relu}(w_1 \cdot \mathrm{value} + w_2 \cdot \mathrm{mark} + b), \qquad b < 0 < w_2$$
 #
 # ## What does the second layer do?
 #
-# It adds. To see how well, read the answer from a single neuron of it: a line `p h + q` with two numbers, fitted by
-# least squares for each neuron in turn. The paper makes a similar experiment. The picture shows the best neuron: what
-# it receives at a step, and what it holds.
+# It adds. To see how well, read the answer from a single neuron: fit a line `p h + q` by least squares for each neuron
+# in turn. The paper makes a similar experiment. The picture shows the input and the state of the best neuron.
 
 # %%
 def line_error(h):
@@ -230,11 +230,11 @@ right.set(xlabel="step t", ylabel="h[t]", title="the same neuron, 4 sequences")
 plt.show()
 
 # %% [markdown]
-# Its input is close to `value * mark` times a constant: it counts the marks and subtracts what the first layer
-# measured. And with `u` close to 1 it is a sum, `h[t] = h[t-1] + a[t]`, which jumps at the marks and nearly holds in
+# Its input is close to `value * mark` times a constant: it adds the signal of the mark and subtracts the measured
+# value. With `u` close to 1 its state is a sum, `h[t] = h[t-1] + a[t]`, which jumps at the marks and hardly changes in
 # between.
 #
-# ## Who needs its memory?
+# ## Which layer needs its memory?
 #
 # Take it away and see. Set `u = 0` in one layer, then in the other:
 
@@ -251,19 +251,19 @@ median = np.median(half_life(first["u"]))
 print(f"median half-life in the first layer: {median:.1f} steps")
 
 # %% [markdown]
-# The first layer looks at each step by itself; its memory is of little use to this network. The second one remembers
-# and adds. Nobody told them: either layer could remember. Another seed may divide the work differently (exercise 1).
+# The first layer looks at each step by itself; its memory is of little use to this network. The second layer remembers
+# and adds. Training found these roles: either layer could remember. Another seed may divide the work differently
+# (exercise 1).
 #
 # ## Exercises
 #
 # 1. Train with `np.random.default_rng(1)` in `new_network` and look again at the neurons and at the test without
 #    memory. Is it the same solution?
-# 2. Train with `T = 200`. What is the bound on `u` now? How many updates until the loss falls below 1/6 for
-#    good?
+# 2. Train with `T = 200`. What is the bound on `u` now? After how many updates does the loss stay below 1/6?
 # 3. Solve the problem without training. One neuron in each layer is enough: choose `W`, `b` and `u` of both layers, and
 #    the readout, such that the error is 0.
 #
-# The answer to 3, checked. What training found is a roundabout form of it:
+# The answer to 3 follows, checked. Training found a roundabout form of it.
 
 # %%
 tiny = StackedIndRNN(inputs=2, neurons=1, layers=2, outputs=1, rng=np.random.default_rng(0), length=T, dtype=np.float64)

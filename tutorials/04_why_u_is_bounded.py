@@ -2,9 +2,9 @@
 # # 4. Why u is bounded
 #
 # Recurrent networks are hard to train for one reason: on its way back through `T` steps a gradient is multiplied `T`
-# times, and it vanishes or explodes. In an IndRNN the factor is a single number per neuron, `u`, so the problem can be
-# looked in the eye: keep `|u|` below a bound, and nothing can explode. This tutorial shows the problem, the bound, and
-# why a network with a recurrent matrix has no bound as simple.
+# times, and it vanishes or explodes. In an IndRNN the factor is a single number per neuron, `u`, so the remedy is
+# simple: keep `|u|` within a bound, and no gradient can explode. This tutorial shows the problem, the bound, and why a
+# network with a recurrent matrix has no bound as simple.
 
 # %%
 import os
@@ -40,7 +40,7 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 # %% [markdown]
 # ## What happens to a gradient on its way back?
 #
-# Let only the last state matter: `dh` is 1 at step `T - 1` and 0 before. Equations B1 and B2 of [tutorial
+# Let the loss depend on the last state only: `dh` is 1 at step `T - 1` and 0 before. Equations B1 and B2 of [tutorial
 # 2](02_backward_by_hand.ipynb) then multiply by `u` at each step back, as long as the neuron is active:
 #
 # $$\frac{\partial h_{T-1}}{\partial a_t} = u^{T-1-t}$$
@@ -63,8 +63,8 @@ axes.set_ylim(1e-10, 1e12)
 plt.show()
 
 # %% [markdown]
-# A weight of 1.1 multiplies the first step's gradient by over a hundred million, one of 0.9 divides it by as much and
-# more. The useful weights lie in a narrow band around 1.
+# A weight of 1.1 multiplies the gradient of the first step by over a hundred million. A weight of 0.9 divides it by
+# even more. The useful weights lie in a narrow band around 1.
 #
 # ## How large may u be?
 #
@@ -73,7 +73,7 @@ plt.show()
 # $$|u|^T \le \gamma \quad\Longleftrightarrow\quad |u| \le \gamma^{1/T}$$
 #
 # This holds for every input, not only for neurons that are always active: an inactive step multiplies by 0, since relu'
-# is 0 or 1. Below, random inputs and random weights within the bound try to break it.
+# is 0 or 1. The code tries to break the bound with random inputs and random weights.
 
 # %%
 gamma = 2
@@ -100,8 +100,8 @@ for scale in (0.1, 1, 10):
 #
 # $$L(u) = \tfrac{1}{2}\left(u^{99} - \tfrac{1}{2}\right)^2$$
 #
-# Below 0.95 it is flat, and says nothing about where to go. A little above 1 it is a wall. In between lies all that can
-# be learned.
+# Below 0.95 the loss is flat, and its gradient gives no direction. A little above 1 it is a wall. Gradient descent can
+# only learn in between.
 
 # %%
 T = 100
@@ -127,31 +127,32 @@ left.legend(frameon=False, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# Where does one step of gradient descent lead from a place on the wall? At a modest rate of 0.001, out of the picture:
+# Where does one update by gradient descent lead from a point on the wall? Even at a modest rate of 0.001 it leads out
+# of the picture:
 
 # %%
 start, rate = 1.05, 0.001
-step = rate * np.interp(start, u, du)
-print(f"from u = {start} to u = {start - step:.1f}")
-assert abs(start - step) > 10
+update = rate * np.interp(start, u, du)
+print(f"from u = {start} to u = {start - update:.1f}")
+assert abs(start - update) > 10
 inside = (u >= smallest(T)) & (u <= largest(T))
-assert rate * np.abs(du[inside]).max() < 0.5                     # inside the band no step is as long as that
+assert rate * np.abs(du[inside]).max() < 0.5                     # inside the band every update is small
 
 # %% [markdown]
 # ## How is the bound kept?
 #
-# By putting `u` back. After every update,
+# By projection. After every update,
 #
 # $$u \leftarrow \min(\max(u, -\gamma^{1/T}), \gamma^{1/T})$$
 #
-# `train_step(..., bound=...)` does it to every parameter whose role is "recurrent". This is not the clipping of
-# gradients. That waits until a gradient has exploded, and then keeps little more than its sign; here it does not
-# explode in the first place. There is no lower bound: to forget is a legitimate thing to learn.
+# `train_step(..., bound=...)` does this to every parameter whose role is "recurrent". It is not gradient clipping.
+# Clipping acts when a gradient has exploded, and keeps little more than its sign. The bound prevents the explosion.
+# There is no lower bound: a neuron may learn to forget.
 #
 # ## Does it matter in training?
 #
-# The adding problem of [tutorial 3](03_learning_to_add.ipynb), 100 steps long and with a high rate, with and without
-# the bound. All else is the same: the start, the data, the optimiser, even the clipping of gradients.
+# Train on the adding problem of [tutorial 3](03_learning_to_add.ipynb), with 100 steps and a high rate, with and
+# without the bound. All else is the same: the start, the data, the optimiser, even the clipping of gradients.
 
 # %%
 def train(bounded, updates=600):
@@ -184,8 +185,8 @@ assert bounded[0][-100:].mean() < 0.02 and free[0][-100:].mean() > 5 * bounded[0
 assert np.isclose(bounded[1].max(), largest(T)) and 1.1 < free[1].max() < 1.16
 
 # %% [markdown]
-# The bounded network learns to add. The other one lets weights grow, the largest by 15 % at most, and that is enough:
-# its loss leaps up again and again, and what was learned is lost.
+# The bounded network learns to add. In the other network the weights grow, the largest by 15 % at most. That is enough:
+# its loss jumps up again and again, and the network loses what it has learned.
 #
 # ## Could one bound a matrix in the same way?
 #
@@ -194,9 +195,9 @@ assert np.isclose(bounded[1].max(), largest(T)) and 1.1 < free[1].max() < 1.16
 #
 # $$\frac{\partial h_{T-1}}{\partial h_t} = \prod_{k=t+1}^{T-1} U^\top \mathrm{diag}(\mathrm{act}'_k)$$
 #
-# Its growth is decided by the eigenvalues of `U` (and by more than that, as the matrices at different steps differ). In
-# an IndRNN, `U` is diagonal and its eigenvalues are the weights themselves. In general they are not. Two matrices with
-# entries of the same size:
+# The eigenvalues of `U` decide how it grows (though not alone, because the matrices of different steps differ). In an
+# IndRNN, `U` is diagonal and its eigenvalues are the weights themselves. In general they are not. Compare two matrices
+# with entries of the same size:
 
 # %%
 N = 64
@@ -209,9 +210,9 @@ assert np.isclose(np.abs(np.linalg.eigvals(np.abs(signs))).max(), 8)
 assert np.abs(np.linalg.eigvals(signs)).max() < 1.2
 
 # %% [markdown]
-# So a bound `b` on the entries says little: the largest eigenvalue may be anything up to `N b`, here 8. And small
-# changes of the entries, all at once, add up. Start where gradients are perfect, at `U = 1` and `u = 1` (the former,
-# with relu, is called IRNN). Change every weight by about 0.02, as a few updates would:
+# So a bound `b` on the entries says little: the largest eigenvalue may be anything up to `N b`, here 8. Small changes
+# of all entries also add up. Start where gradients keep their size: with the identity matrix as `U` (with relu, this is
+# called IRNN), and with `u = 1`. Change every weight by about 0.02, as a few updates would:
 
 # %%
 steps = 200
@@ -250,13 +251,13 @@ assert flows["matrix"][0] > 1e9 and flows["u"][0] < 1e4 and flows["u, bounded"][
 assert 0.12 < np.abs(eigenvalues - 1).max() < 0.2
 
 # %% [markdown]
-# The 64 changes in each row of the matrix move eigenvalues by up to 0.16, which is `sqrt(64) = 8` times 0.02. And to
-# put eigenvalues back, one has to find them first; `u` only needs to be clipped.
+# The 64 changes in each row of the matrix move eigenvalues by up to 0.16, which is `sqrt(64) = 8` times 0.02. To bound
+# eigenvalues, one must compute them first; `u` only needs clipping.
 #
 # ## How do other networks fare?
 #
-# One layer of 64 neurons each, as they are before training, reading the adding problem. A gradient of norm 1 enters at
-# the last step; how much of it reaches the input of step `t`?
+# Take one layer of 64 neurons of each kind, before training, and let it read the adding problem. A gradient of norm 1
+# enters at the last step. How much of it reaches the input of step `t`?
 
 # %%
 x, _ = adding_problem(steps, 32, np.random.default_rng(1), np.float64)
@@ -286,20 +287,20 @@ assert first["IndRNN, u as in a last layer"] > 0.1 and first["IRNN"] > 0.1
 assert first["LSTM, forget bias 1"] < 1e-7 and first["LSTM, forget bias 5"] > 1e-3 and first["RNN, tanh"] < 1e-30
 
 # %% [markdown]
-# The tanh RNN has lost the first step before it starts. In the LSTM the forget gate `f` plays the role of `u`: the cell
-# is multiplied by `f` at each step. With a bias of 1 it starts around `sigmoid(1) = 0.73`, and even the neurons that
-# keep most have lost the first step. With a bias of 5 it starts around 0.993, and the gradient survives. A gate is
-# never above 1, so along the cell nothing explodes; but it depends on the state before, and needs a product with a
-# matrix at every step. IRNN starts as well as IndRNN; the section above shows what a few updates do to it.
+# In the tanh RNN the gradient never reaches the first step. In the LSTM the forget gate `f` plays the role of `u`: each
+# step multiplies the cell by `f`. With a bias of 1 the gate starts around `sigmoid(1) = 0.73`, and even in the neurons
+# that keep most the gradient vanishes. With a bias of 5 it starts around 0.993, and the gradient survives. A gate is
+# never above 1, so nothing explodes along the cell. But the gate depends on the state before, and so needs a matrix
+# product at every step. IRNN starts as well as IndRNN; the section above shows what a few updates do to it.
 #
 # ## Exercises
 #
 # 1. The paper reads MNIST digits pixel by pixel, `T = 784`, with `gamma = 5`. What is the bound? What if it had used
-#    the bound of `T = 100` and `gamma = 2` instead: by how much could a gradient grow?
+#    the bound of `T = 100` and `gamma = 2` instead: how much could a gradient grow?
 # 2. With tanh, `|u|` may be somewhat larger than 1, and a gradient can vanish all the same. Why? Draw the first figure
 #    again with `activation="tanh"` and `u = 1.1`.
-# 3. Instead of clipping, `train_step(..., penalty=0.1)` adds a penalty for what exceeds the bound to the loss. Train
-#    with it and draw the largest `|u|`. Is the bound kept?
+# 3. Instead of projecting, `train_step(..., penalty=0.1)` adds to the loss a penalty on the excess over the bound.
+#    Train with it and draw the largest `|u|`. Is the bound kept?
 #
 # The answers to 1 and 2 follow, checked. Try first.
 

@@ -2,10 +2,9 @@
 # # 5. Going deep
 #
 # A layer of independent neurons is simple, and on its own it is weak. Depth makes up for it: the IndRNN papers go to 21
-# and 40 recurrent layers. All their networks are made of three ways to put layers together: one after the other, added
-# to what passes by, appended to what passes by. Each has a backward pass of one line. This tutorial writes them out,
-# shows how far gradients reach through them, and ends with batch normalisation, with which the deep ones are trained,
-# and its traps.
+# and 40 recurrent layers. All their networks combine layers in three ways: one after another, added to their input, or
+# appended to their input. The backward pass of each is one line. This tutorial writes them out and shows how far
+# gradients reach through them. It ends with batch normalisation, which the deep networks use, and its traps.
 
 # %%
 import os
@@ -48,8 +47,8 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 #
 # $$h^2_t = \mathrm{act}(W_2 h^1_t + b_2 + u_2 * h^2_{t-1})$$
 #
-# The number above `h` is that of its layer. The gradient shows who depends on whom. Ask how one output neuron changes
-# with all recurrent weights of the first layer:
+# The superscript is the number of the layer. The gradient shows what depends on what: how does one output neuron change
+# with the recurrent weights of the first layer?
 
 # %%
 rng = np.random.default_rng(4)
@@ -68,8 +67,8 @@ for network, path in ((Chain([one]), "0.u"), (Chain([one, two]), "0.u")):
 # %% [markdown]
 # ## How do gradients pass through layers that follow each other?
 #
-# In reverse order; that is the chain rule. A layer gives `y, cache = forward(x)` and `dx, grads = backward(dy, cache)`,
-# and what is `dx` for one is `dy` for the one before.
+# In reverse order, by the chain rule. A layer gives `y, cache = forward(x)` and `dx, grads = backward(dy, cache)`. The
+# `dx` of one layer is the `dy` of the layer before it.
 #
 # $$y = F_L(\dots F_2(F_1(x))), \qquad dx = F_1'(F_2'(\dots F_L'(dy)))$$
 #
@@ -97,11 +96,11 @@ class MyChain:
 # %% [markdown]
 # ## How do gradients pass through a residual block?
 #
-# Its input is read twice: it passes by, and it goes through `F`. Two readers, two terms:
+# The block reads its input twice, once as it is and once through `F`. Two readers, two terms:
 #
 # $$y = x + F(x), \qquad dx = dy + F'(dy)$$
 #
-# Whatever `F` does, `dy` arrives. That is all there is to a skip connection.
+# Whatever `F` does, `dy` arrives. A skip connection does no more than that.
 
 # %%
 class MyResidual:
@@ -119,8 +118,8 @@ class MyResidual:
 # %% [markdown]
 # ## How do gradients pass through a dense layer?
 #
-# "Dense" means densely connected: the output of `F` is appended to the channels of `x` (the numbers that stand at one
-# step), so that every later layer still sees `x` itself. With `M` channels in `x`,
+# "Dense" means densely connected: the output of `F` is appended to the channels of `x` (the numbers of one step), so
+# that every later layer still sees `x` itself. With `M` channels in `x`,
 #
 # $$y = [x, F(x)], \qquad dx = dy_{:M} + F'(dy_{M:})$$
 
@@ -169,8 +168,9 @@ assert all(np.array_equal(grad, other) for _, grad, other in leaves(grads, same_
 # %% [markdown]
 # ## How deep can a gradient reach?
 #
-# Stack blocks with small weights, and send a gradient of norm 1 through them, from the last step of the top to the
-# input. A plain stack multiplies the gradient by the small weights of each layer. A residual stack adds to it.
+# Stack blocks with small weights, and send a gradient of norm 1 through them, from the last step of the top block to
+# the input. In a plain stack each block multiplies the gradient by its small weights. In a residual stack each block
+# adds to it.
 
 # %%
 T, N = 20, 32
@@ -200,9 +200,9 @@ plt.show()
 # %% [markdown]
 # ## How far do gradients reach in depth and in time?
 #
-# The networks of the papers, before training, on sequences of 100 steps. A row is a layer or a block, the input at the
-# bottom; a column is a step. The gradient enters at the top right and must get to the lower left. Here is a tanh RNN
-# beside them.
+# Here are networks of the papers and a tanh RNN, before training, on sequences of 100 steps. A row is a layer or a
+# block, with the input at the bottom; a column is a step. The gradient enters at the top right and must reach the lower
+# left.
 
 # %%
 rng = np.random.default_rng(0)
@@ -224,13 +224,13 @@ plt.show()
 
 # %% [markdown]
 # In all three IndRNNs a gradient reaches every layer at every step with a size between 1e-3 and 1e3. In the tanh RNN it
-# fades to the left, within its own layer: depth is not its problem, time is.
+# fades to the left, within its own layer: its problem is time, not depth.
 #
 # ## What does batch normalisation do?
 #
 # The IndRNNs above use it. For each channel it takes the mean `m` and the variance `v` over all steps and sequences,
-# which are `n = T B` values (here `n` counts them, and is no neuron), and brings the channel to mean 0 and variance 1,
-# before a scale `gamma` and a shift `beta` that are learned:
+# `n = T B` values (here `n` is a number of values, not a neuron). It brings the channel to mean 0 and variance 1, and
+# then applies a learned scale `gamma` and shift `beta`:
 #
 # $$\hat{x} = (x - m) s, \qquad s = \frac{1}{\sqrt{v + \epsilon}}, \qquad y = \gamma \hat{x} + \beta$$
 #
@@ -273,14 +273,21 @@ for ours, other in zip((dx, dgamma, dbeta), batchnorm_backward(dy, their_cache))
 assert np.allclose(dx.sum(axis=(0, 1)), 0) and np.allclose((dx * x).sum(axis=(0, 1)), 0, atol=1e-4)
 
 # %% [markdown]
-# The last line says what the formula means. To shift or to rescale a channel changes nothing after normalisation, so a
-# gradient has no part that would do only that: `dx` sums to 0, and so does `dx * x` (up to `eps`).
+# The last line shows what the formula means. Shifting or rescaling a channel does not change the normalised output, so
+# the gradient has no such part: `dx` sums to 0, and so does `dx * x` (up to `eps`).
+#
+# ## Why does the normalisation stand after the recurrence here, and before it in language models?
+#
+# Each network above reads whole sequences from state 0, so `h` has similar statistics in every batch. Normalised after
+# the recurrence, `h` gives the next layer inputs of one scale, however much a neuron with `u` near 1 has added up. A
+# language model carries its state from segment to segment: `h` keeps accumulating, and its statistics drift. There the
+# normalisation stands before the recurrence, where it sees the new input `a` and not the accumulated state.
 #
 # ## Trap 1: why can early steps see the future?
 #
-# Because mean and variance are taken over time. Change only the last step, and the output of the first one changes.
-# That is fine where a whole sequence is given and classified. It is not where the next step is to be predicted; for
-# that the package normalises each step by itself (`length=T` in `BatchNorm`), or uses fixed, running statistics.
+# Because mean and variance are taken over time: change only the last step, and the output of the first step changes.
+# That is fine for classifying a whole sequence. It is wrong for predicting the next step. For that the package
+# normalises each step by itself (`length=T` in `BatchNorm`), or uses fixed, running statistics.
 
 # %%
 changed = x.copy()
@@ -297,11 +304,11 @@ assert np.array_equal(first_step(x, groups=20), first_step(changed, groups=20))
 assert np.array_equal(first_step(x, statistics="running"), first_step(changed, statistics="running"))
 
 # %% [markdown]
-# ## Trap 2: what is a network worth before its averages have caught up?
+# ## Trap 2: how good is a network before its averages have caught up?
 #
-# In training a batch is normalised by its own statistics. In use there may be only one sequence, so running averages of
-# past batches take their place; each update moves them a tenth of the way. Early on they describe a network
-# that is no more. Train on handwritten digits, read row by row, and evaluate both ways:
+# In training, the statistics of a batch normalise it. In use there may be only one sequence, so running averages of
+# past batches take their place; each update moves them a tenth of the way. Early in training they still describe an
+# older network. Train on handwritten digits, read row by row, and evaluate both ways:
 
 # %%
 parts = load_digits(rows=True)
@@ -327,13 +334,13 @@ gap = np.array(found["batch"]) - np.array(found["running"])
 assert gap[:7].max() > 0.1 and np.abs(gap[-10:]).mean() < 0.03
 
 # %% [markdown]
-# A poor early number by running averages is not a bug, and no reason to stop a training. At the end both ways agree
-# here; when they do not, a pass over the training data with fixed weights gives better averages
+# Poor early accuracy by running averages is not a bug, and no reason to stop a training. At the end both ways agree
+# here. Where they do not, a pass over the training data with fixed weights gives better averages
 # (`population_statistics`).
 #
 # ## Trap 3: what is wrong with the statistics of the test batch?
 #
-# They let sequences see each other. The answer for one image then depends on which others happen to be in the batch:
+# They make sequences depend on each other. The answer for one image then changes with the other images in the batch:
 
 # %%
 def answer(x, statistics):
@@ -347,8 +354,8 @@ assert np.allclose(answer(alone, "running"), answer(together, "running"))
 # %% [markdown]
 # ## Trap 4: what does padding do to a mean?
 #
-# Sequences of different lengths are filled up to the longest. If the filling takes part in the statistics, all others
-# are shifted. With `lengths`, it does not: here the padding is NaN, and nothing of it is ever read.
+# Sequences of different lengths are padded to the longest. If the padding takes part in the statistics, it shifts all
+# real values. With `lengths` it does not take part: here the padding is NaN, and the package never reads it.
 
 # %%
 lengths = np.array([20, 12, 5, 9])
@@ -366,8 +373,8 @@ assert np.all(wrong[real].mean(axis=0) > 0.5)
 # %% [markdown]
 # ## Trap 5: what is the variance of a single value?
 #
-# With `T = 1` and `B = 1` a value is its own mean, so the textbook formula returns `beta`, whatever came in: the input
-# is gone. The package takes the given (running) statistics wherever fewer than two values are at hand.
+# With `T = 1` and `B = 1` a value is its own mean, so the textbook formula returns `beta` for every input. The package
+# takes the given (running) statistics wherever there are fewer than two values.
 
 # %%
 single = np.full((1, 1, 3), 7.0)
@@ -378,13 +385,13 @@ assert np.allclose(y, gamma * 7 + beta)                          # mean 0 and va
 # %% [markdown]
 # ## Exercises
 #
-# 1. Write a residual block with a learned share, `y = x + alpha F(x)`, `alpha` a single number. What is `dalpha`? Check
-#    it.
+# 1. Write a residual block with a learned share, `y = x + alpha F(x)`, where `alpha` is a single number. What is
+#    `dalpha`? Check it.
 # 2. A bias right before batch normalisation is useless. Why, and what must its gradient be? Check it with
 #    `IndRNN(..., norm="before")`.
 # 3. Train the digits again with 6 layers instead of 3, with `norm="after"` and with `norm=None`. Which learns faster?
 #
-# `python -m minindrnn exercise residual FILE` and `batchnorm FILE` check your own version of what is derived here.
+# `python -m minindrnn exercise residual FILE` and `batchnorm FILE` check your own version of these backward passes.
 #
 # The answers to 1 and 2 follow, checked. Try first.
 

@@ -3,25 +3,25 @@
 #
 # [Tutorial 5](05_going_deep.ipynb) stacked many layers. This one goes inside a single layer, to the recurrence. Its
 # neurons do not read each other, and neither do the sequences of a batch. So a GPU can give every neuron of every
-# sequence a thread of its own. The thread walks through time alone, its state in a register. Here the kernel is built,
-# compiled, executed and taken apart, on a machine that needs no GPU.
+# sequence a thread of its own. The thread walks through time alone and keeps its state in a register. Here you build
+# the kernel, compile it, execute it and take it apart, without a GPU.
 #
 # You need tutorials [1](01_one_neuron.ipynb) and [2](02_backward_by_hand.ipynb). The kernels are those of
-# `gpu/recurrence.py`. They are run in two ways, both on the CPU:
+# `gpu/recurrence.py`. They run in two ways, both on the CPU:
 #
 # * in Numba's **simulator**, which runs them as Python. It must be chosen before Numba is imported.
-# * as **PTX**, the assembly language that the CUDA compiler makes of them. The texts are in `tutorials/ptx`, written by
-#   `python tutorials/ptx/compile_kernels.py`. An interpreter in NumPy, `tests/gpu/ptx.py`, executes them.
+# * as **PTX**, the assembly language that the CUDA compiler turns them into. `python tutorials/ptx/compile_kernels.py`
+#   wrote the texts in `tutorials/ptx`. An interpreter in NumPy, `tests/gpu/ptx.py`, executes them.
 #
-# The last sections ask a GPU, if there is one, and show what an NVIDIA H200 took. Nothing is timed here. Words that
-# come up:
+# The last sections use a GPU, if there is one, and show times measured on an NVIDIA H200. This page times nothing
+# itself. The terms:
 #
 # | word | what it means here |
 # | --- | --- |
 # | kernel | a function that many threads run at the same time, each with a number of its own |
-# | block, warp | threads that are started together; 32 of them that take each instruction together |
+# | block, warp | a group of threads that start together; 32 of them, which execute each instruction together |
 # | register | where a thread keeps a number at hand; a few dozen are cheap |
-# | column | what one thread owns: a neuron of a sequence, at all its steps |
+# | column | the part of one thread: one neuron of one sequence, at all its steps |
 # | cycle | one beat of the processor's clock, less than a billionth of a second |
 
 # %%
@@ -63,8 +63,8 @@ print("Kernels run in the simulator and as PTX from tutorials/ptx, both on the C
 # %% [markdown]
 # ## What does one thread do?
 #
-# First on the CPU. Over every neuron of every sequence goes a loop, `i`. Inside it are F1 and F2 of
-# [tutorial 2](02_backward_by_hand.ipynb), for one neuron: all names are single numbers.
+# First on the CPU. A loop over `i` visits every neuron of every sequence. Inside it are F1 and F2 of [tutorial
+# 2](02_backward_by_hand.ipynb) for one neuron, where every name is a single number.
 
 # %%
 def relu(z):
@@ -82,8 +82,8 @@ def twin(a, u, h0, h):
 
 
 # %% [markdown]
-# Then the kernel. The body is the same, line by line. What is gone is the loop: `cuda.grid(1)` says which `i` this
-# thread is, and all of them run at the same time.
+# Then the kernel. The body is the same, line by line, but the loop over `i` is gone. `cuda.grid(1)` tells each thread
+# its own `i`, and all threads run at the same time.
 
 # %%
 on_device = cuda.jit(device=True)(relu)
@@ -108,11 +108,11 @@ def kernel(a, u, h0, h):
 # | `i` | a loop counts it | every thread has its own |
 # | `if i >= B * N` | the loop ends by itself | the last block has threads to spare, which must do nothing |
 # | `w`, `before` | loaded at the start of a column | the same, and they stay in registers for all of time |
-# | `for t` | a loop | a loop: time is the one thing that cannot be done at once |
+# | `for t` | a loop | a loop: each step needs the one before it |
 #
-# In brackets before its arguments a kernel is told how many blocks to start, and how many threads in each. The kernel
-# to read in `gpu/recurrence.py` is this one with `lengths`: `OBVIOUS["relu"]` is the pair for relu, forward first. All
-# three give the same bits in the simulator.
+# The brackets before the arguments of a kernel give the number of blocks, and the number of threads in each. The
+# obvious kernel in `gpu/recurrence.py` is this one with `lengths`: `OBVIOUS["relu"]` is the pair for relu, forward
+# first. All three give the same bits in the simulator.
 
 # %%
 rng = np.random.default_rng(0)
@@ -132,8 +132,8 @@ assert np.allclose(h, indrnn_forward(a, u, h0)[0], atol=1e-6)
 # ## Which thread owns what?
 #
 # A thread knows its place in its block, `threadIdx`, and the number of its block, `blockIdx`. `cuda.grid(1)` is
-# `blockIdx * blockDim + threadIdx`. Here, 3 blocks of 10 threads for 3 sequences of 8 neurons: the number in a cell is
-# `i`, its colour the block. Blocks know nothing of rows.
+# `blockIdx * blockDim + threadIdx`. The picture shows 3 blocks of 10 threads for 3 sequences of 8 neurons. The number
+# in a cell is `i`, and the colour is the block. A block may end in the middle of a row.
 
 # %%
 owner = np.full((B, N), -1)
@@ -160,13 +160,13 @@ plt.show()
 # %% [markdown]
 # ## Why do neighbouring threads own neighbouring neurons?
 #
-# The hardware runs 32 threads in step, a **warp**. When they load, memory does not send 32 numbers: it sends
-# **sectors**, 32 bytes each, whole. What matters is how many sectors the 32 addresses lie in.
+# The hardware runs 32 threads together, a **warp**. When they load, memory does not send 32 single numbers. It sends
+# whole **sectors** of 32 bytes each. The cost is the number of sectors that hold the 32 addresses.
 #
 # With time-major arrays `(T, B, N)` the number of thread `i` at step `t` stands at `t * B * N + i`. The 32 numbers of a
-# warp are next to each other: 128 bytes, 4 sectors, nothing wasted. That is called coalesced. With time fastest,
-# `(B, N, T)`, it stands at `i * T + t`: 32 sectors, of which 4 bytes each are used. Each row of a picture is a
-# thread.
+# warp are next to each other: 128 bytes, 4 sectors, nothing wasted. Such an access is called coalesced. With time
+# fastest, `(B, N, T)`, the number stands at `i * T + t`: 32 sectors, with 4 used bytes in each. Each row of a picture
+# is a thread.
 
 # %%
 T, B, N, t = 16, 2, 32, 3
@@ -187,9 +187,8 @@ plt.show()
 # %% [markdown]
 # ## What does the simulator check?
 #
-# It runs the kernel as Python, a thread of Python for each thread of the GPU. So it checks what Python checks: that
-# every index is inside its array, and that the numbers are right. Forget the guard, and the last block runs over the
-# edge:
+# It runs the kernel as Python, with a Python thread for each thread of the GPU. So it finds wrong numbers, and every
+# index outside its array. Without the guard, the last block runs past the end of the array:
 
 # %%
 @cuda.jit
@@ -208,16 +207,16 @@ except IndexError:
     print("IndexError: 30 threads for 24 numbers")
 
 # %% [markdown]
-# ## What does it let through?
+# ## Which faults does it miss?
 #
-# Two kernels with a fault each. Both give the right answer in the simulator.
+# Here are two kernels with one fault each. Both give the right answer in the simulator.
 #
 # `racing` adds the columns of all sequences into one `du`: thread `i` does `du[i % N] += columns[i]`. Several threads
-# read the same old value, add, and write: on a GPU all but one addition may be lost. The simulator does them one after
-# the other.
+# read the same old value, add, and write: on a GPU all but one addition may be lost. The simulator runs the threads one
+# after the other.
 #
-# `tenth` has a number of Python in it: `y[i] = x[i] * 0.1`. The simulator follows NumPy and stays in float32. The
-# compiler takes `0.1` for float64, which is slow on many a GPU, and the bits differ.
+# `tenth` contains a Python number: `y[i] = x[i] * 0.1`. The simulator follows NumPy and stays in float32. The compiler
+# reads `0.1` as float64, which is slow on many GPUs, and the bits differ.
 
 # %%
 columns, du = rng.normal(size=24).astype(F32), np.zeros(8, F32)
@@ -229,7 +228,7 @@ compile_kernels.tenth[3, 10](x, y)
 assert np.array_equal(y, x * F32.type(0.1))
 
 # %% [markdown]
-# So take what the compiler made of them. The interpreter watches every byte of memory, and counts.
+# So execute the compiled kernels. The interpreter watches every byte of memory, and counts sectors.
 
 # %%
 racing, tenth = map(compile_kernels.text, ("racing", "tenth"))
@@ -254,13 +253,13 @@ assert 0 < np.sum(compiled != y) < 24 and np.allclose(compiled, y, rtol=1e-6)
 # | two threads at one place | right answer | noticed |
 # | float64 in a float32 kernel | right answer | visible in the text |
 # | addresses far apart | right answer | counted, below |
-# | too slow | right answer | partly visible: what waits for what |
+# | too slow | right answer | partly visible: which instruction waits for which |
 
 # %% [markdown]
 # ## What did the compiler do?
 #
-# The loop over time, as PTX. It is the one with most multiplications: from a label to the jump back to it. Of each step
-# only what works on float32 is printed here.
+# Here is the loop over time as PTX. A loop goes from a label to the jump back to it; this one has the most
+# multiplications. The code prints only instructions on float32.
 
 # %%
 def loop(text):
@@ -281,8 +280,8 @@ for name, operands in [line for line in loop(obvious) if ".f32" in line[0]][:10]
 # %% [markdown]
 # Read the first step: load `a[t]`; F1 is one instruction, a **fused multiply-add**, `u * h + a`; F2 is two: compare
 # with 0, and select; store `h[t]`. The second step starts right after it. The register that holds `h` is an operand of
-# the next F1, so the state never goes to memory and back. All of this stands in the loop four times: the compiler has
-# **unrolled** it, to count and jump once for four steps.
+# the next F1, so the state never goes to memory and back. The loop holds four steps: the compiler has **unrolled** it,
+# to count and jump once for four steps.
 
 # %%
 KINDS = {"load": "ld.global", "F1": "fma", "F2": r"(setp|selp)\S*f32", "store": "st.global",
@@ -299,7 +298,7 @@ def counted(text):
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 2.6))
-for y, (name, text) in enumerate({"obvious": obvious, "tuned": tuned}.items()):
+for y, text in enumerate((obvious, tuned)):
     counts = np.array(list(counted(text).values()))
     for k, (kind, left) in enumerate(zip(KINDS, np.cumsum(counts) - counts)):
         axes.barh(y, counts[k], left=left, color=f"C{k}", label=None if y else kind)
@@ -314,10 +313,10 @@ for text in obvious, tuned:
     assert ".f64" not in text and not re.search(r"\b(mul|add)\S*f32", text)        # all F1 are fused
 
 # %% [markdown]
-# Most of the obvious kernel is not arithmetic of the neuron: it is whole numbers of 64 bits. `a[t, b, n]` stands at
-# `(t * B + b) * N + n`, with two multiplications, and the same again for `h[t, b, n]`. Besides, Python allows `a[-1]`:
-# Numba tests each index for being negative and then adds the size (`shr`, `and`, `add`). The 64 bits themselves are
-# needed, because an array may have more than $2^{31}$ elements.
+# Most instructions of the obvious kernel do not compute the neuron. They compute addresses, with whole numbers of 64
+# bits. `a[t, b, n]` stands at `(t * B + b) * N + n`, with two multiplications, and the same again for `h[t, b, n]`.
+# Besides, Python allows `a[-1]`: Numba tests whether an index is negative, and then adds the size (`shr`, `and`,
+# `add`). 64 bits are necessary, because an array may have more than $2^{31}$ elements.
 
 # %%
 assert 5000 * 256 * 2048 > 2**31                                 # T, B, N
@@ -329,8 +328,8 @@ assert not {"mul.lo.s64", "shr.s64"} & set(dict(loop(tuned)))
 # %% [markdown]
 # ## Does the compiled program compute the same?
 #
-# Execute it on the CPU. Fused means rounded once, where the CPU's Python rounds the product and then the sum. So the
-# compiled kernel is not the simulator's, bit by bit; it is that of a recurrence with fused multiply-adds.
+# Execute it on the CPU. A fused multiply-add rounds once; Python on the CPU rounds the product and then the sum. So the
+# compiled kernel does not give the bits of the simulator. It gives those of a recurrence with fused multiply-adds.
 
 # %%
 T, B, N = 40, 3, 32
@@ -355,10 +354,10 @@ print(f"{different} of {h.size} numbers have other last bits when rounded twice"
 # ## Why must loads go ahead of stores?
 #
 # A load from a GPU's memory takes some 500 cycles. That number is an assumption here, as it is in
-# `python -m minindrnn.gpu report`. While a thread waits, it may go on with instructions that do not need the value. But
-# it takes its instructions in order, and the compiler may not move a load ahead of a store: for all it knows, `h` and
-# `a` share memory, and the store changes what is loaded next. So the order in the text decides. **L** is a load, **F**
-# a multiply-add, **S** a store:
+# `python -m minindrnn.gpu report`. While a thread waits, it may execute instructions that do not need the value. But it
+# takes its instructions in order, and the compiler may not move a load ahead of a store: `h` and `a` might share
+# memory, and then the store would change the next value to load. So the order in the text decides. **L** is a load,
+# **F** a multiply-add, **S** a store:
 
 # %%
 LETTERS = {"ld.global.f32": "L", "fma.rn.f32": "F", "st.global.f32": "S"}
@@ -368,9 +367,9 @@ for name, text in ("obvious", obvious), ("tuned", tuned):
     assert order == {"obvious": "LFS" * 4, "tuned": "L" * AHEAD + "FS" * AHEAD}[name]
 
 # %% [markdown]
-# A model makes it visible. An instruction starts one cycle after the one before it, but not until its operands are
-# there. What a load brings is there 500 cycles later, everything else 4. It goes through the compiled loop, register by
-# register. It is a **model of one thread, not a measurement**.
+# A model makes this visible. An instruction starts one cycle after the one before it, but not before its operands are
+# ready. The result of a load is ready after 500 cycles, any other result after 4. The model goes through the compiled
+# loop, register by register. It is a **model of one thread, not a measurement**.
 
 # %%
 def timeline(body, passes):
@@ -406,12 +405,13 @@ plt.show()
 assert 1 < last[0] / (16 * LATENCY) < 1.5 and AHEAD == 16 and 0 < (last[1] - LATENCY) / 16 < 20
 
 # %% [markdown]
-# The obvious kernel waits for memory once a step, and then for its chains of whole numbers. The tuned one waits once in
-# 16 steps, and then takes less than 20 cycles for each, by the model. For long sequences and few columns the waits count most:
+# By the model, the obvious kernel waits for memory once a step, and then for its chains of whole numbers. The tuned one
+# waits once in 16 steps, and then takes less than 20 cycles for each. For long sequences and few columns the waits
+# count most:
 #
 # $$\text{obvious} \gtrsim T \cdot \text{latency}, \qquad \text{tuned} \gtrsim \frac{T \cdot \text{latency}}{16}$$
 #
-# No time can be less than that of moving the bytes: 4 read and 4 written for each of `T * B * N`. All lines are
+# No kernel can be faster than moving the bytes: 4 read and 4 written for each of `T * B * N`. All lines are
 # **estimates** from published figures of an H100.
 
 # %%
@@ -433,14 +433,15 @@ assert np.all(waiting > 10 * moving) and np.all(moving < waiting / AHEAD)
 # %% [markdown]
 # ## The tuned kernel
 #
-# Four changes, each for something seen above:
+# It has four changes, each for a reason shown above:
 #
-# 1. Loads of `AHEAD` steps, 16, come first, into as many registers; then as many times F1, F2 and a store.
+# 1. The loads of `AHEAD` steps, 16, come first, into as many registers. Then F1, F2 and a store follow for each.
 # 2. Arrays are flat. A thread's place `p` moves by `B * N` a step: one addition, no multiplication.
-# 3. `p` has 64 bits, since there may be many elements, and no sign, so nothing is tested for being negative.
-# 4. What is left of `T` by `AHEAD` is done step by step.
+# 3. `p` has 64 bits, since there may be many elements. It has no sign, so no test for negative numbers is necessary.
+# 4. The last `T % AHEAD` steps run one by one.
 #
-# `local.array` sounds like memory. Its size is known, the loops over `k` are unrolled, and so it becomes registers.
+# `local.array` sounds like memory. But its size is known and the compiler unrolls the loops over `k`, so it becomes
+# registers.
 
 # %%
 @cuda.jit
@@ -491,11 +492,11 @@ assert ".local" not in tuned                                     # the array bec
 #
 # $$du = \sum_t \sum_b dz_t * h_{t-1}$$
 #
-# This is a sum of `T * B` terms, and `du` is one number for many threads. Two things may go wrong: the order of the
+# This is a sum of `T * B` terms, and many threads contribute to one number. Two things may go wrong: the order of the
 # terms, and their rounding.
 #
 # **Order.** Floating-point addition is not associative. If threads add to `du` as they come (atomic additions), each
-# run may give other bits. Here are the sums of the same 1000 terms in 20 orders:
+# run may give different bits. Here are the sums of the same 1000 terms in 20 orders:
 
 # %%
 terms = rng.normal(size=1000).astype(F32)
@@ -504,17 +505,17 @@ assert len(sums) > 5 and len({np.cumsum(terms)[-1] for _ in range(20)}) == 1
 print(len(sums), "different sums of the same terms")
 
 # %% [markdown]
-# So nothing is added atomically. A thread sums over its own time and writes one number. A second kernel,
+# So the kernels do not add atomically. A thread sums over its own steps and writes one number. A second kernel,
 # `over_sequences`, adds up the `B` numbers of a neuron from the first to the last. Same order, same bits, every time.
 #
-# **Rounding.** A float32 keeps 24 bits. Add a small term to a large total, and its last bits fall off: after 5000 terms
-# of about the same size the total is some 2^12 times as large as a term, so the last 12 bits of each new one are lost.
-# float64 would do, but it is slow on many a GPU. Kahan's sum finds what has fallen off and puts it into the next term:
+# **Rounding.** A float32 keeps 24 bits. A small term loses its last bits when it is added to a large total. After 5000
+# terms of about the same size the total is some 2^12 times as large as a term, so each new term loses its last 12 bits.
+# float64 would do, but it is slow on many GPUs. Kahan's sum computes the lost part and adds it to the next term:
 
 # %%
 def add(total, lost, term):
-    term = term - lost                                           # what is missing comes back
-    larger = total + term                                        # here its last bits fall off
+    term = term - lost                                           # the lost part comes back
+    larger = total + term                                        # here it loses its last bits
     return larger, (larger - total) - term                       # and here they are
 
 
@@ -539,9 +540,9 @@ plt.show()
 assert errors[:, 1].max() <= 2.0**-23 and errors[-1, 0] > 20 * errors[-1, 1]
 
 # %% [markdown]
-# By the rules of algebra, what `add` returns second is 0. A compiler that is allowed to use them (*fast math*) would
-# delete it. Numba does not allow it: the three subtractions and the addition of every step are all there in the PTX.
-# Execute that, and compare with the CPU, which sums in float64.
+# By the rules of algebra, the second number that `add` returns is 0. A compiler that may use these rules (*fast math*)
+# would delete it. Numba does not let it: the PTX has all three subtractions and the addition of every step. Execute it
+# and compare with the CPU, which sums in float64.
 
 # %%
 text = compile_kernels.text("tuned_backward")
@@ -569,8 +570,8 @@ for found, expected in zip((da, du, dh0), indrnn_backward(dh, indrnn_forward(a, 
 # %% [markdown]
 # ## And on a GPU?
 #
-# The public functions choose kernel and grid by themselves. Here they are called once in the simulator, and once in a
-# process of its own without it. That one finds the GPU, if there is one.
+# The public functions choose kernel and grid by themselves. The code calls them once in the simulator, and once without
+# it in a separate process, which finds the GPU, if there is one.
 
 # %%
 PROGRAM = """
@@ -597,18 +598,18 @@ assert said.splitlines()[-1] in ("no GPU here, or no compiler for it", "a GPU: i
 print(said.splitlines()[-1])
 
 # %% [markdown]
-# PTX is not yet machine code. An assembler, `ptxas`, makes that, and it may still move and fuse instructions. It did:
-# of B2 and the next step's B1, `dh + u * dz`, it made a single instruction at most steps and two at the last of each
-# round of the loop. Rounded once or twice, so the last bits depended on where a sequence was cut, and only a GPU
-# showed it. Now B2 is `fma(u, dz, 0)`, which goes into no other instruction. `tests/gpu/test_compiled.py` looks at
-# the assembler's work: registers, how many loads stand together, and that no product is rounded now this way and now
-# that.
+# PTX is not yet machine code. An assembler, `ptxas`, makes that, and it may still move and fuse instructions. Here it
+# did. At most steps it fused B2 and the next step's B1, `dh + u * dz`, into one instruction, which rounds once. At the
+# last step of each round of the loop it kept two, which round twice. So the last bits depended on where a sequence was
+# cut, and only a GPU showed it. Now B2 is `fma(u, dz, 0)`, which the assembler does not fuse.
+# `tests/gpu/test_compiled.py` checks the assembler's work: registers, how many loads stand together, and that every
+# product is rounded in the same way.
 #
-# ## What a GPU takes
+# ## How long does a GPU take?
 #
-# The times of `tutorials/results/bench-gpu-ahead.jsonl` are from an NVIDIA H200, by `python -m minindrnn bench
-# kernels --device cuda --json` with `AHEAD` set to 8, 16 and 32. A wait for every `AHEAD` steps, and a time for each
-# step itself, is all that it takes to describe the three:
+# The times of `tutorials/results/bench-gpu-ahead.jsonl` are from an NVIDIA H200, by
+# `python -m minindrnn bench kernels --device cuda --json` with `AHEAD` set to 8, 16 and 32. Two numbers describe all
+# three: a wait for every `AHEAD` steps, and a time of its own for each step:
 #
 # $$\text{time} = T \left(\frac{\text{latency}}{\text{AHEAD}} + \text{own}\right)$$
 
@@ -628,9 +629,9 @@ cycles = np.array([latency, own]) * gpu.clock / 1e9              # if the H200 k
 assert 750 < cycles[0] < 850 and 40 < cycles[1] < 50
 
 # %% [markdown]
-# So a wait is some 800 cycles rather than 500, and then each step takes some 45 of its own, which no load ahead takes
-# away. More steps ahead would still help here. They hurt where sequences are short, since what is left of `T` by
-# `AHEAD` is done one by one: for `T = 20`, 32 are slower than 16.
+# So a wait is some 800 cycles rather than 500. Each step then takes some 45 of its own, which no load ahead removes.
+# More steps ahead would still help here. They hurt short sequences, because the last `T % AHEAD` steps run one by one:
+# for `T = 20`, 32 ahead are slower than 16.
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.4))

@@ -3,8 +3,7 @@
 #
 # A wrong gradient rarely crashes. The loss may even fall. So this project does not ask whether its tests pass; it asks
 # whether they would fail if the code were wrong. Here you break a backward pass on purpose and watch which check
-# notices, see why one random direction is enough to check a million numbers, and walk through a museum of mistakes
-# that were published.
+# notices, see why one random direction is enough to check a million numbers, and visit a museum of published mistakes.
 #
 # You need [tutorial 2](02_backward_by_hand.ipynb), where the backward pass is derived.
 
@@ -44,7 +43,7 @@ plt.rcParams.update({"font.size": 11, "axes.grid": True, "grid.alpha": 0.3, "fig
 # %% [markdown]
 # ## What is a mutant?
 #
-# A copy of a right function with one line changed. This is the right one, five lines of algebra from tutorial 2:
+# A copy of a correct function with one line changed. This is the correct one, five lines of algebra from tutorial 2:
 #
 # $$dz_t = (dh_t + \mathrm{carry}) * [h_t > 0], \qquad \mathrm{carry} = u * dz_t, \qquad da_t = dz_t$$
 #
@@ -69,8 +68,8 @@ def backward(dh, cache):
     return da, du, carry
 
 # %% [markdown]
-# A mutant is then a pair of strings: what stands there, and what stands there instead. The changed source is executed
-# again. Every one of these lines is a mistake that one makes.
+# A mutant is then a pair of strings, the old text and the new one; `exec` runs the changed source. People make every
+# one of these mistakes.
 
 # %%
 MUTANTS = {
@@ -95,12 +94,12 @@ def mutant(old, new):
 # %% [markdown]
 # ## Which check notices?
 #
-# Three checks, all of them in use. The first: **does it train?** Learn a small task by the gradient, and look whether
-# the loss falls to a tenth.
+# Here are three checks that people use. The first: **does it train?** Learn a small task by the gradient, and see
+# whether the loss falls to a tenth.
 
 # %%
 def it_trains(backward):
-    """Add up what comes at 4 steps: h[t] = relu(W x[t] + u h[t-1]), y = v h[-1]."""
+    """Add up the inputs of 4 steps: h[t] = relu(W x[t] + u h[t-1]), y = v h[-1]."""
     rng, losses = np.random.default_rng(0), []
     values = {"W": rng.normal(size=(16, 2)), "u": rng.uniform(0, 1, 16), "v": rng.normal(0, 0.2, 16)}
     W, u, v = values.values()
@@ -117,8 +116,8 @@ def it_trains(backward):
     return np.mean(losses[-50:]) < np.mean(losses[:5]) / 10
 
 # %% [markdown]
-# The second: **one number** of each gradient, compared with differences. The loss is the sum of all outputs, the state
-# starts at 0, and the tolerance is 1 %.
+# The second: **one number** of each gradient, compared with finite differences. The loss is the sum of all outputs, the
+# state starts at 0, and the tolerance is 1 %.
 
 # %%
 def problem(backward, rng, drawn=True):
@@ -172,15 +171,16 @@ assert [name for name, results in passed.items() if results[1]][1:] == list(MUTA
 
 # %% [markdown]
 # Training is no check: with every one of these faults the loss falls to less than a tenth. A gradient that points
-# roughly the right way is enough to learn something, and Adam does not even mind a wrong scale. One number with a
-# state of 0 cannot see what happens to that state, and 1 % hides what is smaller. One random direction sees them all.
+# roughly the right way is enough to learn something, and Adam even ignores a wrong scale. The check of one number
+# starts from state 0, so it cannot see faults of that state, and its 1 % hides smaller errors. One random direction
+# finds all of them.
 #
 # ## Where is it wrong?
 #
-# To notice is not to find. When a direction disagrees, `check` goes through the array one number at a time and names
-# the worst one. If you write a backward pass you want to know more: in which problem, as small as possible, which number
-# is wrong *first*? Errors travel backwards in time, so the last wrong step is where to look. That is what the checker of
-# the exercises says:
+# Noticing a fault is not finding it. When a direction disagrees, `check` goes through the array one number at a time
+# and names the worst one. If you write a backward pass you want to know more: which number is wrong *first*, in a
+# problem as small as possible? Errors travel backwards in time, so look at the last wrong step. The checker of the
+# exercises names it:
 
 # %%
 def said_of(old, new):
@@ -199,11 +199,10 @@ assert said_of(*MUTANTS["no carry"]).startswith("da[0, 0, 0] (time step 0, seque
 assert said_of(*MUTANTS["h[t] for h[t-1] in du"]).startswith("du[0] (neuron 0): got ")
 
 # %% [markdown]
-# With no carry the last step is right and the one before it is not: whatever is missing is what one step hands to the
-# other.
+# Without the carry the last step is right and the one before it is wrong. So the fault lies in what a step hands back.
 #
-# The package breaks itself in the same way, in more than a hundred places: `tests/test_mutants.py`. A mutant that
-# survives fails the tests.
+# `tests/test_mutants.py` breaks the package in the same way, in more than a hundred places. A mutant that survives
+# fails the tests.
 #
 # ## Why is one direction enough?
 #
@@ -212,13 +211,14 @@ assert said_of(*MUTANTS["h[t] for h[t-1] in du"]).startswith("du[0] (neuron 0): 
 #
 # $$\langle g + e, v \rangle - \langle g, v \rangle = \langle e, v \rangle \sim \mathcal{N}(0, |e|^2)$$
 #
-# a normal number whose standard deviation is the length of `e`, whatever its shape: one wrong number out of a million,
-# or a million slightly wrong ones. The mistake is missed if that number falls within the tolerance `d`:
+# a normal number whose standard deviation is the length of `e`. It does not matter whether one number out of a million
+# is wrong or a million numbers are slightly wrong. The check misses the mistake if the normal number falls within the
+# tolerance `d`:
 #
 # $$P(\mathrm{missed}) = P(|\langle e, v \rangle| \le d) = \mathrm{erf}\left(\frac{d}{\sqrt 2\, |e|}\right)
 # \approx 0.8\, \frac{d}{|e|}$$
 #
-# An error a thousand times the tolerance is missed once in 1250 draws, and twice in a row about once in 1.6 million.
+# The check misses an error of a thousand tolerances once in 1250 draws, and twice in a row about once in 1.6 million.
 
 # %%
 rng = np.random.default_rng(0)
@@ -241,16 +241,15 @@ plt.show()
 assert np.isclose(erf(1 / 1000 / np.sqrt(2)), 1 / 1250, rtol=0.01)
 
 # %% [markdown]
-# The tolerance of the package is `1e-6`, relative to the larger side, or to 1 if both are small. Rounding and
-# curvature leave some `1e-9` (tutorial 2), so a right gradient is not refused, and an error of one in a thousand is a
-# thousand tolerances.
+# The tolerance of the package is `1e-6`, relative to the larger side, or to 1 if both are small. Rounding and curvature
+# leave some `1e-9` (tutorial 2), so a right gradient passes. An error of one in a thousand is a thousand tolerances.
 #
 # ## Why not draw simple values?
 #
 # relu has a kink at 0. If the path from `p - eps v` to `p + eps v` crosses one, the differences are wrong and a right
 # gradient looks wrong. `check` compares the slopes to the left and to the right and draws another direction if they
-# disagree. But where `z` is exactly 0 every direction has a kink, and there is no way out. Simple numbers make zeros;
-# numbers from a continuous distribution do not.
+# disagree. But where `z` is exactly 0, every direction has a kink, and another draw does not help. Simple numbers make
+# zeros; numbers from a continuous distribution do not.
 
 # %%
 def with_a_zero(values):
@@ -279,15 +278,14 @@ except GradientError as error:
 # %% [markdown]
 # # A museum of mistakes
 #
-# Every exhibit was found in published code. Each is reduced to a few lines: first an `assert` shows the damage, then
-# comes a property that would have caught it, run on what the package does. Nobody is named: all of them are easy to
-# make.
+# Every exhibit comes from published code, reduced to a few lines. First an `assert` shows the damage. Then a property
+# that would have caught the mistake is tested on the package. We name nobody: all of these mistakes are easy to make.
 #
 # ## Exhibit 1: a check that cannot fail
 #
-# Several gradient checks sum all outputs up, which is a weighting of ones. The outputs of softmax sum to 1 whatever
-# goes in. So that loss is constant, its gradient is 0, and so is any multiple of it: a backward pass that is wrong by
-# a factor of two passes.
+# Several gradient checks take the sum of all outputs as the loss. The outputs of softmax sum to 1 for every input. So
+# that loss is constant, its gradient is 0, and so is any multiple of it: a backward pass that is wrong by a factor of
+# two passes.
 
 # %%
 def softmax(y):
@@ -309,11 +307,11 @@ for w, said in (np.ones(5), "ones"), (rng.normal(size=5), "random weights"):
 # %% [markdown]
 # ## Exhibit 2: a name that never matches
 #
-# A flag was to start the last layer's recurrent weights near 1. It looked for them by a piece of their name. In one of
-# the networks they had another name: the flag did nothing, and runs were logged as if it had.
+# A flag was meant to start the last layer's recurrent weights near 1. The code looked for them by a part of their name.
+# In one of the networks they had another name. The flag did nothing, but the logs said that it was set.
 #
-# Property: count what was changed. The package chooses by role and by position, and the last layer is where it should
-# be.
+# Property: count the changed parameters. The package chooses by role and by position, and the last layer starts where
+# it should.
 
 # %%
 network = StackedIndRNN(inputs=2, neurons=32, layers=3, outputs=1, rng=rng, length=100)
@@ -329,10 +327,10 @@ assert recurrent[-1].min() > smallest(100) - 1e-6 and recurrent[0].min() < small
 # %% [markdown]
 # ## Exhibit 3: a bound that is also a floor
 #
-# A layer took one number for the smallest and the largest `|u|`, with the same default, 2. So every recurrent weight
-# was first lifted to 2 and then cut to 2. Another one clipped the input weights instead, and `u` never.
+# A layer took a smallest and a largest `|u|`, both 2 by default. So it lifted every recurrent weight to 2 and then cut
+# it to 2. Another layer clipped the input weights, and never `u`.
 #
-# Property: a projection leaves alone what is inside, and what it returns is inside.
+# Property: a projection does not change numbers within the bound, and returns only such numbers.
 
 # %%
 u = rng.uniform(-1, 1, 50)
@@ -349,8 +347,9 @@ assert np.array_equal(layer["u"][inside], before[inside]) and np.abs(layer["u"])
 # %% [markdown]
 # ## Exhibit 4: bounded before the update
 #
-# The bound was applied before each forward pass. The update comes after it, so what is saved after the last one can
-# be outside. With many steps a little outside is a lot: here the gradient is allowed to double over 10 000 steps.
+# The code applied the bound before each forward pass. The update comes later, so the weights saved after the last
+# update can be outside. Over many steps a little outside is a lot: here the bound lets the gradient double over 10 000
+# steps.
 #
 # Property: after an update, `|u|` is within the bound, however large the update.
 
@@ -370,10 +369,10 @@ assert all(np.abs(u).max() <= np.float32(network.bound) for u in recurrent)
 # %% [markdown]
 # ## Exhibit 5: a recurrent layer without memory
 #
-# The loop computed each step from the initial state and never stored its result as the next one. All shapes are right,
-# and there is no recurrence in it.
+# The loop computed each step from the initial state and never passed its result to the next step. All shapes are right,
+# but there is no recurrence.
 #
-# Property: what stands at step 0 reaches step 2.
+# Property: the input of step 0 reaches step 2.
 
 # %%
 def forgetful(a, u, h0):
@@ -395,10 +394,10 @@ assert not reaches(forgetful) and reaches(lambda a, u, h0: indrnn_forward(a, u, 
 # %% [markdown]
 # ## Exhibit 6: read backwards, not turned back
 #
-# A second layer reads the sequence from its end. Its outputs come out in the order in which it read, and must be
-# turned round before they are put beside the first layer's. They were not: step `t` met step `T - 1 - t`.
+# A second layer reads the sequence from its end. The code must reverse its outputs before it appends them to the first
+# layer's. It did not: step `t` met step `T - 1 - t`.
 #
-# Property: at step `t` the second half knows steps `t` and later, and nothing else.
+# Property: at step `t` the second half depends on steps `t` and later only.
 
 # %%
 T, width = 6, 4
@@ -428,11 +427,10 @@ assert np.array_equal(knows(unturned), later[::-1])
 # ## Exhibit 7: a variance of one
 #
 # Batch normalisation with statistics of each step divided by `B - 1` for its running variance. A last batch of one
-# sequence gives `0 / 0`. NaN is averaged in once and stays for ever; training goes on, since only the evaluation reads
-# it.
+# sequence gives `0 / 0`. The NaN enters the average once and stays for ever. Training goes on, since only the
+# evaluation reads the average.
 #
-# Property: whatever the batch, running statistics are finite. The package lets a single value have no variance of its
-# own.
+# Property: running statistics are finite after every batch. In the package a single value has no variance of its own.
 
 # %%
 B, running = 1, np.ones(3)
@@ -448,9 +446,9 @@ assert all(np.isfinite(buffer).all() for buffer in norm.buffers.values())
 # %% [markdown]
 # ## Exhibit 8: padding that counts
 #
-# Sequences of different length are filled up with zeros, and batch normalisation takes the zeros for data. The same
-# sequence is then normalised differently beside a longer one, and the loss jumps between training and use. None of
-# eleven projects we looked at left padding out.
+# Sequences of different length are padded with zeros, and batch normalisation takes the zeros for data. Beside a longer
+# sequence, the same sequence then has a different result, and the loss jumps between training and use. None of the
+# eleven projects that we looked at left padding out.
 #
 # Property: fill the padding with NaN. If nothing changes, it was not read.
 
@@ -470,10 +468,10 @@ assert np.allclose(y[~padding].mean(axis=0), 0)
 # %% [markdown]
 # ## Exhibit 9: the last batch wraps round
 #
-# The test set was read in batches of fixed size, and the last batch was filled up from the beginning. Accuracies were
+# The code read the test set in batches of fixed size and filled the last batch up from the beginning. Accuracies were
 # over 10 016 images of 10 000: sixteen counted twice.
 #
-# Property: every sample is counted once.
+# Property: every sample counts once.
 
 # %%
 def wrapped(count, size):
@@ -492,10 +490,10 @@ assert sum(map(len, wrapped(10_000, 32))) == 10_016
 # %% [markdown]
 # ## Exhibit 10: time and batch exchanged
 #
-# A baseline received `(B, T, M)` where it expected `(T, B, M)`. Nothing complains: it reads the sequences of a batch
-# as if they were the steps of one, and the new method looks all the better beside it.
+# A baseline received `(B, T, M)` where it expected `(T, B, M)`. No error is raised. The baseline reads the sequences of
+# a batch as if they were the steps of one, and the new method looks better beside it.
 #
-# Property: sequences do not know each other, and no step knows a later one.
+# Property: no sequence depends on another, and no step on a later one.
 
 # %%
 lstm = LSTM(2, 4, np.random.default_rng(3), dtype=np.float64)
@@ -515,11 +513,11 @@ def exchanged(x):
 assert knows_others(exchanged) and not knows_others(lambda x: lstm.forward(x)[0])
 
 # %% [markdown]
-# ## What is common to them?
+# ## What do they have in common?
 #
-# None of the ten raises an error, and all shapes are right. A test by example would have to know the right number; a
-# property does not: it says what must not matter (padding, other sequences, later steps, how data was cut into
-# batches) or what must (the first step, a random direction).
+# None of the ten raises an error, and all shapes are right. A test by example must know the right number. A property
+# need not: it says what must not matter (padding, other sequences, later steps, how data is cut into batches) or what
+# must (the first step, a random direction).
 #
 # ## Exercises
 #

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 8. Your own sequences
 #
-# From raw arrays to a network that is used: write a file, train, predict, and find out what the network remembers, and
-# where. All of it works the same with your data; what to change is said at the end.
+# From raw arrays to a network in use: write a file, train, predict, and find out what the network remembers, and where.
+# All of it works the same with your data; the end says what to change.
 #
 # You need [tutorial 1](01_one_neuron.ipynb), where half-lives come from, and [tutorial 4](04_why_u_is_bounded.ipynb),
-# for the bound. Nothing is downloaded: the sequences are made out of the handwritten digits in the package.
+# for the bound. You need no download: the sequences are made of the handwritten digits in the package.
 
 # %%
 import io
@@ -35,10 +35,11 @@ os.chdir(folder.name)
 # ## The task
 #
 # Two to four digits stand side by side on a line, without a gap. A window of one column moves over it from left to
-# right. **Which digit was the first?** The answer is due at the end of the line, so whatever was seen in the first
-# columns must survive the others. Lines differ in length: the task is ragged.
+# right. **Which digit was the first?** The answer is due at the end of the line, so the network must remember the first
+# columns until then. Lines differ in length: the task is ragged.
 #
-# Each of the 1797 images stands first in one line. What follows is drawn, and has nothing to do with the answer.
+# Each of the 1797 images stands first in one line. The images after it are drawn at random and have nothing to do with
+# the answer.
 
 # %%
 rng = np.random.default_rng(0)
@@ -71,12 +72,12 @@ plt.show()
 # %% [markdown]
 # ## The file
 #
-# An `.npz` with three arrays. `X` may be `(n, T, M)`, filled up to the longest sequence with anything you like, NaN
-# too: what stands after an end is never read. Or, as here, all steps one after the other, `(all steps, M)`; `lengths`
-# says where to cut. `y` counts the classes from 0.
+# An `.npz` with three arrays. `X` may be `(n, T, M)`, padded to the longest sequence; padding is never read and may
+# hold NaN. Or, as here, it is `(all steps, M)`, all steps one after the other; `lengths` says where to cut. `y` counts
+# the classes from 0.
 #
-# Scaling is no concern of yours. Each of the `M` numbers is brought to mean 0 and deviation 1, by what the training
-# sequences hold; the run keeps both, and scales whatever it is asked later in the same way.
+# You need not scale `X`. The run brings each of the `M` numbers to mean 0 and standard deviation 1 over the training
+# sequences. It keeps both numbers and scales later sequences in the same way.
 
 # %%
 np.savez("lines.npz", X=np.concatenate(lines), y=digits, lengths=lengths)
@@ -89,12 +90,12 @@ print("\n".join(f"{name:<8} {array.dtype}  {array.shape}" for name, array in np.
 #
 #     python -m minindrnn train lines.npz --layers 3 --hidden 64 --updates 800 --rate 0.005 --dropout 0.1 --out run
 #
-# In a notebook `main` takes the same words. This helper shows what they print, without the progress bar, and without
-# what is different every time: seconds and folders.
+# In a notebook `main` takes the same words. This helper returns the lines that they print, without the progress bar,
+# seconds and folders.
 
 # %%
 def minindrnn(words):
-    """Runs the command and returns the lines that it prints; of a refusal the one line that says why."""
+    """Runs the command and returns the lines that it prints; of an error the one line that says why."""
     out, err = io.StringIO(), io.StringIO()
     try:
         with redirect_stdout(out), redirect_stderr(err):
@@ -111,9 +112,9 @@ result = json.loads(Path("run/result.json").read_text())
 assert result["test_accuracy"] > 0.85                           # guessing: 0.1
 
 # %% [markdown]
-# A tenth of the lines was kept for the test, and a tenth for validation: every class in its share, drawn by `--seed`.
-# The default network is the papers' deep one with batch normalisation after each recurrence. What was done is in the
-# folder, and the same command with `--resume` goes on where Ctrl-C stopped it.
+# The command kept a tenth of the lines for the test and a tenth for validation, with every class in its share, drawn by
+# `--seed`. The default network is the papers' deep one with batch normalisation after each recurrence. The folder
+# records the run, and the same command with `--resume` goes on where Ctrl-C stopped it.
 
 # %%
 rows = [json.loads(row) for row in Path("run/metrics.jsonl").read_text().splitlines()]
@@ -127,9 +128,9 @@ plt.show()
 # %% [markdown]
 # ## Predict
 #
-# New sequences go into a file of the same kind; an `.npy` with `X` alone will do too. The network comes out of the run
-# folder, and the data it learned from is no longer needed. Here are eight new lines, put together of five of the same
-# images each: one more than in any line of the training. With `y` in the file the answers are counted, too.
+# New sequences go into a file of the same kind; an `.npy` with `X` alone will do too. `predict` reads the network from
+# the run folder and does not need the training data. Here are eight new lines of five of the same images each, one more
+# than in any training line. If the file has `y`, `predict` also counts the right answers.
 
 # %%
 first = rng.integers(0, len(images), 8)
@@ -138,11 +139,11 @@ np.savez("new.npz", X=np.concatenate(new), lengths=[len(columns) for columns in 
 print("\n".join(minindrnn("predict run new.npz")))
 
 # %% [markdown]
-# The note is a warning. `|u|` is bounded so that nothing more than doubles over the longest line of the training (that
-# is `--gamma`). Over longer ones it may. If the sequences in use are much longer than those to learn from, then train
-# with `--gamma 1`, where nothing ever grows; or better, on longer ones.
+# The note is a warning. The bound on `|u|` (`--gamma`) lets a state at most double over the longest training line. Over
+# longer lines it may grow more. If the sequences in use are much longer than the training sequences, train on longer
+# ones, or with `--gamma 1`, where no state ever grows.
 #
-# What does not fit is refused in one line, and is never guessed at:
+# A command refuses what does not fit, in one line, and never guesses:
 
 # %%
 np.save("flat.npy", np.zeros((3, 20)))
@@ -153,11 +154,11 @@ print("\n".join(refused for words in wrong for refused in minindrnn(words)))
 # %% [markdown]
 # ## What does it remember, and where?
 #
-# A neuron's `u` is its memory: if it is positive, `u^t` of what the neuron holds is left after `t` steps, half of it
-# after the half-life. (Below 0 relu cuts it at once, tutorial 1; that is a few neurons of the first layers.) The
-# second paper draws how many neurons have which `u`, layer by layer (its figure 5). Here it is for this run, beside the
-# network before its first update, which the seed gives back. `python -m minindrnn report run` draws the same into
-# `memory.png`, beside the learning curves and the confusion.
+# A neuron's `u` is its memory: if `u` is positive, `u^t` of the state is left after `t` steps, and half of it after the
+# half-life. (If `u` is negative, relu cuts the state at once, as in tutorial 1. A few neurons of the first layers have
+# such a `u`.) The second paper draws how many neurons have which `u`, layer by layer (its figure 5). Here is the same
+# for this run, beside the network before its first update, which the seed gives back. `python -m minindrnn report run`
+# draws the same into `memory.png`, beside the learning curves and the confusion.
 
 # %%
 task, network, _ = load_run("run")
@@ -182,12 +183,12 @@ for name in list(after)[:2]:
 
 # %% [markdown]
 # The layers have divided the work. Half of the neurons of the first two forget within a column or two: they look for
-# strokes. Where u is 1 or more nothing is forgotten at all, and most of the last layer is there: it started like
-# that, on purpose (tutorial 3), and training left it so. And as in the paper's picture some neurons of the first layers
-# have moved to the bound, where few were before.
+# strokes. A neuron with `u` of 1 or more forgets nothing. Most of the last layer is like that: it started so, on
+# purpose (tutorial 3), and training left it so. As in the paper's picture, some neurons of the first layers have moved
+# to the bound, where few were before.
 #
-# That is what the weights say. Is it true? Shorten the memory of one layer, all else as it is, so that no neuron in it
-# keeps more than half from column to column, and count again.
+# That is what the weights say. Is it true? Shorten the memory of one layer so that none of its neurons keeps more than
+# half from column to column. Leave all else as it is, and count again.
 
 # %%
 whole = UserFile(task.settings)                                 # with the data, this time
@@ -210,13 +211,13 @@ assert table["nothing shortened"] == result["test_accuracy"]
 assert table["layer 3, |u| <= 0.5"] < 0.25 < table["layer 1, |u| <= 0.5"] < 0.7 < table["layer 2, |u| <= 0.5"]
 
 # %% [markdown]
-# Without the memory of the last layer next to nothing is left. What the first one keeps matters as well: a stroke is
-# more than a column wide. The second could nearly do without.
+# Without the memory of the last layer hardly more than guessing is left. The memory of the first layer matters as well:
+# a stroke is more than a column wide. The second layer needs its memory least.
 #
-# ## What does it take for what?
+# ## Which classes does it confuse?
 #
-# Two questions to ask of any classifier of sequences: which classes does it confuse, and does it get worse with
-# length? The first is in `confusion.png` of the report, the second takes three lines.
+# Ask two questions of any classifier of sequences: which classes does it confuse, and does it get worse with length?
+# `confusion.png` of the report answers the first, three lines the second.
 
 # %%
 counts = whole.confusion(network)
@@ -243,10 +244,10 @@ assert counts.sum() == len(labels) == 180 and counts.trace() == round(180 * resu
 # | one number a step | `X (n, T)`, or `(all steps,)` with `lengths` |
 # | sequences of thousands of steps | keep them whole: the bound of `u` follows from the longest |
 # | very long ones, hours of a signal | cut them into windows; `data/motion.py` does it |
-# | several sequences of one person | a split by chance puts one person on both sides: keep some for `predict` |
-# | missing values | fill them in, and add a number that says where: NaN is refused, but after a sequence's end |
+# | several sequences of one person | a random split puts one person on both sides: keep some people for `predict` |
+# | missing values | fill them in, and add a number that says where: NaN is refused, except in padding |
 # | few sequences | `--hidden 32`, `--layers 2`, more `--dropout`, and more `--updates` than you think |
-# | many | `--updates`: the default 2000 updates of 32 sequences are a beginning |
+# | many | `--updates`: the default 2000 updates of 32 sequences are only a beginning |
 #
 # If the loss does not move, look at the learning rate first (`--rate`), then at depth (exercise 2). If the training
 # loss falls and the validation loss does not, look at `--dropout` and `--decay`.
@@ -257,7 +258,7 @@ assert counts.sum() == len(labels) == 180 and counts.trace() == round(180 * resu
 # 2. Is depth worth it? Train with `--layers 2`, and with `--model lstm --layers 1`. Compare accuracy and seconds in
 #    `result.json`.
 # 3. How short a memory does the last layer need? Use `accuracy` with limits from 0.5 to 1 and compare with the
-#    half-lives of these. Where would you expect it to break?
+#    half-lives of these limits. Where would you expect it to break?
 #
 # The answer to 3 follows, checked. Try first.
 

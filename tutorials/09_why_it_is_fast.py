@@ -3,12 +3,12 @@
 #
 # A computer has two limits: how many operations it does in a second, and how many bytes it moves. An IndRNN layer has
 # two parts, and each runs into one of them. The matrix product `W x` is limited by arithmetic, the recurrence by
-# memory. This tutorial counts what must be done, compares it with what was measured, and shows what a kernel has to be
-# careful about.
+# memory. This tutorial counts the operations and bytes, compares them with measurements, and shows what a fast kernel
+# must take care of.
 #
 # You need tutorials [1](01_one_neuron.ipynb) and [2](02_backward_by_hand.ipynb). Measured numbers come from
 # `tutorials/results/bench.jsonl`, written by `python -m minindrnn bench --json` on two cores of a server CPU. Run the
-# same command to see your machine. Everything else here is counted, and comes out the same everywhere.
+# same command to measure your machine. Everything else here is counted, and is the same on every machine.
 
 # %%
 import json
@@ -43,7 +43,7 @@ measured = {row["what"]: row["median"] for row in map(json.loads, results.read_t
 #
 # with `h'` the state before.
 #
-# Do not guess. Run the equations with numbers that count what is done to them.
+# Do not guess. Run the equations on numbers that count their operations.
 
 # %%
 class Counting(float):
@@ -70,12 +70,11 @@ assert (forward_flops, backward_flops) == (2, 4)
 # %% [markdown]
 # ## How many bytes move?
 #
-# `u`, the state and the sums stay in the processor: they are used again at every step. What must come from memory and
-# go back is what is as long as the sequence. Forward reads `a` and writes `h`. Backward reads `dh` and `h` and writes
-# `da`. In float32, with 4 bytes a number, that is **8 and 12 bytes an element**, if `h` is written over `a` and `da`
-# over `dh`.
+# `u`, the state and the sums stay in the processor, because every step uses them again. Only arrays as long as the
+# sequence must move. Forward reads `a` and writes `h`. Backward reads `dh` and `h` and writes `da`. In float32, with 4
+# bytes a number, that is **8 and 12 bytes an element**, if `h` is written over `a` and `da` over `dh`.
 #
-# Written elsewhere it is more: before a line of the cache is written, the processor reads what stood there.
+# Writing elsewhere costs more: before the processor writes a line of the cache, it reads the old one.
 
 # %%
 T, B, N = 784, 32, 128
@@ -140,14 +139,13 @@ for name, (intensity, rate) in points.items():
     assert (intensity < peak / bandwidth) == name.startswith("recurrence")
 
 # %% [markdown]
-# So the recurrence has nothing to gain from faster arithmetic. On the slope only fewer bytes help. It does two
-# operations where the product does 256 for a layer of 128, and yet its time is not nothing: that is what fused passes
-# are for.
+# So faster arithmetic would not help the recurrence; only fewer bytes do. In a layer of 128 it does two operations for
+# 256 of the product, and still takes time. Fused passes save some of it.
 #
 # ## How near to the memory limit are the kernels?
 #
-# `bench` runs each kernel in turn with a plain loop over the same number of streams, and compares: 100 % is a kernel
-# that takes no longer than the plain loop. It may be more, as the loop is plain and not the best there could be.
+# `bench` runs each kernel in turn with a plain loop over the same number of streams, and compares their times. A kernel
+# at 100 % takes as long as the plain loop. More is possible, because the plain loop is not the best one.
 
 # %%
 sizes = [size for size in sections.SIZES if size[3] == "float32"]
@@ -170,9 +168,9 @@ assert max(with_star) < min(without)
 
 # %% [markdown]
 # Three pairs are low in both directions: the 13 MB of 784, 32, 128 and of 50, 128, 512 and the 2.6 MB of the last one
-# stay in the last cache, or much of them does. There the limit is higher, and what a kernel does besides begins to
-# show. Of the others compare the backward bars: those with a star have rows that are a multiple of 4096 bytes apart,
-# and are lower; why that hurts the backward pass is told below.
+# stay in the last cache, at least in part. There the limit is higher, and the other work of a kernel begins to show.
+# Among the other pairs, compare the backward bars. Those with a star are lower: their rows are a multiple of 4096 bytes
+# apart. A section below tells why that hurts the backward pass.
 #
 # To measure your own machine, here are the functions that `bench` calls. Each returns times of interleaved rounds.
 # This page asserts nothing about time: a busy machine is not a wrong one.
@@ -188,8 +186,8 @@ assert all(row["median"] > 0 for row in rows)
 # %% [markdown]
 # ## What is a whole update made of?
 #
-# Forward, loss, backward, clipping, Adam, projection. Here it is beside the time of its matrix products alone, for
-# layers of different width. The products grow with `N^2`, the passes over arrays with `N`.
+# Forward, loss, backward, clipping, Adam, projection. The bars show the share of its matrix products, for layers of
+# different width. The products grow with `N^2`, the passes over arrays with `N`.
 
 # %%
 names = [name for name in sections.STEPS if f"{name}: step" in measured]
@@ -219,13 +217,13 @@ for t in range(T):
 
 # %% [markdown]
 # An LSTM has a second product, `U h[t-1]`, that cannot be done this way: `h[t-1]` is known only when step `t - 1` is
-# finished, gates and all. It is `T` small products of `B` rows, one after the other, each of which reads the whole of
-# `U` again. And there are four of everything, for three gates and the candidate. For each step of each sequence,
-# forward and backward,
+# finished. So there are `T` small products of `B` rows, one after the other, and each reads the whole of `U` again.
+# Both products are four times as wide, for three gates and the candidate. For each step of each sequence, the number of
+# operations, forward and backward, is
 #
 # $$\mathrm{IndRNN:}\ \ 6 M N + 6 N \qquad\qquad \mathrm{LSTM:}\ \ 24\, (M + N)\, N$$
 #
-# operations; of the LSTM only those of its products.
+# For the LSTM this counts only its products.
 
 # %%
 def operations(M, N):
@@ -269,9 +267,9 @@ assert all(rates[k][0] > rates[k][1] for k in (2, 3))            # where both ar
 
 # %% [markdown]
 # Where there are as many inputs as neurons, in the last two pairs, the LSTM has about 8 times the operations and takes
-# longer than that: it also does each of them at a lower rate, because its products are small and wait for each other.
+# more than 8 times as long. It also does them at a lower rate, because its products are small and wait for each other.
 # Where there are one or two inputs, in the first two pairs, IndRNN has hardly any arithmetic. Its rate is low there,
-# and it is still the faster one by far: it is limited by bytes.
+# because bytes limit it, and it is still the faster one by far.
 #
 # ## In which order should the loops run?
 #
@@ -289,10 +287,10 @@ for low in range(0, N, 7):
 assert a.strides[-1] == a.itemsize and a.strides[0] == B * N * a.itemsize     # next neuron: 8 bytes; next step: a row
 
 # %% [markdown]
-# But memory comes in lines of 64 bytes, 16 neurons in float32. The order that reads best on paper, neuron by neuron
-# and time inside, touches a new line with every access, and when it comes back for the next neuron the line is gone.
-# Here is a model of a first cache as many processors have it: 64 sets of 8 lines each, where an address decides the
-# set, and the line unused for longest leaves.
+# But memory comes in lines of 64 bytes, 16 neurons in float32. The obvious order, neuron by neuron with time inside,
+# touches a new line with every access. When it comes to the next neuron, the line is gone. Here is a model of the first
+# cache of many processors: 64 sets of 8 lines each. The address decides the set, and the line unused for longest
+# leaves.
 
 # %%
 def misses(addresses):
@@ -318,15 +316,15 @@ print(f"lines fetched for each that is needed: time inside {inside / (line.size 
 assert outside == line.size // 16 and inside == line.size
 
 # %% [markdown]
-# So time is the outer loop and the columns the inner one. It is also what the vector unit wants: 8 neighbouring
-# columns are 8 numbers at once, and no number waits for another. On a GPU the same order means that neighbouring
-# threads read neighbouring addresses.
+# So time is the outer loop and the columns the inner one. This order also suits the vector unit: 8 neighbouring columns
+# are 8 numbers at once, and no number waits for another. On a GPU the same order means that neighbouring threads read
+# neighbouring addresses.
 #
 # ## Why several steps in one pass?
 #
-# With time outside, `u`, the state and the sums are read and written again at each step. They are in the cache, but
-# even that costs an instruction each. The kernels therefore do four steps before they go on to the next column. Here
-# the kernels themselves run, uncompiled, on arrays that count.
+# With time outside, each step reads `u`, and reads and writes the state and the sums. They are in the cache, but each
+# access costs an instruction. So the kernels do four steps before they go on to the next column. Here the kernels
+# themselves run, uncompiled, on arrays that count.
 
 # %%
 class Counted:
@@ -363,9 +361,9 @@ assert forward[4] < 0.6 * forward[1] and backward[4] <= 0.5 * backward[1]
 # ## Why do rows of 4096 bytes hurt?
 #
 # 64 sets of 64 bytes are 4096 bytes: addresses that far apart fall into the same set, which holds 8 lines. A backward
-# pass of four steps reads four rows of `dh` and five of `h`. If a row is a multiple of 4096 bytes, as with `B = 32`
-# and `N = 128`, that is nine lines in a set of eight, and each throws out the one that is needed next. Three steps
-# need seven.
+# pass of four steps reads four rows of `dh` and five of `h`. If a row is a multiple of 4096 bytes, as with `B = 32` and
+# `N = 128`, these are nine lines for a set of eight, and each throws out the line that is needed next. Three steps need
+# seven.
 #
 # A vector unit of 32 bytes takes 8 numbers at a time, so the accesses go round all rows twice for each line.
 
@@ -386,16 +384,15 @@ for row_bytes in (4096, 4096 + 64):
 assert fetched[4096, 4] == 2 and fetched[4096, 3] == fetched[4160, 3] == fetched[4160, 4] == 1
 
 # %% [markdown]
-# With such a cache three steps in a pass would do better. But many a processor of today has 12 lines in a set, where
-# nine fit, and there four steps are faster. So the package has one backward kernel, of four steps, for rows of any
-# length.
+# With such a cache three steps in a pass would do better. But many processors today have 12 lines in a set, where nine
+# fit, and there four steps are faster. So the package has one backward kernel, of four steps, for rows of any length.
 #
 # ## What does float32 cost in digits?
 #
-# float32 moves half the bytes of float64, but it keeps 7 digits. `du` is a sum of `T B` products. Added up one after
-# the other in float32, a sum of `T` similar terms is `T` times as large as a term, and of each new term the digits
-# below its last are lost. The cure costs almost nothing: some hundred terms are added in float32, and their sum goes
-# into a float64. `W`'s gradient is treated the same way, some thousand rows at a time.
+# float32 moves half the bytes of float64, but it keeps 7 digits. `du` is a sum of `T B` products. A sum of `T` similar
+# terms is `T` times as large as one term, so in float32 each new term loses its last digits. The cure costs almost
+# nothing: add some hundred terms in float32, and their sum to a float64. The gradient of `W` is summed in the same way,
+# some thousand rows at a time.
 
 # %%
 def errors(T, rng):
@@ -422,6 +419,60 @@ plt.show()
 assert ours.max() < 1e-6 and naive[-1] > 20 * ours[-1]
 
 # %% [markdown]
+# ## What do several processes exchange?
+#
+# The recurrence takes one thread. To use more cores, or more machines, let each of `R` processes, called ranks, have
+# the whole network and a part of the sequences of a batch: `mpiexec -n 4 python -m minindrnn train ...`. The sequences
+# of a batch meet at two places only, and there a sum goes over all ranks.
+#
+# * **The gradient.** The loss is a mean over the sequences, so its gradient is one, too. A rank with `b` of `B`
+#   sequences has the mean over its own; times `b / B` it is this rank's part, and the parts add up. The mean of the
+#   means would be another number, unless all ranks have equally many.
+# * **Batch statistics.** Mean and variance are those of the whole batch. They follow from the count, mean and variance
+#   of each rank:
+#
+# $$\mu = \frac{\sum_r n_r \mu_r}{\sum_r n_r}, \qquad
+# \sigma^2 = \frac{\sum_r n_r (\sigma_r^2 + (\mu_r - \mu)^2)}{\sum_r n_r}$$
+#
+# Then every rank makes the same update. What is random is drawn for the whole batch, and each rank takes its part. So
+# the result does not depend on the number of ranks, but for rounding. Here are three ranks with unequal parts:
+
+# %%
+x, labels = rng.normal(size=(20, 7, 2)), rng.integers(0, 3, 7)
+network = minindrnn.StackedIndRNN(2, 8, 2, 3, rng, length=20, dtype=np.float64)
+
+
+def gradient_of(part):
+    """Of the first W, by the sequences of a part of the batch alone."""
+    y, cache = network.forward(np.ascontiguousarray(x[:, part]))
+    _, dy = minindrnn.cross_entropy(y, labels[part])
+    return network.backward(dy, cache)[1][0]["W"]
+
+
+parts = [slice(0, 1), slice(1, 3), slice(3, 7)]
+gradients, sizes = [gradient_of(part) for part in parts], [1, 2, 4]
+whole = gradient_of(slice(0, 7))
+assert np.allclose(sum(b / 7 * gradient for b, gradient in zip(sizes, gradients)), whole, atol=1e-14)
+assert not np.allclose(np.mean(gradients, axis=0), whole, atol=1e-4)
+
+n, mean, var = (np.array([np.atleast_1d(f(x[:, part])) for part in parts]) for f in (
+    lambda part: part[..., 0].size, lambda part: part.mean(axis=(0, 1)), lambda part: part.var(axis=(0, 1))))
+mu = (n * mean).sum(axis=0) / n.sum()
+assert np.allclose(mu, x.mean(axis=(0, 1))) and np.allclose((n * (var + (mean - mu)**2)).sum(axis=0) / n.sum(),
+                                                            x.var(axis=(0, 1)))
+
+# %% [markdown]
+# What limits it? With `R` ranks the work of each is `1 / R`, but what they exchange is not. Gradients are as many bytes
+# as there are parameters, however many ranks share the batch. A sum is some `2 log2(R)` messages deep, and each of them
+# takes its time even if it is empty. So the time of an update is
+#
+# $$\frac{\text{work}}{R} + 2 \log_2(R) \cdot \text{sums} \cdot \text{latency}
+# + 2\,\frac{R - 1}{R}\,\frac{\text{bytes}}{\text{bandwidth}}$$
+#
+# Short sequences and small networks end first: there is little work between two sums. Which ranks share a core with
+# another program matters as well, as all wait for the last one. [The results](results/README.md#several-processes) have
+# what was measured with two ranks, and this model to 64.
+#
 # ## What follows for other code?
 #
 # * Count bytes and operations first. They tell which limit holds, and when to stop.
@@ -432,8 +483,7 @@ assert ours.max() < 1e-6 and naive[-1] > 20 * ours[-1]
 # ## Exercises
 #
 # 1. With batch normalisation in a pass of its own, forward reads and writes the array once more, and reads it a third
-#    time for the statistics. How many bytes an element are there now, and how many if the normalising is done inside
-#    the recurrence?
+#    time for the statistics. How many bytes an element move now, and how many if the recurrence itself normalises?
 # 2. A bias is added as `y += b` after the product. How many bytes an element does that line cost? What does
 #    `fused_forward(a, u, b=b)` save?
 # 3. From which number of rows on is a product with `M = N = 128` limited by arithmetic, with the two limits of the

@@ -1,10 +1,11 @@
-"""What says less than a sequence, and is hard to beat: logistic regression on 30 statistics of each motion window.
+"""A simple method that is hard to beat: logistic regression on 30 statistics of each motion window.
 
     python tutorials/motion_statistics.py     writes results/motion-statistics.json: test accuracy by fold,
-                                              the lengths of whole recordings to learn from
+                                              the lengths of the whole recordings in training
 
-Of each of the six numbers: mean, deviation, smallest, largest, and mean change from step to step. W is fitted by L-BFGS
-to the cross-entropy plus |W|^2 / (2 n), over the same training windows as the networks.
+The statistics of each of the six numbers are its mean, standard deviation, smallest, largest, and mean absolute change
+from step to step. L-BFGS fits W to the cross-entropy plus |W|^2 / (2 n), over the same training windows as the
+networks.
 """
 import json
 from pathlib import Path

@@ -5,8 +5,8 @@
     python tutorials/results.py unpack FAMILY FOLDER          make the run folders of a family again
 
 A line of FAMILY.jsonl is a run: its name, config, result (null while it is under way), curve (the rows of its
-metrics.jsonl) and, of a text, dynamic (what `report --dynamic` found). Older lines say step where newer ones say
-update; `family` reads both. A folder of results/networks holds a trained network without its optimiser, for `predict`.
+metrics.jsonl) and, for a text, dynamic (the result of `report --dynamic`). Older lines say step for update; `family`
+reads both. A folder of results/networks holds a trained network without its optimiser, for `predict`.
 """
 import argparse
 import json
@@ -22,6 +22,8 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from minindrnn.bench.ranks import BYTES
+from minindrnn.bench.ranks import model as cost
 from minindrnn.bench.sections import STEPS
 from minindrnn.cli.plots import draw_adding as draw_figure
 from minindrnn.gpu.bench import COPIED
@@ -50,13 +52,13 @@ def read_lines(name):
 
 
 def network_of(name, run):
-    """The file of the trained network of a run, whether it is there or not."""
+    """The file of the trained network of a run, whether it exists or not."""
     return RESULTS / "networks" / f"{name}-{run}" / "checkpoint.npz"
 
 
 def add(folder, name, network):
-    """Put a run folder into results/NAME.jsonl, in place of an earlier one of its name. Its name is that of the folder
-    without NAME-. Its network is kept if `network` says so, or an earlier one is there."""
+    """Put a run folder into results/NAME.jsonl. The run has the name of the folder without NAME-, and replaces an
+    earlier run of that name. Its network is kept if `network` is true or if an earlier one exists."""
     if not (folder / "config.json").exists():
         raise ValueError(f"{folder}: expected a run folder, with a config.json in it")
     run = folder.resolve().name.removeprefix(f"{name}-")
@@ -79,7 +81,7 @@ def add(folder, name, network):
 
 
 def unpack(name, folder):
-    """Make FOLDER/RUN of every run of a family: its settings, metrics and results, and its network if that was kept."""
+    """Make FOLDER/RUN for every run of a family: its settings, metrics and results, and its network if there is one."""
     for run, line in family(name).items():
         target = folder / run
         target.mkdir(parents=True)
@@ -92,7 +94,7 @@ def unpack(name, folder):
 
 
 def runs(name, pattern="*"):
-    """The runs of a family whose name fits, in order of names."""
+    """The runs of a family whose names match the pattern, in order of names."""
     return [run for run in family(name).values() if fnmatch(run["name"], pattern)]
 
 
@@ -145,7 +147,7 @@ SOLVED = 0.01
 
 
 def four_models():
-    """The four models at every length, at the last update that was done."""
+    """The four models at every length, after their last update."""
     yield heading("adding problem", "model", "updates", "test MSE", f"first below {SOLVED} after",
                   "the paper's MSE there")
     packed = family("figure")
@@ -253,7 +255,7 @@ def epochs():
 
 
 def motion():
-    """Accuracy on people never seen, fold by fold: windows of 4 seconds, and whole recordings."""
+    """Accuracy on people outside the training set, fold by fold: windows of 4 seconds, and whole recordings."""
     yield heading("motion", "fold 0", 1, 2, 3, 4, "mean", "mean, by batch statistics")
     statistics = json.loads((RESULTS / "motion-statistics.json").read_text())
     for kind, infix in (("windows", ""), ("recordings", "whole-")):
@@ -271,7 +273,7 @@ def folds(name, accuracies, own):
 
 
 def characters():
-    """Bits a character on the last 5 % of Shakespeare, as the networks are and while they go on learning."""
+    """Bits a character on the last 5 % of Shakespeare, with fixed weights and with dynamic evaluation."""
     yield heading("characters", "updates", "minutes", "test, bits a character", "dynamic evaluation")
     for model in ("plain", "residual", "dense", "lstm", "long"):
         run = family("chars")[model]
@@ -302,10 +304,10 @@ def results():
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Tables of speed, from what `python -m minindrnn bench --json` wrote.
+# Tables of speed, from the output of `python -m minindrnn bench --json`.
 
 def measured(name="bench"):
-    """{(section, what): median with the middle half} of what was measured on one machine."""
+    """{(section, what): median with the middle half} of the measurements on one machine."""
     found = {}
     for line in read_lines(name):
         middle, low, high = (f"{line[which]:.{line['digits']}f}" for which in ("median", "low", "high"))
@@ -318,7 +320,7 @@ def median(value):
 
 
 def parts_of(found, section, separator):
-    """The beginnings of what was measured, up to the last separator, each once."""
+    """The beginnings of the names of a section, up to the last separator, each once."""
     return dict.fromkeys(what.rpartition(separator)[0] for kind, what in found if kind == section and separator in what)
 
 
@@ -335,7 +337,7 @@ def machine():
 
 
 def recurrence():
-    """The recurrence alone, as a share of what the memory allows."""
+    """The recurrence alone, as a share of the limit of the memory."""
     found = measured()
     yield heading("recurrence, T, B, N", "forward, % of the limit", "backward, % of the limit")
     for shape in parts_of(found, "kernels", ", "):
@@ -376,6 +378,51 @@ def batches():
     names = ("IndRNN, 1 layer", "IndRNN, 2 layers", "LSTM", "LSTM over IndRNN, 1 layer", "LSTM over IndRNN, 2 layers")
     for T, (one, two) in PAPER_BATCH.items():
         yield row(T, *(found["batches", f"T = {T}: {name}"] for name in names), f"{one}, {two}")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Ranks, from what `mpiexec -n 2 python -m minindrnn bench ranks --json` wrote.
+
+def ranks():
+    """Two ranks beside one process, of updates of 32 sequences."""
+    found = measured("bench-ranks")
+    yield heading("an update of 32 sequences", "one process, 2 threads, ms", "2 ranks, ms", "one process over 2 ranks")
+    for network in parts_of(found, "ranks", ": "):
+        if f"{network}: 2 ranks" in found:
+            yield row(network, *(found["ranks", f"{network}: {what}"]
+                                 for what in ("one process, 2 threads", "2 ranks", "one process over 2 ranks")))
+
+
+SCALED = {"6 layers of 128": 0, "6 layers of 128, batch normalisation, dropout": 6}      # and how many normalise
+SEVERAL = 5, 2                           # sums of an update, and of each layer that normalises
+STATISTICS = 8 * (1 + 4 * 128)           # bytes that such a layer sends to each other rank
+CLUSTER = dict(latency=20e-6, bandwidth=10e9 / 8)                          # assumed: Ethernet of 10 Gbit/s
+
+
+def machines():
+    """{name: latency, bandwidth}, of the one that was measured, by its sums over two ranks, and of a cluster."""
+    seconds = {line["what"]: line["median"] * 1e-6 for line in read_lines("bench-ranks") if line["unit"] == "us"}
+    small, large = (seconds[f"sum over 2 ranks of {what}"]
+                    for what in ("one number", "the gradients of 6 layers of 128"))
+    return {"one machine": dict(latency=small / 2, bandwidth=BYTES / (large - small)), "10 Gbit/s": CLUSTER}
+
+
+def weak(network, R, **machine):
+    """Seconds of an update of R ranks by the cost model, 16 sequences each."""
+    found = {line["what"]: line["median"] for line in read_lines("bench-ranks")}
+    (several, of_layer), normalised = SEVERAL, SCALED[network]
+    return cost(R, seconds=found[f"{network}: 2 ranks"] / 1e3, exchanges=several + of_layer * normalised,
+                small=normalised * STATISTICS, gradients=BYTES, **machine)
+
+
+def scaling():
+    """A model, not a measurement: how much of the sequences per second of a rank alone is left for each of R."""
+    columns = [(network, name) for network in SCALED for name in machines()]
+    yield heading("ranks, 16 sequences each (a model)", *(f"{network}; {name}" for network, name in columns))
+    for R in (1, 2, 4, 8, 16, 32, 64):
+        seconds = [(weak(network, 1, **machines()[name]), weak(network, R, **machines()[name]))
+                   for network, name in columns]
+        yield row(R, *(f"{100 * alone / shared:.1f} %" for alone, shared in seconds))
 
 
 def gpu_recurrence():
@@ -425,12 +472,12 @@ def speed():
 
 TABLES = {table.__name__: table for table in (
     results, speed, four_models, longest, three_seeds, deepest, digits, pixels, epochs, motion, characters, machine,
-    recurrence, updates, libraries, batches, gpu_recurrence, gpu_libraries, gpu_updates)}
+    recurrence, updates, libraries, batches, ranks, scaling, gpu_recurrence, gpu_libraries, gpu_updates)}
 PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 
 
 def fill(text):
-    """The text with every table anew."""
+    """The text with every table filled in again."""
     return PLACE.sub(lambda place: place[1] + "".join(f"{line}\n" for line in TABLES[place[2]]()) + place[3], text)
 
 
@@ -468,7 +515,25 @@ def draw_longest(path):
     figure.savefig(path, dpi=103, metadata={"Software": None})
 
 
+def draw_scaling(path):
+    """The cost model of ranks, to 64 of them."""
+    figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    R = 2.0 ** np.linspace(0, 6, 61)
+    for network in SCALED:
+        for line, (name, machine) in zip(("-", "--"), machines().items(), strict=True):
+            left = [100 * weak(network, 1, **machine) / weak(network, each, **machine) for each in R]
+            axes.plot(R, left, line, color=f"C{list(SCALED).index(network)}", label=f"{network}; {name}")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([1, 2, 4, 8, 16, 32, 64], [1, 2, 4, 8, 16, 32, 64])
+    axes.set(title="A model of more ranks, 16 sequences each (not measured)", xlabel="ranks",
+             ylabel="% of one rank's\nsequences a second", ylim=(0, 105))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=103, metadata={"Software": None})
+
+
 def draw():
+    draw_scaling(RESULTS / "scaling.png")
     draw_adding(RESULTS / "adding.png")
     draw_longest(RESULTS / "longest.png")
     with tempfile.TemporaryDirectory() as folder:
@@ -485,7 +550,7 @@ def main():
     adding.add_argument("--network", action="store_true", help="keep the trained network, too")
     unpacking = commands.add_parser("unpack", help="make the run folders of a family again")
     unpacking.add_argument("family", metavar="FAMILY")
-    unpacking.add_argument("folder", type=Path, metavar="FOLDER", help="where the run folders are to be")
+    unpacking.add_argument("folder", type=Path, metavar="FOLDER", help="folder for the run folders")
     arguments = parser.parse_args()
     try:
         if arguments.command == "add":

@@ -1,4 +1,4 @@
-"""What says less than a network, and is the least it must beat: how often each character followed the few before it.
+"""A simple method that a network must beat: how often each character followed the few before it.
 
     python tutorials/text_statistics.py     writes results/chars-statistics.json: bits a character on the test part of
                                             Shakespeare, by the order n, which looks at n - 1 characters
@@ -17,7 +17,7 @@ ORDERS = 6
 
 
 def contexts(tokens, length, V):
-    """A number (n - ORDERS + 1,) for the so many tokens before each token, from the first on that has ORDERS - 1."""
+    """A number for the `length` tokens before each token that has ORDERS - 1 before it: (n - ORDERS + 1,)."""
     code = np.zeros(len(tokens) - ORDERS + 1, np.int64)
     for k in range(length, 0, -1):
         code = code * V + tokens[ORDERS - 1 - k:len(tokens) - k]
@@ -25,7 +25,7 @@ def contexts(tokens, length, V):
 
 
 def counted(values, wanted):
-    """How often each wanted number occurs among the values."""
+    """How often each number in `wanted` occurs among the values."""
     found, counts = np.unique(values, return_counts=True)
     at = np.minimum(np.searchsorted(found, wanted), len(found) - 1)
     return np.where(found[at] == wanted, counts[at], 0)

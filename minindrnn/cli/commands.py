@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..bench.ranks import ranks
 from ..bench.sections import SECTIONS
 from ..bench.sections import bench as measure
 from ..bench.timing import line
@@ -17,6 +18,7 @@ from ..checks.gradcheck import TOLERANCE, GradientError, check
 from ..checks.gradient_flow import deep_networks, gradient_norms
 from ..core.atomic_file import replacing
 from ..core.interrupt import interruptible
+from ..core.mpi import NoMPI, on_all, started, world
 from ..core.terminal import Tolerant, printable, say_if_slow, silence, tell
 from ..data.adding import adding_problem
 from ..data.download import DataError
@@ -33,8 +35,13 @@ from .plots import describe_memory, draw, draw_adding, draw_curve, draw_gradient
 
 
 def train(arguments):
-    chosen = asked(arguments)
-    task = TASKS[chosen.task](chosen)
+    chosen, here = asked(arguments), arguments.ranks
+    if chosen.batch < here.size:
+        raise UsageError(f"--batch: expected at least {here.size} sequences, one for each rank, got {chosen.batch}")
+    if here.size > 1 and arguments.device == "cuda":
+        raise UsageError("--device cuda: expected one process, got several ranks, which train on CPUs only")
+    task = here.in_turn(partial(TASKS[chosen.task], chosen))         # the first may have to fetch the data
+    task.ranks = here
     folder = arguments.out or Path("runs") / task.label
     run = task.run(folder)
     if arguments.device == "cuda":
@@ -46,12 +53,14 @@ def train(arguments):
             print(f"stopped after update {run.update} of {run.updates}, all saved; to go on: "
                   f"{PROGRAM} {shlex.join([*words, '--resume'])}")
             return 130
-        if rows := history(folder):
-            draw(draw_curve, rows, folder / "curve.png")       # before anything is said, which may fail
+        with run.writing() as first:
+            if first and (rows := history(folder)):
+                draw(draw_curve, rows, folder / "curve.png")   # before anything is said, which may fail
     for said in (*task.report(run.network, result), *describe_memory(run.network, run.network.bound)):
         print(said)
-    names = ", ".join(sorted(path.name for path in folder.iterdir()))
-    print(printable(f"run folder: {folder.resolve()} ({names})"))
+    if here.rank == 0:
+        names = ", ".join(sorted(path.name for path in folder.iterdir()))
+        print(printable(f"run folder: {folder.resolve()} ({names})"))
     return 0
 
 
@@ -96,15 +105,18 @@ def finished(task, run, words):
     """Train; write what came out, and the words of the command, to result.json and return it; None after Ctrl-C."""
     if not run.train():
         return None
-    rows = history(run.folder)
+    with run.writing() as first:
+        rows = history(run.folder) if first else []
     try:
         found = say_if_slow("counting over the whole test ...", tell, partial(task.result, run.network))
     except KeyboardInterrupt:
         return None
     result = found | {"updates": run.update, "seconds": rows[-1]["seconds"] if rows else 0.0,
                       "command": shlex.join(["python", "-m", "minindrnn", *words])}
-    with replacing(run.folder / "result.json", "w") as file:
-        file.write(strict_json(result, indent=2) + "\n")
+    with run.writing() as first:
+        if first:
+            with replacing(run.folder / "result.json", "w") as file:
+                file.write(strict_json(result, indent=2) + "\n")
     return result
 
 
@@ -174,6 +186,10 @@ def describe(arguments):
 
 def bench(arguments):
     sections = SECTIONS
+    if arguments.what == ["ranks"]:
+        if arguments.ranks.size == 1:
+            raise UsageError("ranks: expected several; start it as: mpiexec -n 2 python -m minindrnn bench ranks")
+        sections = {"ranks": ranks}
     if arguments.device == "cuda":
         from ..gpu.bench import SECTIONS as sections
         from ..gpu.device import NoGPU, expect_gpu
@@ -229,17 +245,30 @@ COMMANDS = {"train": train, "predict": predict, "report": report, "figure": figu
 
 
 def main(argv=None):
-    """Do what the words say; exit code 0, 2 for what cannot be done, which one line tells, 130 after Ctrl-C.
+    """Do what the words say, on all ranks; exit code 0, 2 for what cannot be done, which one line tells, 130 after
+    Ctrl-C.
 
     NumPy warns of no number that overflows: losses, parameters and answers are looked at themselves.
     """
     words = sys.argv[1:] if argv is None else argv
+    try:
+        ranks = world()
+    except NoMPI as error:
+        rank, _ = started()
+        sys.exit(2 if rank else f"{PROGRAM}: {error}")
+    return on_all(ranks, partial(answer, words, ranks))
+
+
+def answer(words, ranks):
     name = " ".join([PROGRAM, *words[:1]])
     with redirect_stderr(Tolerant(sys.stderr)), np.errstate(all="ignore"):
         try:
             with interruptible():
                 try:
-                    arguments = parser().parse_args(words, argparse.Namespace(words=words))
+                    arguments = parser().parse_args(words, argparse.Namespace(words=words, ranks=ranks))
+                    shared = arguments.command == "train" or vars(arguments).get("what") == ["ranks"]
+                    if ranks.size > 1 and not shared:
+                        raise UsageError(f"expected one process, got {ranks.size} ranks; those train, or bench ranks")
                     return COMMANDS[arguments.command](arguments)
                 finally:
                     if sys.stdout:

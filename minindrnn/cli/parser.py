@@ -228,7 +228,8 @@ def parser():
     describe.add_argument("network", choices=ARCHITECTURES, metavar="NAME", help=", ".join(ARCHITECTURES))
     bench = commands.add_parser("bench", help="time everything beside the limits of this machine", description=(
         "Time kernels, updates and other libraries, each beside its limit on this machine, a median with the "
-        "middle half of the rounds. Sections: " + ", ".join(SECTIONS) + "."))
+        "middle half of the rounds. Sections: " + ", ".join(SECTIONS)
+        + "; and, started by mpiexec, ranks."))
     bench.add_argument("what", nargs="*", metavar="SECTION", help="which sections (default all)")
     bench.add_argument("--device", choices=["cpu", "cuda"], default="cpu",
                        help="cuda: minindrnn.gpu, sections limits, kernels, steps and peers (default cpu)")

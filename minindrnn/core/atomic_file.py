@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are complete or absent."""
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +16,7 @@ def replacing(path, mode="wb"):
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = str(path)                         # what the caller knows it by
+        error.filename = str(path)                         # the name that the caller gave
         raise
     finally:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Shapes and dtypes: the one place that checks what comes in and words what is wrong.
+"""Shapes and dtypes: the one place that checks arguments and words the errors.
 
 Public functions call `expect` on each array before anything is computed; kernels trust their callers.
 """
@@ -49,7 +49,7 @@ def expect(name, array, letters, like=None):
 
 
 def _fits(array, letters, like):
-    """Whether nothing is wrong; words are only looked for if something is, as a step in use takes but microseconds."""
+    """Whether the array is right. A message is only composed for an error: a step in use takes microseconds."""
     if not (_is_plain(array) and array.ndim == len(letters) and array.size > 0 and array.dtype in FLOATS
             and array.flags.c_contiguous and (like is None or array.dtype == like[1].dtype)):
         return False
@@ -61,7 +61,7 @@ def _fits(array, letters, like):
 
 
 def _is_plain(array):
-    """Whether it is NumPy's array, of which a kernel sees all there is; a mask it would not see."""
+    """Whether it is a plain NumPy array; a kernel would ignore the mask of a masked one."""
     return type(array) is np.ndarray or isinstance(array, np.ndarray) and not isinstance(array, UNPLAIN)
 
 

@@ -1,8 +1,8 @@
 """How every CPU kernel is compiled. Its compiled form is kept on the disk: see `kept_kernels`.
 
-Serial, so that the matrix products keep both the cores and the memory bus to themselves; without the
+Kernels are serial, so that the matrix products have the cores and the memory bus, and release the
 interpreter lock. `contract` allows fused multiply-add, `nsz` lets zeros lose their sign;
-nothing else of "fast math" is on, so NaN and inf behave, and sums keep their order but in a kernel `reordered`.
+nothing else of "fast math" is on, so NaN and inf behave, and sums keep their order, except in a `reordered` kernel.
 """
 import numba
 
@@ -15,7 +15,7 @@ def compiler(*fastmath):
     """The decorator that compiles a function with these liberties of "fast math"."""
     def decorate(function):
         kernel = numba.njit(**OPTIONS, fastmath=set(fastmath))(function)
-        if function.__module__.startswith("minindrnn."):       # of other sources the stamp says nothing
+        if function.__module__.startswith("minindrnn."):       # the stamp does not cover other sources
             kernel._cache = Kept(function, fastmath)     # which Numba asks before it compiles, and tells afterwards
         return kernel
     return decorate

@@ -1,14 +1,14 @@
 """How the compiled form of a kernel is kept on the disk.
 
-Numba can keep compiled code by itself (`cache=True`), but it watches only the file in which a kernel stands. Kernels
+Numba can keep compiled code by itself (`cache=True`), but it watches only the file that defines the kernel. Kernels
 call functions of other files: after a change of relu in activations.py the recurrence would go on with the old relu.
 Here every compiled form is a file of its own, FOLDER/STAMP/NAME:
 
     STAMP   a hash of all sources of the package, so that edited sources never meet old code
     NAME    the kernel and a hash of what else its code depends on: types of arguments, processor, versions
 
-Python itself takes a source for unchanged where its size and time are, and runs the .pyc of before. What is compiled
-then is not what the sources say, so it is not kept, and one line says so.
+Python considers a source unchanged if its size and time are, and runs the old .pyc. The compiled form then differs from
+the sources. It is not kept, and one line says so.
 
 The file begins with a hash of its contents; a damaged file is compiled again and replaced. The first file under a new
 STAMP removes the files of old sources. Where no folder can be written, kernels are compiled in every process, and one
@@ -61,7 +61,7 @@ def trusted():
 
 @functools.cache
 def stale():
-    """The first of these sources that says something else than its .pyc, or None."""
+    """The first of these sources that differs from its .pyc, or None."""
     for path, data in TRUSTED.items():
         if marshal.loads(data[16:]) != compile(path.read_bytes(), path, "exec", dont_inherit=True):
             return path

@@ -1,12 +1,12 @@
-"""What a layer is, and what it is made of.
+"""The interface of a layer, and its parts: parameters, buffers, states.
 
 A layer computes  y, cache = forward(x)  and  dx, grads = backward(dy, cache).  dx means dL/dx, the gradient of the
 scalar loss, and has the shape of x. Nothing is stored on the layer: the cache holds all that backward needs,
 and calling backward twice gives the same answer twice.
 
-A cache is a named tuple, with the letters of the equations. A layer that only calls an operation hands on the cache of
-that. In the cache of a layer made of others, those of its parts are called `of_linear`, `of_unit`, ...; that of a
-`Chain` is the list of its layers' caches. A loss has none: its gradient comes with it.
+A cache is a named tuple, with the letters of the equations. A layer that only calls an operation returns the
+operation's cache. A layer made of others calls their caches `of_linear`, `of_unit`, ...; the cache of a
+`Chain` is the list of its layers' caches. A loss has none: it returns its gradient at once.
 
 Parameters are a tree: a dict of named `Parameter`s in a single layer, a list of trees in a composition.
 `grads` has the same tree, with arrays for leaves; where a recurrence started from a state h0, "h0" stands
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .expect import FLOATS, expect_choice, expect_generator, expect_writable
+from .ranks import ALONE
 
 ROLES = ("weight", "bias", "gain", "recurrent")
 
@@ -44,7 +45,7 @@ class Layer:
     """The base of all layers: a tree of parameters and, if it remembers, a state.
 
     buffers are arrays that training changes without a gradient, the running statistics of batch normalisation,
-    as a tree with the same places as the parameters. An argument of which no layer can be made raises a TypeError or
+    as a tree with the same places as the parameters. An invalid argument raises a TypeError or
     ValueError that names it.
     """
 
@@ -53,14 +54,15 @@ class Layer:
     def __getitem__(self, name):
         return self.parameters[name].value
 
-    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None):
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None, ranks=ALONE):
         """x (T, B, M)  ->  y, cache.
 
         state        where the recurrences start: a tree of arrays (B, N), as from `last_state`; None is zero
         lengths      (B,) integers in 1..T: later steps of a sequence change nothing
-        statistics   "running" or "batch": what batch normalisation uses, its averages or the batch at hand
+        statistics   "running" or "batch": the statistics that batch normalisation uses
         start        position of the first step in its sequence, if it was cut; for batch normalisation per step
         rng          a `numpy.random.Generator` to draw dropout from; None leaves everything in
+        ranks        sums over all sequences of a batch of which x holds a part, see `core.ranks`
 
         x is of the dtype of the parameters, float32 or float64, and so is y. Raises TypeError or ValueError naming the
         array. A layer takes all these keywords, names those that it uses, and refuses any other: see `expect_known`.
@@ -89,7 +91,7 @@ class Layer:
         return y.reshape(len(x), -1), self.last_state(cache)
 
     def absorb(self, cache, *, average=False):
-        """Move the buffers towards what a training pass has seen; forward itself changes nothing.
+        """Update the buffers with the statistics of a training pass; forward itself changes nothing.
 
         average   give the same weight to everything seen since the buffers' `updates` were 0
         """
@@ -100,7 +102,7 @@ def expect_known(unused):
 
     >>> expect_known({"lenghts": [3, 1]})
     Traceback (most recent call last):
-    TypeError: forward: expected some of lengths, statistics, start, rng, got lenghts
+    TypeError: forward: expected some of lengths, statistics, start, rng, ranks, got lenghts
     """
     known = Layer.forward.__kwdefaults__
     for name in unused:

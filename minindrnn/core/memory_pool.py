@@ -1,10 +1,9 @@
-"""Large arrays out of memory that was used before.
+"""Large arrays in reused memory.
 
-Memory that is fresh from the operating system is zeroed page by page when it is first touched, which takes longer than
-most passes over it; and a training step gives back, at its end, all that it needed. So large results are made here: in
-a piece that no array looks into any more, if there is one at most twice too large, or else in a new piece. What is kept
-is at most twice what was in use at once; `release` gives it back. Values are never seen again: an array is written
-before it is read.
+The operating system zeroes fresh memory page by page at the first access, which takes longer than most passes over it,
+and an update frees all its memory at its end. So large results are allocated here: in a piece that no array uses any
+more and that is at most twice too large, or else in a new piece. The pool keeps at most twice the memory that was in
+use at once; `release` frees it. Old values are never seen: an array is written before it is read.
 """
 from math import prod
 from sys import getrefcount

@@ -1,11 +1,11 @@
-"""Padding: what stands behind the end of a shorter sequence, and what changes nothing."""
+"""Padding: the steps after the end of a shorter sequence, which change nothing."""
 import numpy as np
 
 from .expect import expect_lengths
 
 
 def without_padding(x, lengths, *, overwrite=False):
-    """x (T, B, M) with zeros from each sequence's end on: whatever stood there, NaN too, is gone. A copy of x unless it
+    """x (T, B, M) with zeros from each sequence's end on, which replace any value, NaN too. A copy of x unless it
     may be overwritten; x itself if lengths is None."""
     if lengths is None:
         return x

@@ -1,4 +1,4 @@
-"""The terminal: what ends up there, and what happens where there is none."""
+"""Output to the terminal, and to streams that are closed or full."""
 import os
 import sys
 import threading
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class Tolerant:
-    """A stream, or None. Once it cannot be written to, what is written to it goes nowhere, and the work goes on."""
+    """A stream, or None. After a failed write it discards all output, and the work goes on."""
 
     def __init__(self, stream):
         self.stream = stream

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..core.expect import expect, expect_out, expect_same
 from ..core.layer import expect_known
+from ..core.ranks import ALONE
 from ..ops.dropout import draw, dropout_backward, dropout_forward
 from ..ops.linear import NARROW, linear_backward, linear_forward
 from ..ops.recurrence import checked, copied
@@ -55,16 +56,16 @@ def fused_backward(dy, cache, *, biased=False, pqmr=None, out=None):
     return da, *backward_in_place(da, *cache, biased=biased, pqmr=pqmr)            # B0 to B6
 
 
-def unit_forward(unit, a, state, *, b=None, overwrite=False, lengths=None, rng=None, **how):
+def unit_forward(unit, a, state, *, b=None, overwrite=False, lengths=None, rng=None, ranks=ALONE, **how):
     """`Unit.forward`, if it is `fusible`; overwrite lets h be written over a."""
     expect_known(how)
     h, of_recurrence = fused_forward(a, unit["u"], state, b=b, activation=unit.activation, lengths=lengths,
                                      out=a if overwrite else None)
     if unit.order is None:
-        y, of_dropout = dropout_forward(h, unit.dropout, rng)
+        y, of_dropout = dropout_forward(h, unit.dropout, rng, ranks=ranks)
         return y, unit.Cache(None, of_recurrence, of_dropout)
-    mask = draw(h.shape[1:], unit.dropout, rng, h.dtype)
-    y, of_norm = unit.norm.forward(h, lengths=lengths, mask=mask, **how)
+    mask = draw(h.shape[1:], unit.dropout, rng, h.dtype, ranks.first)
+    y, of_norm = unit.norm.forward(h, lengths=lengths, mask=mask, ranks=ranks, **how)
     return y, unit.Cache(of_norm, of_recurrence, None)                             # the mask is of the normalisation
 
 

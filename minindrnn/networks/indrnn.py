@@ -4,9 +4,11 @@
     unit, norm "after"     a -> recurrence and activation -> norm -> dropout
     IndRNN                 x -> W x + b -> unit
 
-For whole sequences (classification) the normalisation stands after the recurrence: its statistics are those of h at all
-steps, and the authors found it faster and better. Where the state is carried from segment to segment (language models)
-it stands before: after the recurrence it would see statistics that accumulate and drift.
+For whole sequences (classification) the normalisation stands after the recurrence. Each sequence starts from state 0,
+so h has similar statistics in every batch, and the next layer reads inputs of one scale; the authors found it faster
+and better. Where the state is carried from segment to segment (language models), h keeps accumulating and its
+statistics drift. There the normalisation stands before the recurrence: it sees the new input a, not the accumulated
+state.
 
 Both layers are written as the compositions that they are. Those that are `fusible` take another path to the same
 numbers, with fewer passes over the memory: see `fused`.
@@ -20,6 +22,7 @@ import numpy as np
 from ..core.expect import expect, expect_choice, expect_count, expect_number
 from ..core.layer import Layer, Parameter, drawn, expect_known
 from ..core.padding import last_step
+from ..core.ranks import ALONE
 from ..ops.activations import KIND
 from ..ops.batchnorm import BatchNorm
 from ..ops.dropout import dropout_backward, dropout_forward
@@ -76,18 +79,18 @@ class Unit(Layer):
         of_recurrence: tuple
         of_dropout: tuple | None
 
-    def forward(self, a, state=None, *, lengths=None, rng=None, **how):
+    def forward(self, a, state=None, *, lengths=None, rng=None, ranks=ALONE, **how):
         expect_known(how)
         if self.fusible:
-            return unit_forward(self, a, state, lengths=lengths, rng=rng, **how)
+            return unit_forward(self, a, state, lengths=lengths, rng=rng, ranks=ranks, **how)
         of_norm, out = None, None
         if self.order == "before":
-            a, of_norm = self.norm.forward(a, lengths=lengths, **how)
+            a, of_norm = self.norm.forward(a, lengths=lengths, ranks=ranks, **how)
             out = a                                                   # which nobody else reads
         y, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, out=out)
         if self.order == "after":
-            y, of_norm = self.norm.forward(y, lengths=lengths, **how)
-        y, of_dropout = dropout_forward(y, self.dropout, rng)
+            y, of_norm = self.norm.forward(y, lengths=lengths, ranks=ranks, **how)
+        y, of_dropout = dropout_forward(y, self.dropout, rng, ranks=ranks)
         return y, self.Cache(of_norm, of_recurrence, of_dropout)
 
     def backward(self, dy, cache, *, overwrite=False):

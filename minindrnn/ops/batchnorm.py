@@ -32,6 +32,7 @@ from ..core.expect import expect, expect_choice, expect_count, expect_lengths, e
 from ..core.jit import kernel
 from ..core.layer import Layer, Parameter, expect_known
 from ..core.memory_pool import empty_like
+from ..core.ranks import ALONE, Ranks
 
 FAR = 1e6        # (distance of a row from the mean)^2 / variance up to which float64 keeps ten digits of the variance
 
@@ -50,10 +51,11 @@ class Cache(NamedTuple):
     per_step: bool
     batch_mean: np.ndarray         # (G, N), for the running statistics
     batch_var: np.ndarray
+    ranks: Ranks                   # whose part of a batch x is
 
 
 def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="batch", lengths=None, eps=1e-5,
-                      mask=None):
+                      mask=None, ranks=ALONE):
     """x (T, B, N), gamma (N,), beta (N,), mean and var (G, N)  ->  y (T, B, N), cache.
 
     per_step     False: G = 1 group; True: G = T groups
@@ -61,6 +63,7 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
                  "running": normalise everything by mean and var
     lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
     mask         (B, N), multiplies y: dropout in the same pass over the memory
+    ranks        whose part of a batch x is: all sums are those of the whole batch, but for dgamma and dbeta
 
     float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
 
@@ -87,15 +90,17 @@ def batchnorm_forward(x, gamma, beta, mean, var, *, per_step=False, statistics="
                          f"{'per step G = T' if per_step else 'over time G = 1'}")
     steps = expect_lengths(lengths, T, B)
     count = np.bincount(np.arange(T) * per_step, (np.arange(T)[:, None] < steps).sum(axis=1), groups)
+    batch_mean, batch_var = mean, var
+    if statistics == "batch":
+        count, batch_mean, batch_var = moments(x, steps, per_step, count, ranks)                      # F1, F2
     own = (count >= 2) & (statistics == "batch")
-    batch_mean, batch_var = moments(x, steps, per_step, count) if own.any() else (mean, var)          # F1, F2
     exact = np.where(own[:, None], batch_mean, mean)
     s = 1 / np.sqrt(np.where(own[:, None], batch_var, var) + eps)
     mean, s, y = exact.astype(x.dtype), s.astype(x.dtype), empty_like(x)
     rest = exact - mean
     shift = (beta - gamma * s * rest).astype(x.dtype)                             # what F3 has to subtract besides mean
     normalise(x, mean, gamma * s, shift, mask, steps, per_step, y)                                    # F3, F4
-    return y, Cache(x, mean, rest, s, gamma, mask, count, own, steps, per_step, batch_mean, batch_var)
+    return y, Cache(x, mean, rest, s, gamma, mask, count, own, steps, per_step, batch_mean, batch_var, ranks)
 
 
 def batchnorm_backward(dy, cache, *, out=None):
@@ -103,7 +108,7 @@ def batchnorm_backward(dy, cache, *, out=None):
 
     out   where to write dx, an array with memory of its own; or `out=dy`, which works in place
     """
-    x, mean, _, s, gamma, mask, _, _, steps, per_step, _, _ = cache
+    x, mean, _, s, gamma, mask, _, _, steps, per_step, _, _, _ = cache
     total, slope, dgamma, dbeta = backward_sums(dy, cache)                                            # B2, B3
     if out is not None:
         expect_out("out", out, "TBN", ("dy", dy, "TBN"), x=x, gamma=gamma, mask=mask)
@@ -116,20 +121,22 @@ def batchnorm_backward(dy, cache, *, out=None):
 
 def backward_sums(dy, cache):
     """total, slope (G, N), dgamma, dbeta (N,):  dx = gamma s (d - total - (x - mean) * slope), which is B4."""
-    x, mean, rest, s, _, mask, count, own, steps, per_step, _, _ = cache
+    x, mean, rest, s, _, mask, count, own, steps, per_step, _, _, ranks = cache
     expect("dy", dy, "TBN", like=("x", x, "TBN"))
     total, product = np.zeros(mean.shape), np.zeros(mean.shape)
     sums(dy, x, mean, mask, steps, per_step, total, product)
     product = s * (product - rest * total)                        # of d * xhat, where the kernel summed d * (x - mean)
+    dgamma, dbeta = product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype)
+    if own.any():
+        total, product = ranks.sum(np.stack([total, product]))
     share = (own / np.maximum(count, 1))[:, None]                 # 1 / count, or 0 where statistics were given
     slope = s * share * product
-    return ((share * total - rest * slope).astype(dy.dtype), slope.astype(dy.dtype),
-            product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype))
+    return (share * total - rest * slope).astype(dy.dtype), slope.astype(dy.dtype), dgamma, dbeta
 
 
-def moments(x, steps, per_step, count):
-    """Mean and biased variance of every group, (G, N) in float64, from sums of x less a row of the group. Where that
-    row is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
+def moments(x, steps, per_step, count, ranks=ALONE):
+    """Count (G,), mean and biased variance (G, N) of every group, in float64, from sums of x less a row of the group.
+    Where that row is far from the mean, they have lost digits: then once more, of x less the mean that was found."""
     mean = x[:len(count), np.argmax(steps)].astype(np.float64)    # of the longest sequence, which has no padding there
     n = np.maximum(count, 1)[:, None]
     for _ in range(2):
@@ -139,7 +146,19 @@ def moments(x, steps, per_step, count):
         var, mean = np.maximum(second / n - off**2, 0), mean + off                                    # F2
         if not (off**2 > FAR * var).any():
             break
-    return mean, np.where(np.isinf(var), np.nan, var)
+    if ranks.size > 1:
+        count, mean, var = of_all(ranks.gather(np.column_stack([count, mean, var])))
+    return count, mean, np.where(np.isinf(var), np.nan, var)
+
+
+def of_all(parts):
+    """(R, G, 1 + 2 N), the counts, means and variances of all ranks  ->  those of their values together. A rank may
+    have no value of a group. Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm, 1979."""
+    n, means, variances = np.split(np.where(parts[:, :, :1] > 0, parts, 0), [1, (parts.shape[2] + 1) // 2], axis=2)
+    total = np.maximum(n.sum(axis=0), 1)
+    mean = (n * means).sum(axis=0) / total                                                            # F1
+    var = (n * (variances + (means - mean)**2)).sum(axis=0) / total                                   # F2
+    return n.sum(axis=0)[:, 0].astype(np.int64), mean, var
 
 
 class BatchNorm(Layer):
@@ -172,14 +191,14 @@ class BatchNorm(Layer):
         of_norm: Cache
         rows: np.ndarray
 
-    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, **unused):
+    def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, mask=None, ranks=ALONE, **unused):
         expect_known(unused)
         expect("x", x, "TBN", like=("gamma", self["gamma"], "N"))
         rows = self._rows(start, x.shape[0])
         trained = self._trained(rows)
         y, of_norm = batchnorm_forward(x, self["gamma"], self["beta"], self.buffers["mean"][trained],
                                        self.buffers["var"][trained], per_step=self.per_step,
-                                       statistics=statistics, lengths=lengths, eps=self.eps, mask=mask)
+                                       statistics=statistics, lengths=lengths, eps=self.eps, mask=mask, ranks=ranks)
         return y, self.Cache(of_norm, rows)
 
     def backward(self, dy, cache, *, overwrite=False):

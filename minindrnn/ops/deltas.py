@@ -4,7 +4,7 @@
     B1  dx[t] = dp[t] + dq[t] - dq[t+1]                     dy = [dp, dq]; dq is 0 after the last step
     B2  dx0  = -dq[0]
 
-The densely connected network for skeletons puts this after every layer; its state is the last x.
+The densely connected network for skeletons applies it after every layer; its state is the last x.
 Cache: x (and the lengths). Source: the authors' network for NTU RGB+D with augmentation (arXiv 1910.06251, section 5).
 """
 from typing import NamedTuple

@@ -3,11 +3,11 @@
     F1  y[t, b, n] = x[t, b, n] * mask[b, n]         mask = 0 with probability p, else 1 / (1 - p)
     B1  dx         = dy * mask
 
-A neuron that is out is out at every step of the sequence, so that its memory is either whole or absent. It stands on
-the way to the next layer, never on u * h. Source: arXiv 1910.06251, section 5; the factor keeps the mean.
+A dropped neuron is dropped at every step of the sequence, so that its memory is either whole or absent. Dropout acts on
+the input of the next layer, never on u * h. Source: arXiv 1910.06251, section 5; the factor keeps the mean.
 
-The generator gives one seed; which neurons are out follows from it and from their numbers b * N + n alone, in integers,
-so that a CPU and a GPU leave out the same ones.
+The generator gives one seed. The seed and the number b * N + n alone decide, in integers, whether a neuron is dropped,
+so that a CPU and a GPU drop the same ones.
 """
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import numpy as np
 from ..core.expect import expect, expect_generator, expect_number
 from ..core.layer import Layer, expect_known
 from ..core.padding import without_padding
+from ..core.ranks import ALONE
 
 
 class Cache(NamedTuple):
@@ -24,10 +25,11 @@ class Cache(NamedTuple):
     lengths: np.ndarray | None
 
 
-def dropout_forward(x, p, rng, *, lengths=None):
+def dropout_forward(x, p, rng, *, lengths=None, ranks=ALONE):
     """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache.
 
     lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
+    ranks     the ranks that share the batch: the mask is this rank's part of the batch's mask
 
     x is float32 or float64, and so is y. Raises TypeError or ValueError naming the argument.
 
@@ -37,7 +39,7 @@ def dropout_forward(x, p, rng, *, lengths=None):
     """
     expect("x", x, "TBN")
     expect_number("p", p, 0, np.nextafter(1, 0))
-    x, mask = without_padding(x, lengths), draw(x.shape[1:], p, rng, x.dtype)
+    x, mask = without_padding(x, lengths), draw(x.shape[1:], p, rng, x.dtype, ranks.first)
     return x if mask is None else x * mask, Cache(mask, lengths)                         # F1
 
 
@@ -49,18 +51,18 @@ def dropout_backward(dy, cache):
     return dy if mask is None else dy * mask                                             # B1
 
 
-def draw(shape, p, rng, dtype):
-    """The mask; None if nothing is left out."""
+def draw(shape, p, rng, dtype, first=0):
+    """The mask (B, N) of the sequences from number first on; None if nothing is left out."""
     expect_generator(rng, none=True)
     if rng is None or p == 0:
         return None
     seed, threshold, whole = chances(p, rng, dtype)
-    i = np.arange(shape[0] * shape[1], dtype=np.uint64).reshape(shape)
+    i = np.arange(first * shape[1], (first + shape[0]) * shape[1], dtype=np.uint64).reshape(shape)
     return np.where(splitmix64(seed, i) >> 11 < threshold, dtype.type(0), whole)
 
 
 def chances(p, rng, dtype):
-    """A seed, the first number of 53 bits that leaves a neuron in, and the factor where it is in."""
+    """A seed, the first number of 53 bits that keeps a neuron, and the factor of a kept neuron."""
     return rng.integers(2**64, dtype=np.uint64), np.uint64(p * 2**53), dtype.type(1) / dtype.type(1 - p)
 
 
@@ -79,15 +81,15 @@ COUNT, GOLDEN, FIRST, SECOND = map(np.uint64, (1, 0x9E3779B97F4A7C15, 0xBF58476D
 
 
 class Dropout(Layer):
-    """Each of the (B, N) elements out with probability p, at all steps alike, when forward is given a generator."""
+    """Drop each of the (B, N) elements with probability p, at all steps, when forward is given a generator."""
 
     def __init__(self, p):
         expect_number("p", p, 0, np.nextafter(1, 0))
         self.p = p
 
-    def forward(self, x, state=None, *, rng=None, lengths=None, **unused):
+    def forward(self, x, state=None, *, rng=None, lengths=None, ranks=ALONE, **unused):
         expect_known(unused)
-        return dropout_forward(x, self.p, rng, lengths=lengths)
+        return dropout_forward(x, self.p, rng, lengths=lengths, ranks=ranks)
 
     def backward(self, dy, cache, *, overwrite=False):
         return dropout_backward(dy, cache), {}

@@ -9,8 +9,8 @@ Backward  B1  dbeta = sum over t and b of dy            dgamma = sum over t and 
           B2  g    = gamma * dy
           B3  dx   = s (g - sum(g) / N - xhat sum(g * xhat) / N)      from F2 and through F1
 
-No statistics to keep, no difference between training and use, nothing that mixes steps or sequences: causal, for any
-batch. A single channel is normalised to 0. Cache: x, mean, s, gamma (and the lengths).
+It keeps no statistics, does the same in training and in use, and mixes neither steps nor sequences: it is causal, for
+any batch. A single channel is normalised to 0. Cache: x, mean, s, gamma (and the lengths).
 Source: Ba et al., arXiv 1607.06450.
 """
 from typing import NamedTuple

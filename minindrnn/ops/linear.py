@@ -21,7 +21,7 @@ from ..core.layer import Layer, Parameter, drawn, expect_known
 from ..core.memory_pool import empty
 from ..core.padding import without_padding
 
-NARROW = 3       # up to here a row of x is broadcast, faster than BLAS on a product so thin: see `bench kernels`
+NARROW = 3       # up to this M rows of x are broadcast, faster than BLAS for so thin a product: see `bench kernels`
 ROWS = 8192      # dW: rows per float32 product; the products are added up in float64
 TERMS = 256      # db, and dW if M or N x M is small: rows added up in their own type, before float64
 SMALL = 4096     # N x M from which BLAS adds up some hundred rows at a time; below, perhaps all of them one by one
@@ -94,10 +94,9 @@ def narrow_sums(dy, x, W, dx):
 
 
 def products(dy, x):
-    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: some rows at a time in one matrix product
-    of their own type, and the products added up. How many keep their digits depends on how BLAS adds them up: OpenBLAS
-    on AVX-512 adds the terms of a small product, N M R up to a million, in one chain, and so does a product with a
-    vector."""
+    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: matrix products of some rows each, in the
+    arrays' type, then summed. The order in which BLAS adds limits the rows of a product: OpenBLAS on AVX-512 adds the
+    terms of a small product, N M R up to a million, in one chain. A product with a vector is one chain, too."""
     shape = dy.shape[1], x.shape[1]
     rows = TERMS if shape[0] * shape[1] < SMALL or min(shape) <= NARROW else ROWS
     total, part = empty(shape, np.float64), empty(shape, dy.dtype)
@@ -139,7 +138,7 @@ class Linear(Layer):
 
     inputs, outputs   M and N
     rng               a `numpy.random.Generator`, for the weights
-    W                 where they start: `scaled`, `normal` or `kaiming`. The bias starts at 0.
+    W                 how they start: `scaled`, `normal` or `kaiming`. The bias starts at 0.
     dtype             float32 or float64
     """
 

@@ -3,8 +3,8 @@
 Mean squared error, y and target (B, K)
     F1  loss = mean over b and k of (y - target)^2
     B1  dy   = 2 (y - target) / (B K)
-Softmax cross-entropy, y (R, K) unnormalised, target (R,) the index of the right class; R rows are B sequences or,
-where every step is asked, T B of them
+Softmax cross-entropy, y (R, K) unnormalised, target (R,) the index of the right class; R rows are B sequences, or
+T B steps if the loss covers every step
     F2  loss = mean over r of  log(sum over k of exp(y[r, k])) - y[r, target[r]]
     B2  dy   = (softmax(y) - onehot(target)) / R
 
@@ -51,6 +51,12 @@ def cross_entropy(y, target):
     dy = np.where((target >= 0)[..., np.newaxis], np.exp(log_p), y.dtype.type(0))
     dy[right] -= 1
     return float(-np.mean(log_p[right], dtype=np.float64)), dy / y.dtype.type(R)                     # F2, B2
+
+
+def counted(target):
+    """How many numbers of a target, (B,), (B, K) or (T, B), the mean of its loss is over."""
+    target = np.asarray(target)
+    return np.count_nonzero(target >= 0) if target.dtype.kind in "iu" else target.size
 
 
 def expect_classes(target, shape):

@@ -1,4 +1,4 @@
-"""The LSTM, a baseline: a cell that is kept, written and read through three gates.
+"""The LSTM, a baseline: three gates keep, write and read a cell.
 
 Letters   T steps, B sequences, N neurons; i, f, g, o are the quarters of an axis of 4 N, in this order
     a    (T, B, 4 N)   input of gates and candidate, already projected (W x + b)
@@ -87,7 +87,7 @@ def lstm_backward(dh, cache):
 class LSTM(RNN):
     """x (T, B, inputs)  ->  h (T, B, neurons), with the gates i, f, g, o; the bias of f starts at 1, so that it keeps.
 
-    Options as for `RNN`, but for the activation. Parameters W (4 neurons, inputs), b (4 neurons,), U (4 neurons,
+    Options as for `RNN`, without the activation. Parameters W (4 neurons, inputs), b (4 neurons,), U (4 neurons,
     neurons). The state is h and c, (2, B, neurons).
     """
 
@@ -103,7 +103,7 @@ class LSTM(RNN):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels: one step, all sequences. Many short loops, as one that reads and writes more arrays would not vectorise.
+# Kernels: one step, all sequences. Many short loops, as a loop over more arrays would not vectorise.
 
 @kernel
 def advance(a, product, before, gates, c, h):

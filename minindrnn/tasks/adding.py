@@ -59,17 +59,20 @@ class Adding(Task):
 
     def batch(self, update):
         rng = np.random.default_rng([self.settings.seed, BATCH, update])
-        return *adding_problem(self.T, self.settings.batch, rng), None
+        x, target = adding_problem(self.T, self.settings.batch, rng)
+        part = self.ranks.of(self.settings.batch).part
+        return np.ascontiguousarray(x[:, part]), target[part], None
 
     def evaluate(self, network, statistics="running"):
         """Mean squared error over 1000 sequences that training never sees."""
         x, target = self.test
-        y = predict(network, x, max(1, 100_000 // self.T), statistics)
+        y = predict(network, x, max(1, 100_000 // self.T), statistics, self.ranks)
         return {"test_mse": mean_squared_error(y, target)[0]}
 
     def result(self, network):
         """{name: number} for result.json."""
-        return by_all_statistics(network, self.evaluate, (self.batch(update)[0] for update in range(20)))
+        batches = ((self.batch(update)[0], None, self.ranks.of(self.settings.batch)) for update in range(20))
+        return by_all_statistics(network, self.evaluate, batches)
 
     def report(self, network, result):
         """Lines that tell what was learned; result as for result.json."""

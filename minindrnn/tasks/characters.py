@@ -93,7 +93,8 @@ class Characters(Task):
         epoch, place = divmod(update, self.segments)
         span = self.segments * self.T
         first = np.random.default_rng([s.seed, BATCH, epoch]).integers(len(text) - span * s.batch)
-        at = first + span * np.arange(s.batch) + place * self.T + np.arange(self.T + 1)[:, np.newaxis]
+        streams = np.arange(s.batch)[self.ranks.of(s.batch).part]
+        at = first + span * streams + place * self.T + np.arange(self.T + 1)[:, np.newaxis]
         tokens = text[at]
         return tokens[:-1], tokens[1:], None
 
@@ -101,17 +102,18 @@ class Characters(Task):
         """Bits per character over the whole part, each character but the first said once."""
         text = self.parts[part]
         streams = min(STREAMS, max(1, len(text) // (10 * self.T)))
-        span = -(-(len(text) - 1) // streams)
-        at = span * np.arange(streams) + np.arange(span)[:, np.newaxis]
+        span, ranks = -(-(len(text) - 1) // streams), self.ranks.of(streams)
+        at = span * np.arange(streams)[ranks.part] + np.arange(span)[:, np.newaxis]
         tokens = text[np.minimum(at, len(text) - 2)]
         target = np.where(at < len(text) - 1, text[np.minimum(at + 1, len(text) - 1)], -1)
         state, nats = None, 0.0
         for start in range(0, span, self.T):
-            y, cache = network.forward(tokens[start:start + self.T], state, statistics=statistics, start=start)
+            y, cache = network.forward(tokens[start:start + self.T], state, statistics=statistics, start=start,
+                                       ranks=ranks)
             state, piece = network.last_state(cache), target[start:start + self.T]
             if (piece >= 0).any():
                 nats += cross_entropy(y, piece)[0] * np.count_nonzero(piece >= 0)
-        return {f"{part}_bits": float(nats / math.log(2) / (len(text) - 1))}
+        return {f"{part}_bits": float(ranks.sum(nats) / math.log(2) / (len(text) - 1))}
 
     def evaluate_dynamically(self, network):
         """{"test_bits", "rate"}: the same for the test part, read in one piece by a network that goes on learning (see

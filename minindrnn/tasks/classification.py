@@ -6,12 +6,13 @@ x (T, B, M) float32, scaled. What that takes is `seen` and kept with a run, so t
 import numpy as np
 from scipy.special import softmax
 
+from ..core.ranks import ALONE
 from ..data.download import DataError
 from ..data.user_file import load_input
 from ..ops.losses import cross_entropy
 from .models import build, weights
 from .settings import BATCH
-from .task import Task, by_all_statistics, expect_finite
+from .task import Task, answer, by_all_statistics, expect_finite
 
 TOGETHER = 80_000        # steps of all sequences that are evaluated at once
 
@@ -42,11 +43,13 @@ class Classification(Task):
         s = self.settings
         return build(s, self.M, self.K, self.T, rng, **{"W": weights(s, 0.02)} | self.initialisers)
 
-    def take(self, part, chosen):
-        """x (T, B, M) float32, labels (B,), lengths (B,) or None, of the chosen sequences of the part."""
-        x, labels, lengths = (array if array is None else array[chosen] for array in self.parts[part])
-        x = (x[:, :, np.newaxis] if x.ndim == 2 else x).transpose(1, 0, 2)
-        x = x[:x.shape[0] if lengths is None else lengths.max()]
+    def take(self, part, chosen, ranks=ALONE):
+        """x (T, B, M) float32, labels (B,), lengths (B,) or None, of the chosen sequences of the part; of the ranks
+        that share these, what this one has, with the T of all."""
+        lengths = self.parts[part][2]
+        T, own = None if lengths is None else lengths[chosen].max(), chosen[ranks.part]
+        x, labels, lengths = (array if array is None else array[own] for array in self.parts[part])
+        x = (x[:, :, np.newaxis] if x.ndim == 2 else x).transpose(1, 0, 2)[:T]
         return self.scale(np.ascontiguousarray(x)), labels, lengths
 
     def arrange(self, x):
@@ -62,22 +65,31 @@ class Classification(Task):
         s = self.settings
         epoch, place = divmod(update, self.epoch())
         order = np.random.default_rng([s.seed, BATCH, epoch]).permutation(len(self.parts["train"][1]))
-        return self.take("train", order[place * s.batch:][:s.batch])
+        chosen = order[place * s.batch:][:s.batch]
+        return self.take("train", chosen, self.ranks.of(len(chosen)))
+
+    def sequences(self, update):
+        begin = update % self.epoch() * self.settings.batch
+        return min(self.settings.batch, len(self.parts["train"][1]) - begin)
 
     def epoch(self):
         """How many batches hold all training sequences once."""
         return -(-len(self.parts["train"][1]) // self.settings.batch)
 
     def pieces(self, part):
-        """The whole part, some sequences at a time."""
+        """x, lengths and ranks of the whole part, some sequences at a time."""
         n, T = self.parts[part][0].shape[:2]
         at_most = max(1, TOGETHER // T)
-        return (self.take(part, np.arange(i, min(i + at_most, n))) for i in range(0, n, at_most))
+        for i in range(0, n, at_most):
+            chosen = np.arange(i, min(i + at_most, n))
+            ranks = self.ranks.of(len(chosen))
+            x, _, lengths = self.take(part, chosen, ranks)
+            yield x, lengths, ranks
 
     def answers(self, network, statistics="running", part="test"):
         """y (n, K) for every sequence of the part."""
-        return np.concatenate([network.forward(x, lengths=lengths, statistics=statistics)[0]
-                               for x, _, lengths in self.pieces(part)])
+        return np.concatenate([answer(network, x, ranks, lengths=lengths, statistics=statistics)
+                               for x, lengths, ranks in self.pieces(part)])
 
     def evaluate(self, network, statistics="running", part="validation"):
         """Loss and accuracy over all sequences of the part, each counted once; what is not finite is a wrong answer."""
@@ -88,7 +100,8 @@ class Classification(Task):
     def result(self, network):
         """{name: number} for result.json."""
         return by_all_statistics(network, lambda network, statistics: self.evaluate(network, statistics, "test"),
-                                 ((x, lengths) for x, _, lengths in map(self.batch, range(self.epoch()))))
+                                 ((x, lengths, self.ranks.of(self.sequences(update)))
+                                  for update in range(self.epoch()) for x, _, lengths in [self.batch(update)]))
 
     def called(self):
         """The names of the classes."""

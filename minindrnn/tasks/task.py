@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from ..core.layer import count, leaves
+from ..core.ranks import ALONE
 from ..data.download import DataError
 from ..training.optim import Adam
 from ..training.population_statistics import population_statistics
@@ -42,6 +43,7 @@ class Task:
     usual, of_indrnn, of_baseline, of_model = {}, {}, {}, {}
     metric, larger, factor = "validation_accuracy", True, 0.1
     starts = None                # as for `Run`
+    ranks = ALONE                # that train and evaluate: batches are this rank's parts, evaluations those of all
 
     @classmethod
     def defaults(cls, model, length):
@@ -57,6 +59,10 @@ class Task:
     def initial(self):
         """The network before the first update."""
         return self.network(np.random.default_rng([self.settings.seed, NETWORK]))
+
+    def sequences(self, update):
+        """How many the batch of an update has, on all ranks together."""
+        return self.settings.batch
 
     def every(self):
         """Updates from one evaluation to the next."""
@@ -81,7 +87,7 @@ class Task:
                    optimiser=Adam(network.parameters, decay=s.decay), schedule=self.schedule(), batch=self.batch,
                    evaluate=self.evaluate, noise=lambda update: np.random.default_rng([s.seed, NOISE, update]),
                    updates=s.updates, every=self.every(), options=dict(bound=network.bound, penalty=s.penalty),
-                   starts=self.starts, seen=self.seen, assumed=ADDED)
+                   starts=self.starts, seen=self.seen, assumed=ADDED, ranks=self.ranks, sequences=self.sequences)
 
     def samples(self, network):
         """Lines of what the network says of itself; none, unless it is a language model."""
@@ -118,9 +124,20 @@ def parts(x, at_most=100):
     return (np.ascontiguousarray(x[:, i:i + at_most]) for i in range(0, x.shape[1], at_most))
 
 
-def predict(network, x, at_most=100, statistics="running"):
-    """y (B, K) for all sequences of x (T, B, M), some at a time."""
-    return np.concatenate([network.forward(part, statistics=statistics)[0] for part in parts(x, at_most)])
+def answer(network, x, ranks, **how):
+    """y (B, K) for the sequences of a batch, of which x (T, b, M) and how, keyword arguments of forward, are the part
+    of this rank."""
+    y, _ = network.forward(x, ranks=ranks, **how)
+    return ranks.whole(y)
+
+
+def predict(network, x, at_most=100, statistics="running", ranks=ALONE):
+    """y (B, K) for all sequences of x (T, B, M), some at a time, of which each rank answers a part."""
+    def answers():
+        for part in parts(x, at_most):
+            share = ranks.of(part.shape[1])
+            yield answer(network, np.ascontiguousarray(part[:, share.part]), share, statistics=statistics)
+    return np.concatenate(list(answers()))
 
 
 def by_all_statistics(network, evaluate, batches):

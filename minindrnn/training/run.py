@@ -1,13 +1,13 @@
-"""A run of many updates, with a folder, that can be stopped and continued without a trace.
+"""A run of many updates, with a folder: it can be stopped and resumed with exactly the same results.
 
-The data of update k, and whatever else is random in it, comes from a generator seeded with (seed, k): a run that
-continues at update k does exactly what it would have done.
+All randomness of update k, its data included, comes from a generator seeded with (seed, k). A run resumed at update k
+therefore computes the same as an uninterrupted one.
 """
 import json
 import math
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,9 @@ from tqdm import tqdm
 
 from ..core.interrupt import Interruption
 from ..core.layer import leaves
+from ..core.ranks import ALONE, Ranks
 from ..core.terminal import Tolerant, say_if_slow
+from ..core.threads import Watch
 from . import checkpoint
 from .schedules import Plateau
 from .step import train_step
@@ -40,12 +42,12 @@ class Run:
     the last evaluation and the stop are not counted.
 
     config      what defines the run, as a JSON-able dict; a run only continues with an equal one
-    batch       update -> x, target, lengths or None
+    batch       update -> x, target, lengths or None; of each rank its part
     evaluate    network or its twin -> {name: number}, every sample counted once
     schedule    update -> rate; a `Plateau` also sees every evaluation, and may end the run before its last update
     noise       update -> a `numpy.random.Generator` for dropout
-    updates     how many there are to be
-    every       how many there are from one evaluation to the next
+    updates     number of updates
+    every       updates from one evaluation to the next
     options     keyword arguments of `train_step`
     starts      update -> how many steps before this batch its states have seen, where they go on from batch to batch;
                 0 to start from nothing. None where every batch stands for itself
@@ -54,6 +56,8 @@ class Run:
     assumed     settings that the config of an earlier version lacks, with the values that they had then
     seen        what the run knows of its data, a JSON-able dict: kept in the checkpoint, to use what was learned
                 without the data
+    ranks       that train together; the first one alone writes into the folder, which knows nothing of ranks
+    sequences   update -> how many sequences its batch has, on all ranks together; not asked for where there is one
     """
     folder: Path
     config: dict
@@ -71,6 +75,8 @@ class Run:
     twin: object = None
     seen: dict = field(default_factory=dict)
     assumed: dict = field(default_factory=dict)
+    ranks: Ranks = ALONE
+    sequences: object = None
     update: int = 0              # how many are done
     saved: int = 0               # and at the last checkpoint
 
@@ -88,9 +94,9 @@ class Run:
                 | {f"optimiser.{name}": array for name, array in self.optimiser.state().items()})
 
     def arrays(self):
-        """Every array that training changes."""
+        """Every array that training changes, of all ranks together."""
         plateau = self.plateau.state() if self.plateau else {}
-        states = {f"state.{path}": h for path, h in leaves(self.state) if h is not None}
+        states = {f"state.{path}": self._ranks().whole(h, -2) for path, h in leaves(self.state) if h is not None}
         return (self.learned() | {f"schedule.{name}": array for name, array in plateau.items()} | states
                 | {"losses": self.losses})
 
@@ -102,33 +108,48 @@ class Run:
     def opened(self, *, resume=False):
         """Start the run, or resume it, while no other process may write into its folder. If it is started and fails
         before anything was learned and saved, its files go: the next try finds the folder free."""
-        if resume and not (self.folder / "checkpoint.npz").exists():
-            raise checkpoint.CheckpointError(f"{self.folder / 'checkpoint.npz'}: no such checkpoint")
-        if not resume:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        with checkpoint.alone(self.folder):
+        with ExitStack() as held:
+            with self.writing() as first:
+                if first and resume and not (self.folder / "checkpoint.npz").exists():
+                    raise checkpoint.CheckpointError(f"{self.folder / 'checkpoint.npz'}: no such checkpoint")
+                if first and not resume:
+                    self.folder.mkdir(parents=True, exist_ok=True)
+                if first:
+                    held.enter_context(checkpoint.alone(self.folder))
             self.resume() if resume else self.start()
             try:
                 yield
             except BaseException:
-                if not resume and not self.saved:
+                if self.ranks.rank == 0 and not resume and not self.saved:
                     self._remove()
                 raise
 
+    @contextmanager
+    def writing(self):
+        """For what the first rank alone does with the folder: whether this is the first one. An error of it is that of
+        all ranks."""
+        with self.ranks.together():
+            yield self.ranks.rank == 0
+
     def start(self):
         """Make the folder and its first checkpoint. Raises TrainingError if it already holds a run."""
-        if any((self.folder / name).exists() for name in FILES):
-            raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
-                                "or choose another --out")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.writing() as first:
+            if first and any((self.folder / name).exists() for name in FILES):
+                raise TrainingError(f"{self.folder}: holds a run already; continue it with --resume, "
+                                    "or choose another --out")
+            if first:
+                self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.save()                               # first: without it nothing can go on
-            with checkpoint.replacing(self.folder / "config.json", "w") as file:
-                file.write(json.dumps(self.config, indent=2) + "\n")
-            with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
-                pass
+            with self.writing() as first:
+                if first:
+                    with checkpoint.replacing(self.folder / "config.json", "w") as file:
+                        file.write(json.dumps(self.config, indent=2) + "\n")
+                    with checkpoint.replacing(self.folder / "metrics.jsonl", "w"):
+                        pass
         except BaseException:
-            self._remove()
+            if self.ranks.rank == 0:
+                self._remove()
             raise
 
     def _remove(self):
@@ -138,6 +159,20 @@ class Run:
 
     def resume(self):
         """Take up the run in the folder. Raises TrainingError or CheckpointError if it is not this one, whole."""
+        targets, update = self.arrays(), np.zeros((), np.int64)
+        with self.writing() as first:
+            if first:
+                update[...] = self._restore(targets)
+        for array in (*targets.values(), update):
+            self.ranks.broadcast(array)
+        self.update = self.saved = int(update)
+        for path, h in leaves(self.state):
+            if h is not None:
+                h[...] = targets[f"state.{path}"][..., self._ranks().part, :]
+
+    def _restore(self, targets):
+        """Fill the targets from the checkpoint, and take the rows of later updates out of the metrics. Returns the
+        update."""
         arrays, update, config, seen = checkpoint_of(self.folder)
         config = self.assumed | config
         for name in sorted(config.keys() | self.config.keys(), key=lambda name: (name != "task", name)):
@@ -147,34 +182,40 @@ class Run:
         if seen not in (None, self.seen):
             raise TrainingError(f"{self.folder}: the data is not that which the run was started with")
         rows = [row for row in history(self.folder) if row["update"] <= update]
-        checkpoint.restore(self.folder / "checkpoint.npz", arrays, self.arrays())
-        self.update = self.saved = update
+        checkpoint.restore(self.folder / "checkpoint.npz", arrays, targets)
         with checkpoint.replacing(self.folder / "metrics.jsonl", "w") as file:
             file.writelines(strict_json(row) + "\n" for row in rows)
+        return update
 
     def save(self):
         """Write the checkpoint: parameters, optimiser, update; equal runs write equal bytes."""
-        checkpoint.save(self.folder / "checkpoint.npz", self.arrays(),
-                        {"update": self.update, "config": self.config, "seen": self.seen})
+        arrays = self.arrays()
+        with self.writing() as first:
+            if first:
+                checkpoint.save(self.folder / "checkpoint.npz", arrays,
+                                {"update": self.update, "config": self.config, "seen": self.seen})
         self.saved = self.update
 
     def train(self):
         """Do the updates that remain, and save. Returns True when all are done, False when Ctrl-C asked to stop."""
-        rows = history(self.folder)
+        with self.writing() as first:
+            rows = history(self.folder) if first else []
         before = rows[-1]["seconds"] if rows else 0.0
         began, unread = time.perf_counter(), []
         learn = self.twin.train_step if self.twin else partial(train_step, self.network, self.loss, self.optimiser)
         if self.twin:
             self.twin.send()
-        stderr = Tolerant(sys.stderr)
+        stderr, watch = Tolerant(sys.stderr), Watch(self.ranks.size == 1 and not self.twin)
         with Interruption() as interrupted, tqdm(total=self.updates, initial=self.update, unit="update",
                                                  dynamic_ncols=True, smoothing=0.1, file=stderr) as bar:
             say_if_slow(f"compiling the kernels{'' if self.twin else ', once on this machine'} ...",
-                        partial(bar.write, file=stderr), self._compile)
-            while not self.over and not interrupted():
-                x, target, lengths = self.batch(self.update)
-                value, state = learn(x, target, self.schedule(self.update), lengths=lengths,
-                                     rng=self.noise(self.update), **self._before(), **self.options)
+                        partial(bar.write, file=stderr), lambda: self.ranks.in_turn(self._compile))
+            while not self.over and not self.ranks.any(interrupted()):
+                with watch.update():
+                    x, target, lengths = self.batch(self.update)
+                    value, state = learn(x, target, self.schedule(self.update), lengths=lengths,
+                                         rng=self.noise(self.update), **self._shared(),
+                                         **self._before(), **self.options)
                 self.state = state if self.starts else None
                 unread.append(value)
                 self.update += 1
@@ -183,13 +224,17 @@ class Run:
                     self._read(unread)
                     bar.set_postfix(loss=f"{self.losses[(self.update - 1) % self.every]:.4g}", refresh=False)
                 if evaluating:
+                    if advice := watch.advice(partial(self._pass, x, lengths)):
+                        bar.write(advice, file=stderr)
                     self._fetch()
                     n = (self.update - 1) % self.every + 1
                     row = {"update": self.update, "loss": float(self.losses[:n].mean())}
                     row |= self.evaluate(self.twin or self.network)
                     row |= {"seconds": round(before + time.perf_counter() - began, 1)}
-                    with open(self.folder / "metrics.jsonl", "a") as file:
-                        file.write(strict_json(row) + "\n")
+                    with self.writing() as first:
+                        if first:
+                            with open(self.folder / "metrics.jsonl", "a") as file:
+                                file.write(strict_json(row) + "\n")
                     if self.plateau:
                         self.plateau.observe(row)
                         if self.twin:
@@ -200,10 +245,18 @@ class Run:
         if self.plateau and self.over:
             self.plateau.back_to_the_best()
         self.save()
-        return self.over and not interrupted()
+        return self.over and not self.ranks.any(interrupted())
 
     def _last_state(self, x):
         return self.network.last_state(self.network.forward(x, statistics="batch")[1])
+
+    def _ranks(self):
+        """The ranks, with the batch of this update."""
+        return self.ranks.of(self.sequences(self.update)) if self.ranks.size > 1 else ALONE
+
+    def _shared(self):
+        """Who shares the batch, if anyone does."""
+        return {"ranks": self._ranks()} if self.ranks.size > 1 else {}
 
     def _before(self):
         """What went before the batch, if anything can."""
@@ -233,12 +286,15 @@ class Run:
 
     def _compile(self):
         x, _, _ = self.batch(self.update)
-        x, rng = np.ascontiguousarray(x[:2, :1]), self.noise(self.update)
+        x = np.ascontiguousarray(x[:2, :1])
         if self.twin:
-            self.twin.compile(x, rng)
+            self.twin.compile(x, self.noise(self.update))
         else:
-            y, cache = self.network.forward(x, statistics="batch", rng=rng)
-            self.network.backward(y, cache)
+            self._pass(x, None)
+
+    def _pass(self, x, lengths):
+        y, cache = self.network.forward(x, lengths=lengths, statistics="batch", rng=self.noise(self.update))
+        self.network.backward(y, cache)
 
 
 def arrays_of(network):

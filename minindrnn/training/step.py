@@ -3,12 +3,14 @@
 Source: arXiv 1910.06251, section 5, and the authors' code.
 """
 from ..core.expect import expect_generator
+from ..core.ranks import ALONE
 from ..ops import bounds
+from ..ops.losses import counted
 from .optim import clip_values, matched
 
 
 def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0, lengths=None, rng=None, bound=None,
-               penalty=0.0, clip=10.0):
+               penalty=0.0, clip=10.0, ranks=ALONE):
     """Forward, loss, backward, clip, update, project: one update. Returns the loss and the last state.
 
     x         (T, B, M) in the dtype of the parameters, or tokens (T, B)
@@ -19,16 +21,20 @@ def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0
     lengths   as for a layer's forward
     rng       a `numpy.random.Generator` for dropout
     bound     the largest |u|: every recurrent parameter is projected after the update
-    penalty   if above 0, instead of projecting: so many times || max(0, |u| - bound) || is added to the loss
+    penalty   if above 0, no projection: penalty * || max(0, |u| - bound) || is added to the loss
     clip      elementwise limit of the gradients
+    ranks     `core.ranks.Ranks` with the batch of which x, target, state and lengths are this rank's part: loss,
+              gradients and update are those of the whole batch, the same on every rank
 
-    Clipped, updated and projected are the parameters that the optimiser was made for: see `optim`. Raises TypeError or
+    Only the parameters of the optimiser are clipped, updated and projected: see `optim`. Raises TypeError or
     ValueError as forward, loss and optimiser do.
     """
     expect_generator(rng, none=True)
-    y, cache = network.forward(x, state, lengths=lengths, statistics="batch", start=start, rng=rng)
-    value, dy = loss(y, target)
+    y, cache = network.forward(x, state, lengths=lengths, statistics="batch", start=start, rng=rng, ranks=ranks)
+    value, dy = ranks.weigh(counted(target), *loss(y, target))
     _, grads = network.backward(dy, cache)
+    value = float(ranks.sum(value))
+    ranks.sum_in_place([grad for _, _, grad in matched(optimiser.parameters, grads)])
     for _, parameter, grad in matched(optimiser.parameters, grads) if penalty else ():
         if parameter.role == "recurrent":
             excess, du = bounds.penalty(parameter.value, bound)

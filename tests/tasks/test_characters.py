@@ -75,7 +75,7 @@ class Uniform:
     def __init__(self, V):
         self.V, self.seen = V, []
 
-    def forward(self, x, state, statistics, start):
+    def forward(self, x, state, statistics, start, ranks=None):
         assert start == sum(len(piece) for piece in self.seen) and (state is None) == (start == 0)
         self.seen.append(x)
         return np.zeros((*x.shape, self.V)), None
@@ -92,7 +92,7 @@ def test_every_character_but_the_first_is_asked_once(tmp_path, part):
 
     class Cheat(Uniform):
         """Knows the answer to each question, and is asked n - 1 of them."""
-        def forward(self, x, state, statistics, start):
+        def forward(self, x, state, statistics, start, ranks=None):
             y, cache = super().forward(x, state, statistics, start)
             span = -(-(n - 1) // x.shape[1])
             at = np.minimum(span * np.arange(x.shape[1]) + np.arange(start, start + len(x))[:, None] + 1, n - 1)
@@ -108,7 +108,7 @@ class Weighing:
     def __init__(self, y):
         self.y, self.shown = np.array(y), []
 
-    def forward(self, x, state=None, statistics="running", start=0):
+    def forward(self, x, state=None, statistics="running", start=0, ranks=None):
         self.shown.append((statistics, start, state))
         return np.tile(self.y, (*x.shape, 1)), None
 

@@ -98,7 +98,7 @@ def test_the_result_takes_statistics_from_every_training_sequence_once():
     class Noting(Scripted):
         parameters = {}
 
-        def forward(self, x, lengths=None, statistics="running"):
+        def forward(self, x, lengths=None, statistics="running", ranks=None):
             if len(self.ways) == 1 and statistics == "batch" and len(absorbed) < 10:
                 assert lengths.tolist() == [1] * x.shape[1]
                 return None, x.ravel().tolist()
@@ -126,7 +126,7 @@ def test_predictions_are_the_likeliest_class_with_its_probability(tmp_path):
 class Echo:
     """Answers each sequence with what stands at its last valid step."""
 
-    def forward(self, x, lengths, statistics):
+    def forward(self, x, lengths, statistics, ranks):
         return x[(len(x) if lengths is None else lengths) - 1, np.arange(x.shape[1])], None
 
 
@@ -148,7 +148,7 @@ def test_every_sequence_is_answered_once(n, T, with_lengths, rng):
 class Diverged(Echo):
     """Answers class 0 but for the first sequences, to which the answers are not finite."""
 
-    def forward(self, x, lengths, statistics):
+    def forward(self, x, lengths, statistics, ranks):
         y = np.zeros((x.shape[1], 2), np.float32)
         y[:, 0] = 1
         y[:3] = [[np.nan, 0], [0, np.nan], [np.inf, 0]]

@@ -33,7 +33,7 @@ class Right:
     def __init__(self, labels):
         self.labels, self.asked = labels, 0
 
-    def forward(self, x, lengths, statistics):
+    def forward(self, x, lengths, statistics, ranks):
         y = np.eye(10)[self.labels[self.asked:self.asked + x.shape[1]]]
         self.asked += x.shape[1]
         return y, None

@@ -1,4 +1,4 @@
-"""The kernels that tutorial 6 shows as PTX, and the command that compiles them anew, on a machine without a GPU:
+"""The kernels that tutorial 6 shows as PTX, and the command that compiles them again, without a GPU:
 
     python tutorials/ptx/compile_kernels.py [FOLDER]
 
@@ -34,7 +34,7 @@ def tenth(x, y):
 
 
 def arguments(types):
-    """An array of one element for each: f3 is float32 with three axes, i1 is int64 with one."""
+    """An array of one element for each type: f3 is float32 with three axes, i1 is int64 with one."""
     kinds = {"f": np.float32, "i": np.int64}
     return tuple(np.ones((1,) * int(axes), kinds[kind]) for kind, axes in types.split())
 

@@ -18,5 +18,5 @@ def concatenate_forward(x, F):
 
 
 def concatenate_backward(dy, M, F_backward):
-    """dy (T, B, M + N), M, F_backward  ->  dx (T, B, M): each half of dy goes the way that its half of y came."""
+    """dy (T, B, M + N), M, F_backward  ->  dx (T, B, M): each part of dy goes back the way its part of y came."""
     return dy[:, :, :M] + F_backward(dy[:, :, M:])

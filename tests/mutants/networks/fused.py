@@ -32,9 +32,10 @@ OTHER = [
     ("fused_forward", "F1", "b forgotten", "forward_in_place(*cache, b=b)", "forward_in_place(*cache)"),
     ("unit_forward", None, "dropout within the recurrence",
      "        return y, unit.Cache", "        h[:] = y\nreturn y, unit.Cache"),
-    ("unit_forward", None, "no dropout after normalisation", "draw(h.shape[1:], unit.dropout, rng, h.dtype)", "None"),
+    ("unit_forward", None, "no dropout after normalisation",
+     "draw(h.shape[1:], unit.dropout, rng, h.dtype, ranks.first)", "None"),
     ("unit_forward", None, "no dropout without normalisation",
-     "dropout_forward(h, unit.dropout, rng)", "dropout_forward(h, 0.0, rng)"),
+     "dropout_forward(h, unit.dropout, rng,", "dropout_forward(h, 0.0, rng,"),
     ("unit_forward", None, "the state is not read",          'unit["u"], state,', 'unit["u"], None,'),
     ("layer_forward", None, "b twice",         "(None, b)", "(b, b)"),
     ("layer_forward", None, "b forgotten",     "(None, b)", "(None, None)"),
@@ -44,4 +45,10 @@ OTHER = [
     ("layer_step", None, "not normalised",
      "if unit.order else h.copy(), h", "if not unit.order else h.copy(), h"),
     ("narrow", None, "neurons for inputs", "shape[1]", "shape[0]"),
+]
+
+RANKS = [
+    ("unit_forward", None, "a mask of its own",       "h.dtype, ranks.first)", "h.dtype)"),
+    ("unit_forward", None, "dropout of its own",      "unit.dropout, rng, ranks=ranks)", "unit.dropout, rng)"),
+    ("unit_forward", None, "statistics of its own",   "mask=mask, ranks=ranks, **how)", "mask=mask, **how)"),
 ]

@@ -32,7 +32,7 @@ OTHER = [
     ("Unit.forward", None, "dropout within the recurrence",
      "return y, self.Cache", "of_recurrence.h[:] = y\nreturn y, self.Cache"),
     ("Unit.forward", None, "no dropout",
-     "dropout_forward(y, self.dropout, rng)", "dropout_forward(y, 0.0, rng)"),
+     "dropout_forward(y, self.dropout, rng,", "dropout_forward(y, 0.0, rng,"),
     ("Unit.forward", None, "the state is not read",
      'indrnn_forward(a, self["u"], state,', 'indrnn_forward(a, self["u"], None,'),
     ("Unit.step", None, "the state is not read",
@@ -47,4 +47,11 @@ OTHER = [
     ("IndRNN.forward", None, "padding is read", "a, state, lengths=lengths,", "a, state, lengths=None,"),
     ("IndRNN.step", None, "b forgotten", "a, _ = self.linear.step(x)", 'a = x @ self["W"].T'),
     ("IndRNN.absorb", None, "nothing is absorbed", "self.unit.absorb(cache.of_unit, average=average)", "pass"),
+]
+
+RANKS = [
+    ("Unit.forward", None, "statistics of its own, before",
+     "a, of_norm = self.norm.forward(a, lengths=lengths, ranks=ranks,",
+     "a, of_norm = self.norm.forward(a, lengths=lengths,"),
+    ("Unit.forward", None, "dropout of its own",      "self.dropout, rng, ranks=ranks)", "self.dropout, rng)"),
 ]

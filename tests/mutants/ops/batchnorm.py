@@ -35,7 +35,7 @@ TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
 ]
 
-LONG = [
+WITHOUT = [
     "test_an_outlier_in_front_and_deviations_a_millionth_of_the_mean",
 ]
 
@@ -92,4 +92,22 @@ OTHER = [
     ("tick", "F3", "no gamma",               "gamma[n] *", ""),
     ("tick", "F3", "no beta",                "+ beta[n]", ""),
     ("tick", "F3", "variance for deviation", "np.sqrt(var[n] + eps)", "(var[n] + eps)"),
+]
+
+RANKS = [
+    ("moments", None, "statistics of one rank",     "if ranks.size > 1:", "if False:"),
+    ("of_all", "F1", "a mean of means",             "(n * means).sum(axis=0) / total", "means.mean(axis=0)"),
+    ("of_all", "F2", "variances within ranks alone",  "variances + (means - mean)**2", "variances"),
+    ("of_all", "F2", "variances between ranks alone", "variances + (means - mean)**2", "(means - mean)**2"),
+    ("of_all", None, "padding of a rank counts",    "np.where(parts[:, :, :1] > 0, parts, 0)", "parts"),
+    ("of_all", None, "values of one rank are counted", "return n.sum(axis=0)[:, 0]", "return n[0, :, 0]"),
+    ("backward_sums", None, "sums of one rank",
+     "total, product = ranks.sum(np.stack([total, product]))", "pass"),
+    ("backward_sums", None, "the mean of one rank",
+     "ranks.sum(np.stack([total, product]))", "total, ranks.sum(product)"),
+    ("backward_sums", None, "gain and shift counted by every rank",
+     "dgamma, dbeta = product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype)\n"
+     "if own.any():\n    total, product = ranks.sum(np.stack([total, product]))",
+     "if own.any():\n    total, product = ranks.sum(np.stack([total, product]))\n"
+     "dgamma, dbeta = product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype)"),
 ]

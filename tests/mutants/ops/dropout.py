@@ -20,3 +20,11 @@ OTHER = [
     ("splitmix64", None, "the last turn left out", "return z ^ z >> 31", "return z"),
     ("splitmix64", None, "counted from 0", "(i + COUNT)", "i"),
 ]
+
+RANKS = [
+    ("draw", None, "every rank has the mask of the first",
+     "np.arange(first * shape[1], (first + shape[0]) * shape[1]", "np.arange(0, shape[0] * shape[1]"),
+    ("draw", None, "masks of ranks overlap",
+     "np.arange(first * shape[1], (first + shape[0]) * shape[1]", "np.arange(first, first + shape[0] * shape[1]"),
+    ("dropout_forward", None, "nobody knows whose part it is", "x.dtype, ranks.first)", "x.dtype)"),
+]

@@ -17,7 +17,7 @@ OTHER = [
     ("Adding.every", None, "evaluations a tenth as often", "return 100", "return 1000"),
     ("Adding.schedule", None, "falls at 20 000", "every=EVERY", "every=20_000"),
     ("Adding.batch", None, "the same numbers at every update", "BATCH, update]", "BATCH]"),
-    ("Adding.evaluate", None, "by the batch's own statistics", "self.T), statistics)", 'self.T), "batch")'),
+    ("Adding.evaluate", None, "by the batch's own statistics", "self.T), statistics,", 'self.T), "batch",'),
     ("Adding.result", None, "statistics of one batch", "range(20)", "range(1)"),
     ("Adding.report", None, "terms of the first sequence", "{x[t, b, 0]:.3f}", "{x[t, 0, 0]:.3f}"),
     ("Adding.predict", None, "the root of the error",

@@ -8,11 +8,12 @@ TESTS = [
 ]
 
 OTHER = [
-    ("train_step", None, "no dropout in any training run",         "start=start, rng=rng)", "start=start)"),
+    ("train_step", None, "no dropout in any training run",         "start=start, rng=rng, ranks", "start=start, ranks"),
     ("train_step", None, "normalised by the running statistics",   'statistics="batch"', 'statistics="running"'),
     ("train_step", None, "every batch from nothing",
      "network.forward(x, state,", "network.forward(x, None,"),
-    ("train_step", None, "every batch is the first",               "start=start, rng=rng)", "start=0, rng=rng)"),
+    ("train_step", None, "every batch is the first",
+     "start=start, rng=rng, ranks", "start=0, rng=rng, ranks"),
     ("train_step", None, "padding is read",
      "lengths=lengths, statistics", "lengths=None, statistics"),
     ("train_step", None, "gradients are not clipped",
@@ -41,4 +42,18 @@ OTHER = [
     ("train_step", None, "the penalty whatever it weighs",         "grad.dtype.type(penalty) * du", "du"),
     ("train_step", None, "the state is lost",
      "return value, network.last_state(cache)", "return value, None"),
+]
+
+RANKS = [
+    ("train_step", None, "nobody shares",             "rng=rng, ranks=ranks)", "rng=rng)"),
+    ("train_step", None, "gradients of one rank",
+     "ranks.sum_in_place([grad for _, _, grad in matched(optimiser.parameters, grads)])", "pass"),
+    ("train_step", None, "the loss of one rank",      "float(ranks.sum(value))", "float(value)"),
+    ("train_step", None, "the loss of the parts is not weighed",
+     "ranks.weigh(counted(target), *loss(y, target))", "loss(y, target)"),
+    ("train_step", None, "the penalty is counted by every rank", "value = float(ranks.sum(value))",
+     "for _, parameter, grad in matched(optimiser.parameters, grads) if penalty else ():\n"
+     "    if parameter.role == 'recurrent':\n"
+     "        grad += penalty * bounds.penalty(parameter.value, bound)[1]\n"
+     "value = float(ranks.sum(value))"),
 ]

@@ -1,0 +1,26 @@
+"""Faults of minindrnn/core/ranks.py; `mutation` says what a row is."""
+
+RANKS = [
+    ("Ranks.sum", None, "a forgotten sum",          "return self.gather(array).sum(axis=0)", "return array"),
+    ("Ranks.sum", None, "a mean for a sum",
+     "self.gather(array).sum(axis=0)", "self.gather(array).mean(axis=0)"),
+    ("Ranks.sum", None, "the last rank is left out", "self.gather(array).sum(", "self.gather(array)[:-1].sum("),
+    ("Ranks.sum", None, "slices are not summed",
+     "self.comm.exchange(slices).sum(axis=0)", "slices[self.rank]"),
+    ("Ranks.sum", None, "the slice of the first rank for all",
+     "self.comm.gather(total).reshape(-1)", "np.tile(total, self.size)"),
+    ("Ranks.sum", None, "a borrowed sequence counts in slices", "if self.counts:", "if True:"),
+    ("Ranks.gather", None, "a borrowed sequence counts",
+     "array if self.counts else np.zeros_like(array)", "array"),
+    ("Ranks._bounds", None, "a sequence is two ranks' share",
+     "(rank + 1) * self.sequences // self.size", "min(self.sequences, (rank + 1) * self.sequences // self.size + 1)"),
+    ("Ranks._bounds", None, "the last sequence is nobody's",
+     "(rank + 1) * self.sequences // self.size",
+     "(rank + 1) * self.sequences // self.size - (rank + 1 == self.size)"),
+    ("Ranks.weigh", None, "a mean of means",        "n / float(self.sum(n))", "self.counts / float(self.sum(1.0))"),
+    ("Ranks.weigh", None, "a sum of means",         "n / float(self.sum(n))", "0 * self.sum(n) + 1.0"),
+    ("Ranks.weigh", None, "the loss alone is weighed", "gradient * gradient.dtype.type(weight)", "gradient"),
+    ("Ranks.weigh", None, "the gradient alone is weighed", "weight * value", "value"),
+    ("Ranks.sum_in_place", None, "the first array for all", "total[at:at + array.size]", "total[:array.size]"),
+    ("Ranks.sum_in_place", None, "sums are lost",   "array[...] = total", "array.copy()[...] = total"),
+]
