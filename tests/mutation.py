@@ -19,6 +19,7 @@ A row is (name, tag, fault, old, new):
 import ast
 import contextlib
 import importlib
+import inspect
 import re
 import runpy
 import sys
@@ -213,13 +214,15 @@ def compiled(mutant):
 
 @contextlib.contextmanager
 def uncompiled():
-    """Within, every kernel of the package is the Python function that it is made of, and blocks and sums are short."""
+    """Within, every kernel of the package is the Python function that it is made of, for the tests too, and blocks and
+    sums are short."""
     package = {name: module for name, module in sys.modules.items() if re.match(r"minindrnn\.(?!gpu)", name)}
+    tests = [module for name, module in sys.modules.items() if re.search(r"(^|\.)test_\w+$", name)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(numba.config, "DISABLE_JIT", 1)
-        for module in package.values():
+        for module in [*package.values(), *tests]:
             for name, value in list(vars(module).items()):
-                if hasattr(value, "py_func"):
+                if inspect.isfunction(getattr(value, "py_func", None)):
                     patched.setattr(module, name, value.py_func)
                 elif name in SMALL:
                     patched.setattr(module, name, SMALL[name])

@@ -1,7 +1,7 @@
 """Break on purpose what has no gradient; the ordinary tests must notice each time.
 
 The faults are those of OTHER in the tables of tests/mutants, see `mutation`. The tests of the module, and then those of
-TESTS, are called one after the other until one fails; not those of LONG, nor those that are marked as slow. Where a
+TESTS, are called one after the other until one fails; not those of WITHOUT, nor those that are marked as slow. Where a
 kernel is broken, all kernels run without compilation, with blocks and sums so short that their borders lie inside the
 problems. The score is printed by `pytest -s`; one survivor fails.
 """
@@ -54,7 +54,7 @@ def found(name, module):
         return [(name, test) for test in files()[name]]
     places = [(file, test) for file, tests in files().items() for test in tests if name in (test, f"{file}::{test}")]
     if len(places) != 1:
-        raise MutantError(f"{module}, TESTS or LONG: expected {name!r} to be one test, or a file, found it in "
+        raise MutantError(f"{module}, TESTS or WITHOUT: expected {name!r} to be one test, or a file, found it in "
                           f"{', '.join(file for file, _ in places) or 'no file'}")
     return places
 
@@ -64,9 +64,9 @@ def killers(module):
     """[(number, name, call)] for a module. Where a file stands, of each test the first set of parameters comes first,
     then of each the second, ..."""
     calls, own, table = [], f"{module.replace('.', '/test_')}.py", tables()[module]
-    long = [place for entry in table.long for place in found(entry, module)]
+    without = [place for entry in table.without for place in found(entry, module)]
     for entry in [own] * (own in files()) + table.tests:
-        places = [place for place in found(entry, module) if entry not in files() or place not in long]
+        places = [place for place in found(entry, module) if entry not in files() or place not in without]
         calls += sorted((each for place in places for each in sets(*place)), key=lambda each: each[0])
     if not calls:
         raise MutantError(f"{module}, TESTS: expected at least one test that can be called")

@@ -142,7 +142,7 @@ def parser():
         "train", help="train a network on a task", formatter_class=argparse.RawDescriptionHelpFormatter, description=(
             "Train an IndRNN. Ctrl-C stops and saves; the same command with --resume goes on as if it had never "
             "stopped."),
-        epilog="what is not given is, for the plain network or the one named here "
+        epilog="defaults, for the plain network or the one named here "
                "(for any other, see config.json of its run):\n"
                + "\n".join(map(usual, TASKS.values())))
     add = train.add_argument

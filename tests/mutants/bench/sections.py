@@ -1,6 +1,6 @@
 """Faults of minindrnn/bench/sections.py; `mutation` says what a row is."""
 
-LONG = [
+WITHOUT = [
     "test_the_memory_of_a_step_is_used_again_by_the_next",
 ]
 

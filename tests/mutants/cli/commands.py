@@ -4,7 +4,7 @@ TESTS = [
     "test_every_word_of_the_command_reaches_the_run",
 ]
 
-LONG = [
+WITHOUT = [
     "test_a_terminal_that_lacks_a_letter",
     "test_ctrl_c_while_modules_are_imported",
     "test_ctrl_c_before_a_command_and_after_it",

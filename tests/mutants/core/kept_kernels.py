@@ -1,6 +1,6 @@
 """Faults of minindrnn/core/kept_kernels.py; `mutation` says what a row is."""
 
-LONG = [
+WITHOUT = [
     "test_a_disk_that_is_full_is_said_in_one_line_and_nothing_half_written_stays",
 ]
 

@@ -1,6 +1,6 @@
 """Faults of minindrnn/data/adding.py; `mutation` says what a row is."""
 
-LONG = [
+WITHOUT = [
     "test_always_answering_one_gives_a_sixth",
 ]
 

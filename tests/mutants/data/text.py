@@ -1,6 +1,6 @@
 """Faults of minindrnn/data/text.py; `mutation` says what a row is."""
 
-LONG = [
+WITHOUT = [
     "test_the_symbols_of_shakespeare_are_what_they_were",
 ]
 

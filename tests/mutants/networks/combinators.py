@@ -31,7 +31,7 @@ TESTS = [
     "test_step_by_step_equals_one_pass",
 ]
 
-LONG = [
+WITHOUT = [
     "test_equals_the_symbolic_derivative_of_a_residual_block",
 ]
 

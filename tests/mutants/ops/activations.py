@@ -8,6 +8,14 @@ BACKWARD = {
     ],
 }
 
+TESTS = [
+    "ops/test_recurrence.py::test_is_its_formula",
+]
+
+WITHOUT = [
+    "test_all_forms_of_an_activation_are_the_same",
+]
+
 OTHER = [
     ("activate", None, "leaky",            "ZERO if z <= ZERO else z", "z / 100 if z <= ZERO else z"),
     ("activate", None, "|z|",              "ZERO if z <= ZERO else z", "-z if z <= ZERO else z"),

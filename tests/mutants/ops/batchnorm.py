@@ -35,7 +35,7 @@ TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
 ]
 
-LONG = [
+WITHOUT = [
     "test_an_outlier_in_front_and_deviations_a_millionth_of_the_mean",
 ]
 

@@ -33,7 +33,7 @@ TESTS = [
     "test_where_the_weights_of_a_task_start",
 ]
 
-LONG = [
+WITHOUT = [
     "test_sums_keep_their_digits_over_100_000_steps",
 ]
 

@@ -64,7 +64,7 @@ TESTS = [
     "test_step_by_step_equals_one_pass",
 ]
 
-LONG = [
+WITHOUT = [
     "test_more_columns_than_a_block_and_more_terms_than_a_sum",
     "test_same_bits_from_several_threads",
     "test_du_keeps_its_digits_over_100_000_steps",

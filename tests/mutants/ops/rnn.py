@@ -29,7 +29,7 @@ TESTS = [
     "test_where_the_weights_of_a_task_start",
 ]
 
-LONG = [
+WITHOUT = [
     "test_a_diagonal_matrix_makes_it_an_indrnn",
 ]
 

@@ -1,6 +1,6 @@
 """Faults of minindrnn/ops/tanh_sigmoid.py; `mutation` says what a row is."""
 
-LONG = [
+WITHOUT = [
     "test_at_most_two_and_a_half_units_in_the_last_place",
     "test_limits",
 ]

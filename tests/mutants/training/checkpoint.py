@@ -1,6 +1,6 @@
 """Faults of minindrnn/training/checkpoint.py; `mutation` says what a row is."""
 
-LONG = [
+WITHOUT = [
     "test_whatever_bit_is_flipped_there_is_no_other_error",
 ]
 

@@ -1,6 +1,6 @@
 """Faults of minindrnn/training/run.py; `mutation` says what a row is."""
 
-LONG = [
+WITHOUT = [
     "test_neither_memory_nor_files_grow_over_a_thousand_updates",
     "test_a_stopped_run_goes_on_bit_for_bit",
     "test_a_run_learns",
