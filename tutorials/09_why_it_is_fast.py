@@ -470,8 +470,8 @@ assert np.allclose(mu, x.mean(axis=(0, 1))) and np.allclose((n * (var + (mean - 
 # + 2\,\frac{R - 1}{R}\,\frac{\text{bytes}}{\text{bandwidth}}$$
 #
 # Short sequences and small networks end first: there is little work between two sums. Which ranks share a core with
-# another program matters as well, as all wait for the last one. [The results](results/README.md#several-processes) have
-# what was measured with two ranks, and this model to 64.
+# another program matters as well, as all wait for the last one. To measure your machine:
+# `mpiexec -n 2 python -m minindrnn bench ranks`.
 #
 # ## What follows for other code?
 #

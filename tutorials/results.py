@@ -22,8 +22,6 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from minindrnn.bench.ranks import BYTES
-from minindrnn.bench.ranks import model as cost
 from minindrnn.bench.sections import STEPS
 from minindrnn.cli.plots import draw_adding as draw_figure
 from minindrnn.gpu.bench import COPIED
@@ -380,51 +378,6 @@ def batches():
         yield row(T, *(found["batches", f"T = {T}: {name}"] for name in names), f"{one}, {two}")
 
 
-# ---------------------------------------------------------------------------------------------------------
-# Ranks, from what `mpiexec -n 2 python -m minindrnn bench ranks --json` wrote.
-
-def ranks():
-    """Two ranks beside one process, of updates of 32 sequences."""
-    found = measured("bench-ranks")
-    yield heading("an update of 32 sequences", "one process, 2 threads, ms", "2 ranks, ms", "one process over 2 ranks")
-    for network in parts_of(found, "ranks", ": "):
-        if f"{network}: 2 ranks" in found:
-            yield row(network, *(found["ranks", f"{network}: {what}"]
-                                 for what in ("one process, 2 threads", "2 ranks", "one process over 2 ranks")))
-
-
-SCALED = {"6 layers of 128": 0, "6 layers of 128, batch normalisation, dropout": 6}      # and how many normalise
-SEVERAL = 5, 2                           # sums of an update, and of each layer that normalises
-STATISTICS = 8 * (1 + 4 * 128)           # bytes that such a layer sends to each other rank
-CLUSTER = dict(latency=20e-6, bandwidth=10e9 / 8)                          # assumed: Ethernet of 10 Gbit/s
-
-
-def machines():
-    """{name: latency, bandwidth}, of the one that was measured, by its sums over two ranks, and of a cluster."""
-    seconds = {line["what"]: line["median"] * 1e-6 for line in read_lines("bench-ranks") if line["unit"] == "us"}
-    small, large = (seconds[f"sum over 2 ranks of {what}"]
-                    for what in ("one number", "the gradients of 6 layers of 128"))
-    return {"one machine": dict(latency=small / 2, bandwidth=BYTES / (large - small)), "10 Gbit/s": CLUSTER}
-
-
-def weak(network, R, **machine):
-    """Seconds of an update of R ranks by the cost model, 16 sequences each."""
-    found = {line["what"]: line["median"] for line in read_lines("bench-ranks")}
-    (several, of_layer), normalised = SEVERAL, SCALED[network]
-    return cost(R, seconds=found[f"{network}: 2 ranks"] / 1e3, exchanges=several + of_layer * normalised,
-                small=normalised * STATISTICS, gradients=BYTES, **machine)
-
-
-def scaling():
-    """A model, not a measurement: how much of the sequences per second of a rank alone is left for each of R."""
-    columns = [(network, name) for network in SCALED for name in machines()]
-    yield heading("ranks, 16 sequences each (a model)", *(f"{network}; {name}" for network, name in columns))
-    for R in (1, 2, 4, 8, 16, 32, 64):
-        seconds = [(weak(network, 1, **machines()[name]), weak(network, R, **machines()[name]))
-                   for network, name in columns]
-        yield row(R, *(f"{100 * alone / shared:.1f} %" for alone, shared in seconds))
-
-
 def gpu_recurrence():
     """The recurrence on a GPU beside streams of the same size."""
     found = measured("bench-gpu")
@@ -472,7 +425,7 @@ def speed():
 
 TABLES = {table.__name__: table for table in (
     results, speed, four_models, longest, three_seeds, deepest, digits, pixels, epochs, motion, characters, machine,
-    recurrence, updates, libraries, batches, ranks, scaling, gpu_recurrence, gpu_libraries, gpu_updates)}
+    recurrence, updates, libraries, batches, gpu_recurrence, gpu_libraries, gpu_updates)}
 PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 
 
@@ -515,25 +468,7 @@ def draw_longest(path):
     figure.savefig(path, dpi=103, metadata={"Software": None})
 
 
-def draw_scaling(path):
-    """The cost model of ranks, to 64 of them."""
-    figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
-    R = 2.0 ** np.linspace(0, 6, 61)
-    for network in SCALED:
-        for line, (name, machine) in zip(("-", "--"), machines().items(), strict=True):
-            left = [100 * weak(network, 1, **machine) / weak(network, each, **machine) for each in R]
-            axes.plot(R, left, line, color=f"C{list(SCALED).index(network)}", label=f"{network}; {name}")
-    axes.set_xscale("log", base=2)
-    axes.set_xticks([1, 2, 4, 8, 16, 32, 64], [1, 2, 4, 8, 16, 32, 64])
-    axes.set(title="A model of more ranks, 16 sequences each (not measured)", xlabel="ranks",
-             ylabel="% of one rank's\nsequences a second", ylim=(0, 105))
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=103, metadata={"Software": None})
-
-
 def draw():
-    draw_scaling(RESULTS / "scaling.png")
     draw_adding(RESULTS / "adding.png")
     draw_longest(RESULTS / "longest.png")
     with tempfile.TemporaryDirectory() as folder:
