@@ -1,14 +1,14 @@
-"""minindrnn.gpu: IndRNN on CUDA, the recurrence by itself and whole steps of training.
+"""minindrnn.gpu: IndRNN on CUDA, the recurrence alone and whole updates.
 
-The two functions here mean the same as those of `minindrnn`; their arrays may be on the device. The other files are
-twins of those with the same name in `minindrnn`: same equations, same letters, arrays on the device; `training.Twin`
+The two functions here do the same as those of `minindrnn`; their arrays may be on the device. The other files are
+twins of the files with the same name in `minindrnn`: same equations, same letters, arrays on the device. `twin.Twin`
 trains a network there, as `python -m minindrnn train --device cuda` does.
 
-Importing needs no GPU, driver or CUDA packages; calling needs a GPU, or Numba's simulator (environment variable
-NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU. All of it has run on an NVIDIA H200; without a
-GPU the kernels are simulated, compiled, and executed instruction by instruction on the CPU (tests/gpu).
+Importing needs no GPU, driver or CUDA packages. Calls need a GPU, or Numba's simulator (environment variable
+NUMBA_ENABLE_CUDASIM=1), which runs the kernels as Python on the CPU. All of it has run on an NVIDIA H200. Without a
+GPU, tests/gpu simulates the kernels, compiles them, and executes them instruction by instruction on the CPU.
 
-In PyTorch the recurrence becomes a function with a gradient like this:
+In PyTorch this class makes the recurrence a function with a gradient:
 
     import torch
     from minindrnn.gpu import indrnn_backward, indrnn_forward

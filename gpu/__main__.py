@@ -23,7 +23,7 @@ def main(argv=None):
             top.exit(2, f"{top.prog} report: {reason}\n")
         for line in report():
             print(line, flush=True)
-    except BrokenPipeError:                      # whoever read the output has had enough
+    except BrokenPipeError:                      # the reader of the output has closed it
         sys.stderr.close()
         return 1
     except KeyboardInterrupt:

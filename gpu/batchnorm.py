@@ -8,9 +8,9 @@ Backward  B1  d       = mask * dy            B2  dbeta = sum of d            B3 
           B4  dx      = gamma s (d - sum(d) / count - xhat sum(d * xhat) / count)
               dx      = gamma s d where mean and var were given
 
-Two passes find mean and variance, each from sums of x less a number near it: all in float32, they keep their digits.
-The second one also finds the rest of the mean that float32 does not hold. A variance that it does not hold, where x is
-1.8e19 from its mean, becomes NaN: the CPU, which has float64 to spare, goes on to 3e38.
+Two passes compute mean and variance, each from sums of x minus a number near it, so float32 sums are accurate. The
+second pass also computes the rest of the mean, which float32 does not hold. A variance too large for float32, with x
+1.8e19 from its mean, becomes NaN; the CPU, which uses float64, works up to 3e38.
 """
 import math
 from typing import NamedTuple
@@ -27,16 +27,16 @@ from .scalars import ONE, ZERO, add
 
 
 class Cache(NamedTuple):
-    """As that of the twin, with var and eps for s. F3 subtracts mean and rest, what mean does not hold of it."""
+    """As the twin's cache, with var and eps for s. F3 subtracts mean and rest, the part that mean does not hold."""
     x: object
-    mean: object                   # (N,), as rest, var and gamma
+    mean: object                   # (N,), also rest, var and gamma
     rest: object
     var: object
     eps: np.floating
     gamma: object
     mask: object                   # (B, N), or (N,) for all sequences
-    count: int                     # values of a channel that are no padding
-    own: bool                      # whether mean and var are those of x itself
+    count: int                     # values of a channel, without padding
+    own: bool                      # whether mean and var are the statistics of x itself
     steps: object                  # (B,) lengths
 
 
@@ -103,7 +103,7 @@ class BatchNorm(Layer):
 
     def absorb(self, cache, *, average=False):
         """Move the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
-        average: the k-th one weighs 1 / k instead."""
+        With average, the k-th pass has weight 1 / k instead."""
         mean, var, count = cache.mean, cache.var, cache.count
         expect_same("mean in the cache", mean, "gamma", self["gamma"])
         if cache.own:
@@ -147,7 +147,7 @@ def spread(dy, x, mean, rest, var, eps, gamma, dgamma, dbeta, share, mask, steps
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels with a thread for a channel; both are the two sums of the channel, one N behind the other.
+# Kernels with a thread for a channel; `both` holds the two sums of channel n, at n and at n + N.
 
 @cuda.jit
 def average(both, near, share, mean):
@@ -160,7 +160,7 @@ def average(both, near, share, mean):
 def variance(both, share, rest, var):
     n = cuda.grid(1)
     if n < var.size:
-        rest[n] = both[n] * share                              # zero but for rounding
+        rest[n] = both[n] * share                              # zero except for rounding
         value = both[n + var.size] * share - rest[n] * rest[n]
         var[n] = ZERO if value < ZERO else value + (value - value)       # infinity becomes NaN
 
@@ -182,7 +182,7 @@ def move(mean, var, weight, unbiased, running_mean, running_var):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels with LANES threads for a channel of some rows: see `reduce`.
+# Kernels with LANES threads for each channel of ROWS rows: see `reduce`.
 
 def powers(dy, x, mean, mask):
     d = x - mean
@@ -214,7 +214,7 @@ def _two_sums(terms, dtype):
                     one, lost_one = add(one, lost_one, d)
                     two, lost_two = add(two, lost_two, e)
                 b += LANES
-                if b >= B:                                     # a division takes longer than all the rest
+                if b >= B:                                     # a division would take longer than everything else
                     t, b = t + b // B, b % B
         firsts[l, k], seconds[l, k] = one, two
         half = LANES // 2

@@ -1,8 +1,8 @@
-"""How fast the kernels are on a GPU, beside its memory: the sections of `python -m minindrnn bench --device cuda`.
+"""Speed of the kernels on a GPU, compared with its memory: the sections of `python -m minindrnn bench --device cuda`.
 
-Arrays are on the device and stay there. A time is what passes on the device between two events around one call; long
-copies go ahead of the first, so that the host has handed over the call before the device comes to it, and the call
-finds in the caches what a long copy leaves there. Limits are measured in turn with what they limit, as on the CPU.
+Arrays are on the device and stay there. A time is measured on the device between two events around one call. Long
+copies run before the first event: the host has submitted the call before the device reaches it, and the caches hold
+only data of the copies. Kernels and their limits are measured in turn, as on the CPU.
 
 In the simulator the arithmetic is right and times mean nothing.
 """
@@ -25,8 +25,8 @@ from .twin import Twin
 
 SIZES = {"adding": (5000, 50, 128), "MNIST": (784, 32, 128), "NTU": (20, 128, 512), "PTB": (50, 128, 2000)}
 LAYERS = [(784, 32, 1, 128), (784, 32, 128, 128), (5000, 50, 2, 128), (50, 128, 512, 512)]   # T, B, M, N
-COPIED, COPIES = 1 << 28, 16         # bytes of a long copy, read and written; all of them take some milliseconds
-BLOCK, BLOCKS = 256, 132 * 16        # of the streams: more threads than a large GPU runs at once
+COPIED, COPIES = 1 << 28, 16         # bytes that a long copy reads and writes; all copies take some milliseconds
+BLOCK, BLOCKS = 256, 132 * 16        # for the streams: more threads than a large GPU runs at once
 
 
 @cuda.jit
@@ -48,7 +48,7 @@ def long_copy():
 
 
 def seconds(function):
-    """What one call takes on the device."""
+    """The time of one call on the device."""
     begin, end = cuda.event(), cuda.event()
     for _ in range(COPIES):
         long_copy()()
@@ -60,12 +60,12 @@ def seconds(function):
 
 
 def until_done(function):
-    """What one call takes with all that it starts, as its caller sees it."""
+    """The time of one call and all the work that it starts, as its caller sees it."""
     return wall(lambda: (function(), cuda.synchronize()))
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What is measured: each function yields rows.
+# The measurements: each function yields rows.
 
 def limits():
     """The memory of this GPU: a copy, and a sum of two arrays."""
@@ -93,7 +93,7 @@ def recurrence(T, B, N):
 
 
 def kernels():
-    """The recurrence, relu, float32, beside streams over arrays of the same size."""
+    """The recurrence, relu, float32, compared with streams over arrays of the same size."""
     for name, (T, B, N) in SIZES.items():
         taken = interleaved(recurrence(T, B, N), clock=seconds)
         for what, streams in (("two streams", 2), ("forward, obvious", 2), ("forward, tuned", 2),
@@ -102,7 +102,7 @@ def kernels():
 
 
 def training(T, B, M, N, layers, options):
-    """A training step as a user runs it, from arrays on the host to changed parameters on the device."""
+    """An update as a user runs it, from arrays on the host to changed parameters on the device."""
     rng = np.random.default_rng(0)
     network = StackedIndRNN(M, N, layers, 10, rng, length=T, **options)
     twin, x = Twin(network, cross_entropy, Adam(network.parameters)), rng.normal(size=(T, B, M)).astype(np.float32)
@@ -111,7 +111,7 @@ def training(T, B, M, N, layers, options):
 
 
 def steps():
-    """A training step, until the device has done it."""
+    """An update, until the device has finished it."""
     for name, sizes in STEPS.items():
         taken = interleaved({"step": training(*sizes)}, rounds=9, untimed=1, clock=until_done)["step"]
         yield row(f"{name}: step", 1e3 * taken, "ms")
@@ -134,7 +134,7 @@ def layer(x, dy):
 
 
 def peers():
-    """Forward and backward of our layer, and of PyTorch's LSTM, that of cuDNN, where PyTorch is there with CUDA."""
+    """Forward and backward of our layer and, if PyTorch with CUDA is installed, of its LSTM, which uses cuDNN."""
     for T, B, M, N in LAYERS:
         rng = np.random.default_rng(0)
         x, dy = rng.normal(size=(T, B, M)).astype(np.float32), rng.normal(size=(T, B, N)).astype(np.float32)

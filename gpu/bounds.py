@@ -1,4 +1,4 @@
-"""How long a neuron remembers: the twin of `minindrnn.ops.bounds.penalty`. The bound itself is kept by `optim.adam`.
+"""How long a neuron remembers: the twin of `minindrnn.ops.bounds.penalty`. `optim.adam` keeps the bound itself.
 
     F1  loss = ||max(0, |u| - bound)||        B1  du = sign(u) max(0, |u| - bound) / loss
 """

@@ -1,4 +1,4 @@
-"""Layers made of layers: the twins of those in `minindrnn.networks.combinators`. `Chain` is the same here and there.
+"""Layers made of layers: the twins of those in `minindrnn.networks.combinators`. Both use the same `Chain`.
 
     Residual      y = x + F(x)                   dx = dy + F'(dy)
     Concatenate   y = [x, F(x)], channels        dx = dy[:M] + F'(dy[M:])
@@ -92,7 +92,7 @@ def total(x, y, lengths):
 
 @cuda.jit
 def plus(x, K, y, N, steps, z):
-    """z = x + y, where a row of x has K channels, of which N count."""
+    """z = x + y, with the first N of the K channels in a row of x."""
     c, first, last = column(cuda.grid(1), steps.size * N, z.size)
     b, n = c // N, c % N
     for t in range(first, last):

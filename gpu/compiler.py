@@ -1,10 +1,10 @@
-"""What the CUDA compiler makes of a kernel, on a machine without a GPU or a driver.
+"""The output of the CUDA compiler for a kernel, on a machine without a GPU or a driver.
 
-A Numba kernel becomes PTX (libnvvm), PTX becomes the machine code of one architecture (ptxas), machine code becomes
-readable again (nvdisasm). The first two come with the extra cuda12; beside cuda13, ptxas is in the package
-nvidia-cuda-nvcc; the last is always a package of its own, nvidia-cuda-nvdisasm. Numba asks the driver for the present
-device as soon as a kernel calls another function; here it is told the architecture instead, so this module belongs in
-a process that launches no kernels.
+libnvvm compiles a Numba kernel to PTX, ptxas assembles PTX to the machine code of one architecture, nvdisasm makes the
+machine code readable. The extra cuda12 contains the first two; with cuda13, ptxas is in the package nvidia-cuda-nvcc.
+nvdisasm is always in the separate package nvidia-cuda-nvdisasm. Numba asks the driver for the current device as soon as
+a kernel calls another function; this module sets the architecture instead, so use it only in a process that launches no
+kernels.
 """
 import functools
 import importlib.util
@@ -18,7 +18,7 @@ from pathlib import Path
 
 
 def missing():
-    """None, or in one line why no kernel can be compiled here."""
+    """None, or one line that says why no kernel can be compiled here."""
     if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
         return "the simulator has no compiler: unset NUMBA_ENABLE_CUDASIM"
     if importlib.util.find_spec("numba_cuda") is None:
@@ -35,7 +35,7 @@ def missing():
 
 @functools.cache
 def tool(name):
-    """Path of a program: from the packages that libnvvm came in, so that it knows its PTX; else from PATH; or None."""
+    """Path of a program: from the packages of libnvvm, so that it understands its PTX; else from PATH; or None."""
     nvidia = importlib.util.find_spec("nvidia")
     for folder in nvidia.submodule_search_locations if nvidia else ():
         for found in sorted(Path(folder).glob(f"*/bin/{name}")):
@@ -46,7 +46,7 @@ def tool(name):
 def compile_ptx(kernel, arguments, capability):
     """PTX of a kernel for NumPy arrays and numbers like these, for a compute capability such as (8, 0).
 
-    The entry gets the short name of the function in place of the one that spells out every type."""
+    The entry has the short name of the function instead of the long name with every type."""
     import numba.cuda.dispatcher
     from numba import cuda, typeof
     numba.cuda.dispatcher.get_current_device = lambda: types.SimpleNamespace(compute_capability=capability)
@@ -55,7 +55,7 @@ def compile_ptx(kernel, arguments, capability):
 
 
 def assemble(ptx, capability):
-    """What ptxas says, {registers, stack, spills, shared}, all but the first in bytes, and the machine code."""
+    """The report of ptxas, {registers, stack, spills, shared}, all but the first in bytes, and the machine code."""
     with tempfile.TemporaryDirectory() as folder:
         source, binary = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
         source.write_text(ptx)
@@ -70,7 +70,7 @@ def assemble(ptx, capability):
 
 
 def disassemble(code):
-    """The text of machine code."""
+    """Machine code as text."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as binary:
         binary.write(code)
         binary.flush()
@@ -97,8 +97,8 @@ def loads_together(text):
 
 
 def main_loop(text):
-    """Names of the instructions of the loop that stores most to global memory: what lies between a label and the jump
-    back to it; the shortest of several. Empty where nothing jumps back."""
+    """Names of the instructions of the loop with the most stores to global memory; the shortest of several. A loop runs
+    from a label to the jump back to it. Empty if there is no loop."""
     listed, labels, best = instructions(text), {}, []
 
     def rank(body):

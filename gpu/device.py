@@ -1,9 +1,8 @@
 """Arrays on the device, the stream, and the launch of a kernel.
 
-What a kernel sees is a Numba device array or, where the caller has one, a NumPy array, which Numba copies to the device
-and, unless it is only `read`, back. Arrays of other libraries are seen through their `__cuda_array_interface__`, not
-copied; a CPU tensor of PyTorch is seen as a NumPy array. New arrays are made by the library of a given one, so that
-their memory is its own.
+A kernel takes a Numba device array or a NumPy array of the caller, which Numba copies to the device and, unless it is
+only `read`, back. A kernel uses arrays of other libraries through their `__cuda_array_interface__`, without a copy, and
+a CPU tensor of PyTorch as a NumPy array. The library of a given array makes the new arrays, so it owns their memory.
 """
 import sys
 import warnings
@@ -18,19 +17,19 @@ from numba import cuda
 
 from minindrnn.core.expect import expect_lengths
 
-# Numba speaks up, in bold if it can, for every launch of fewer than 128 blocks; a small array has no more to give.
+# Numba warns at every launch of fewer than 128 blocks, but a small array does not fill more.
 warnings.filterwarnings("ignore", message=".*Grid size .* low occupancy")
 
-STEPS = 8          # of a column, for one thread
+STEPS = 8          # of a column, per thread
 _stream, _workspace = ContextVar("stream", default=0), ContextVar("workspace", default=None)
 
 
 class NoGPU(RuntimeError):
-    """There is no CUDA device to run on."""
+    """There is no CUDA device."""
 
 
 def launch(kernel, threads, block, *arguments):
-    """Run a kernel with so many threads, in blocks of the given size, on the present stream."""
+    """Run a kernel with so many threads, in blocks of the given size, on the current stream."""
     expect_gpu()
     kernel[-(-threads // block), block, _stream.get()](*arguments)
 
@@ -43,8 +42,8 @@ def expect_gpu():
 
 
 def threads_of_a_block(columns):
-    """32, a single warp, as long as there are no more warps than a large GPU runs at once: they then spread over all
-    its processors; 256 where there are enough for everybody.
+    """32, a single warp, if a large GPU can run all warps at once: they then spread over all its processors. 256 if
+    there are more warps.
 
     >>> threads_of_a_block(32 * 128), threads_of_a_block(128 * 2000)
     (32, 256)
@@ -53,7 +52,7 @@ def threads_of_a_block(columns):
 
 
 def launch_each(kernel, threads, *arguments):
-    """The same in blocks of a size that suits."""
+    """The same with a suitable block size."""
     launch(kernel, threads, threads_of_a_block(threads), *arguments)
 
 
@@ -65,17 +64,18 @@ def launch_columns(kernel, shape, *arguments):
 
 @cuda.jit(device=True)
 def column(i, columns, size):
-    """For such a thread, of number i, in arrays of that size: its column, its first step and the one after its last."""
+    """For thread i of `launch_columns`, in arrays of that size: its column, its first step and the step after its
+    last."""
     first = i // columns * STEPS
     return i % columns, first, min(first + STEPS, size // columns)
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Streams: kernels of one stream run in order. A stream is given by its number, or as a Numba stream.
+# Streams: kernels of one stream run in order. A stream is a number or a Numba stream.
 
 @contextmanager
 def on(stream, array):
-    """Within the context kernels run on this stream; None stands for the one that the array is used on."""
+    """Within this context kernels run on the stream; None means the stream that the array is used on."""
     number = stream_of(array) if stream is None else int(stream)
     token = _stream.set(cuda.external_stream(number) if number else 0)
     try:
@@ -85,7 +85,7 @@ def on(stream, array):
 
 
 def stream_of(array):
-    """The number in the interface, PyTorch's current stream, or 0, the default stream."""
+    """The number in the array's interface, PyTorch's current stream, or 0, the default stream."""
     if _library(array) == "torch" and array.is_cuda:
         return sys.modules["torch"].cuda.current_stream(array.device).cuda_stream
     return _interface(array).get("stream") or 0
@@ -95,7 +95,7 @@ def stream_of(array):
 # Arrays
 
 def seen(array):
-    """The array as a kernel takes it. What a stream other than the present one still does to it is waited for."""
+    """The array as a kernel takes it. If another stream than the current one uses the array, wait for that stream."""
     if isinstance(array, np.ndarray) or hasattr(array, "copy_to_host"):
         return array
     if interface := _interface(array):
@@ -105,13 +105,13 @@ def seen(array):
 
 
 def read(array):
-    """An array that a kernel only reads: one of the host is not copied back."""
+    """An array that a kernel only reads: a host array is not copied back."""
     return cuda.In(array) if isinstance(array, np.ndarray) else array
 
 
 def described(array):
-    """What stands for an array on the device in `minindrnn.core.expect.expect`: a NumPy array of the same shape, dtype
-    and strides, never to be read, kept for the next time. Anything else stands for itself."""
+    """A stand-in for a device array in `minindrnn.core.expect.expect`: a NumPy array of the same shape, dtype and
+    strides, which is never read, and is kept for the next call. Any other argument is returned as it is."""
     if not hasattr(array, "copy_to_host"):
         return array
     if (found := vars(array).get("_described")) is None:
@@ -121,7 +121,7 @@ def described(array):
 
 
 def new(like, given):
-    """An array not yet written, with the shape and dtype of one as a kernel takes it, of the kind of a given one."""
+    """An uninitialised array with the shape and dtype of `like`, as a kernel takes it, from the library of `given`."""
     if isinstance(given, np.ndarray):
         return np.empty(like.shape, like.dtype)
     if _library(given) == "torch":
@@ -132,16 +132,16 @@ def new(like, given):
 
 
 def empty(shape, dtype):
-    """An array on the device, not yet written: of the present `Workspace`, if there is one."""
+    """An uninitialised array on the device, from the current `Workspace`, if there is one."""
     workspace = _workspace.get()
     return workspace.take(shape, dtype) if workspace else cuda.device_array(shape, dtype, stream=_stream.get())
 
 
 class Workspace:
-    """Arrays of a step of training, used again by the next step, as making one holds up the whole device.
+    """Arrays of an update, used again by the next update, since an allocation stops the whole device.
 
-    Within the context `empty` hands out each of them once. What a step wrote there is lost in the next. Each has room
-    for a power of two, so that steps of many lengths share them.
+    Within this context `empty` returns each of them once. The next update overwrites them. The size of each is a power
+    of two, so that updates of many lengths share them.
     """
 
     def __init__(self):
@@ -156,7 +156,7 @@ class Workspace:
             flat = cuda.device_array(kind[1], dtype)
             pieces.append([flat, flat])
         flat, last = pieces[taken]
-        if last.shape != shape:                                    # a view takes its time: the last one is kept
+        if last.shape != shape:                                    # making a view is slow: the last one is kept
             pieces[taken][1] = last = flat[:size].reshape(shape)
         return last
 
@@ -176,7 +176,7 @@ def sent(array):
 
 
 def flat(array):
-    """The array with a single axis, kept for the next time: to make one takes the host longer than many kernels run."""
+    """The array with a single axis, kept for the next call: making it takes longer than many kernels run."""
     if array.ndim == 1:
         return array
     if isinstance(array, np.ndarray):
@@ -187,19 +187,19 @@ def flat(array):
 
 
 def filled(value, shape, given):
-    """An array full of a number, which nobody writes to, as a kernel takes it beside the array `given`."""
+    """A constant array, never written, as a kernel takes it together with the array `given`."""
     if isinstance(given, np.ndarray):
         return np.full(shape, value, given.dtype)
     return _filled(value, shape, given.dtype, _gpu())
 
 
 def steps_of(lengths, T, B, given):
-    """The length of every sequence, (B,) int64, as a kernel takes it beside the array `given`."""
+    """The length of every sequence, (B,) int64, as a kernel takes it together with the array `given`."""
     steps = expect_lengths(lengths, T, B)
     return steps if isinstance(given, np.ndarray) else _steps(steps.tobytes(), _gpu())
 
 
-@lru_cache(maxsize=16)                       # so that a step of training copies nothing
+@lru_cache(maxsize=16)                       # so that an update copies nothing
 def _filled(value, shape, dtype, gpu):
     return _kept(np.full(shape, value, dtype))
 
@@ -211,12 +211,12 @@ def _steps(steps, gpu):
 
 def _kept(array):
     there = cuda.to_device(array)
-    cuda.synchronize()                       # as the streams that will read it do not wait for the copy
+    cuda.synchronize()                       # the streams that will read it do not wait for the copy
     return there
 
 
 def _gpu():
-    return getattr(cuda.current_context().device, "id", 0)         # the simulator's has none
+    return getattr(cuda.current_context().device, "id", 0)         # the simulator's device has no id
 
 
 def _interface(array):

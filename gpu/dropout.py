@@ -1,4 +1,4 @@
-"""Dropout with one mask for the whole sequence: the twin of `minindrnn.ops.dropout`, with the same neurons left out.
+"""Dropout with one mask for the whole sequence: the twin of `minindrnn.ops.dropout`, which drops the same neurons.
 
     F1  y[t, b, n] = x[t, b, n] * mask[b, n]         mask = 0 with probability p, else 1 / (1 - p)
     B1  dx         = dy * mask
@@ -29,7 +29,7 @@ def dropout_backward(dy, cache):
 
 
 def draw(shape, p, rng, dtype):
-    """The mask (B, N); None if nothing is left out."""
+    """The mask (B, N); None without dropout."""
     expect_generator(rng, none=True)
     if rng is None or p == 0:
         return None
@@ -47,7 +47,7 @@ def times(x, mask):
 
 
 class Dropout(Layer):
-    """Each of the (B, N) elements out with probability p, at all steps alike, when forward is given a generator."""
+    """Drop each of the (B, N) elements with probability p, at all steps, when forward is given a generator."""
 
     def __init__(self, layer):
         self.p = layer.p

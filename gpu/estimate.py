@@ -1,16 +1,16 @@
-"""Speed on paper: what the compiled kernels and the published figures of two GPUs let one expect, before any run.
+"""Estimated speed, from the compiled kernels and the published figures of two GPUs, before any run.
 
-A thread walks through T steps alone, so a kernel takes at least as long as the longest of three times, each of which
-assumes that everything else is free:
+A thread runs all T steps alone, so a kernel takes at least the longest of three times, each of which assumes that
+everything else is free:
 
     memory     bytes / bandwidth
     latency    waves * T / AHEAD * LATENCY / clock        AHEAD steps wait for the memory once, together; a wave is
-                                                          as many blocks as the processors hold at once
-    issue      threads * T * instructions / (32 * 4 * processors * clock)      a warp of 32 threads issues as one, four
-                                                                               warps a cycle on a processor
+                                                          the blocks that the processors hold at once
+    issue      threads * T * instructions / (32 * 4 * processors * clock)      a processor issues for four warps of 32
+                                                                               threads each cycle
 
 Sources: datasheets of NVIDIA for A100 SXM 80 GB and H100 SXM; limits of a processor from the CUDA C++ Programming
-Guide, table of compute capabilities. LATENCY is an assumption; tutorial 6 finds some 800 cycles on an H200.
+Guide, table of compute capabilities. LATENCY is an assumption; tutorial 6 measures some 800 cycles on an H200.
 """
 import itertools
 from dataclasses import dataclass
@@ -42,10 +42,10 @@ GPUS = (GPU("A100", (8, 0), 108, 2039e9, 1.41e9, 164 * 1024), GPU("H100", (9, 0)
 
 
 def resident_blocks(gpu, block, registers, shared=0):
-    """How many blocks of so many threads a processor holds at once. Registers are given out by 256 to a warp, warps
-    evenly to the four schedulers; a block takes 1 KiB of shared memory beside its own.
+    """The number of blocks of so many threads that a processor holds at once. A warp gets registers in units of 256,
+    the four schedulers get equal numbers of warps, and a block takes 1 KiB of shared memory besides its own.
 
-    The example of the CUDA C++ Best Practices Guide: 37 registers, 75 % of the warps in blocks of 128, 63 % of 320.
+    Example from the CUDA C++ Best Practices Guide: with 37 registers, 75 % of the warps in blocks of 128, 63 % of 320.
 
     >>> resident_blocks(GPUS[0], 128, 37) * 128 / 2048, resident_blocks(GPUS[0], 320, 37) * 320 / 2048
     (0.75, 0.625)
@@ -57,11 +57,11 @@ def resident_blocks(gpu, block, registers, shared=0):
 
 @dataclass(frozen=True)
 class Figures:
-    """What the compiled code of a kernel says; instructions and bytes are those of one thread and one step."""
+    """Figures of the compiled code of a kernel; instructions and bytes are per thread and step."""
     registers: int
     shared: int
     together: int                    # loads issued together
-    ahead: int                       # steps that they are for
+    ahead: int                       # steps covered by these loads
     instructions: float
     bytes: int
 
@@ -98,7 +98,7 @@ def tuned():
 
 
 def report():
-    """Yield the lines."""
+    """Yield the lines of the report."""
     readable = compiler.tool("nvdisasm")
     where = "machine code" if readable else "PTX, for want of nvdisasm (pip install nvidia-cuda-nvdisasm)"
     yield ("ESTIMATES from the compiled code and published figures, not measured: that is python -m minindrnn bench "

@@ -1,7 +1,7 @@
 """The recurrent unit and the IndRNN layer: the twins of those in `minindrnn.networks.indrnn`.
 
     unit, norm "before"    a -> norm -> recurrence and activation -> dropout
-    unit, norm "after"     a -> recurrence and activation -> norm -> dropout, in one pass with it
+    unit, norm "after"     a -> recurrence and activation -> norm and dropout in one pass
     IndRNN                 x -> W x + b -> unit
 """
 from minindrnn.core.layer import Layer, expect_known
@@ -55,7 +55,7 @@ class Unit(Layer):
 
 
 class IndRNN(Layer):
-    """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]) and what the unit adds."""
+    """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]), with norm and dropout."""
 
     Cache = indrnn.IndRNN.Cache
 

@@ -1,11 +1,11 @@
-"""The affine map that every step of every sequence goes through: the twin of `minindrnn.ops.linear`.
+"""The affine map of every step of every sequence: the twin of `minindrnn.ops.linear`.
 
 Forward   F1  y[t] = W x[t] + b
 Backward  B1  dx[t] = W' dy[t]
           B2  dW    = sum over t and b of dy[t] x[t]'
           B3  db    = sum over t and b of dy[t]
 
-All three products go through one kernel, or through cuBLAS where CuPy is installed (extras cublas12, cublas13).
+One kernel computes all three products, or cuBLAS if CuPy is installed (extras cublas12, cublas13).
 """
 import importlib.util
 
@@ -21,7 +21,7 @@ from .reduce import sums
 from .scalars import ZERO
 
 SIDE, PER = 16, 4       # a block has SIDE x SIDE threads and makes a tile of C: PER x PER numbers a thread
-ROWS = 512              # dW: rows of one product; the products are added up with the rounding errors carried along
+ROWS = 512              # dW: rows of one product; the products are added with compensated rounding errors
 CUBLAS = importlib.util.find_spec("cupy") is not None and not config.ENABLE_CUDASIM
 
 
@@ -67,7 +67,7 @@ def product(A, B, C, I, J, K, layout, bias=None):
 
 
 def cublas(A, B, C, I, J, K, layout, bias):
-    """The same through CuPy, which takes Numba's arrays as they are; nvmath-python does not."""
+    """The same through CuPy, which takes Numba's arrays directly; nvmath-python does not."""
     import cupy
     A = cupy.asarray(A).reshape((K, I) if layout[0] == "T" else (I, K))
     B = cupy.asarray(B).reshape((J, K) if layout[1] == "T" else (K, J))
@@ -75,7 +75,7 @@ def cublas(A, B, C, I, J, K, layout, bias):
     if len(C) == 1:
         cupy.matmul(A, B, out=C[0])
     else:
-        G, whole = K // ROWS, K // ROWS * ROWS                 # first all of ROWS terms, in one call
+        G, whole = K // ROWS, K // ROWS * ROWS                 # first all products of ROWS terms, in one call
         cupy.matmul(A[:, :whole].reshape(I, G, ROWS).swapaxes(0, 1), B[:whole].reshape(G, ROWS, J), out=C[:G])
         if whole < K:
             cupy.matmul(A[:, whole:], B[whole:], out=C[G])
@@ -107,9 +107,9 @@ def at(row, column, width):
 
 
 def _product(layout, dtype):
-    """A block goes along K, SIDE terms at a time: it brings a piece of A and one of B into shared memory, where each
-    number is read by SIDE threads. Threads next to each other read numbers next to each other: along K or, where K
-    comes first, along I or J. A row of a piece is one longer than a tile: writing a column spreads over the banks."""
+    """A block moves along K, SIDE terms at a time: it copies a piece of A and one of B into shared memory, where SIDE
+    threads read each number. Adjacent threads read adjacent numbers: along K or, if K is the first axis, along I or J.
+    A row of a piece is one longer than a tile, so that the writes of a column spread over the banks."""
     a_along_k, b_along_k = layout[0] == "N", layout[1] == "T"
 
     @cuda.jit

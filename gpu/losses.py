@@ -21,7 +21,7 @@ from .scalars import ONE, ZERO
 
 
 def mean_squared_error(y, target, loss):
-    """y (B, K) on the device, target (B, K), loss (1,), to be written  ->  dy (B, K)."""
+    """y (B, K) on the device, target (B, K), loss (1,), which is written  ->  dy (B, K)."""
     like = ("y", described(y), "BK")
     expect(*like)
     expect("target", target, "BK", like)
@@ -33,9 +33,9 @@ def mean_squared_error(y, target, loss):
 
 
 def cross_entropy(y, target, loss):
-    """y (B, K) on the device, target (B,), loss (1,), to be written  ->  dy (B, K); or with T in front of the shapes.
+    """y (B, K) on the device, target (B,), loss (1,), which is written  ->  dy (B, K); or all with T in front.
 
-    A target of -1 is not counted.
+    A target of -1 does not count.
     """
     like = ("y", described(y), "TBK" if y.ndim == 3 else "BK")
     expect(*like)
@@ -49,7 +49,7 @@ def cross_entropy(y, target, loss):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels; terms are what each element or row adds to the loss, share is 1 / (B K) or 1 / R.
+# Kernels; each element or row adds one of the terms to the loss, share is 1 / (B K) or 1 / R.
 
 @cuda.jit
 def squares(y, target, share, terms, dy):
@@ -62,7 +62,7 @@ def squares(y, target, share, terms, dy):
 
 @cuda.jit
 def log_sums(y, target, share, terms, dy):
-    """A thread for each row; its largest y is subtracted first, so that nothing overflows."""
+    """A thread for each row; it subtracts the largest y first, so nothing overflows."""
     r = cuda.grid(1)
     if r >= target.size:
         return

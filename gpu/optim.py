@@ -1,5 +1,5 @@
-"""From gradients to new parameters: the twin of `minindrnn.training.optim.Adam`, with clipping and the bound of u in
-one pass.
+"""The update of the parameters: the twin of `minindrnn.training.optim.Adam`, with clipping and the bound of u in one
+pass.
 
     g = gradient, clamped to [-limit, limit], + decay * value            decay only if the role is "weight"
     m = beta1 m + (1 - beta1) g          value -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)
@@ -20,7 +20,7 @@ from .device import flat, launch_each
 
 
 class Adam:
-    """The twin of an optimiser on the CPU, for the twins of its parameters; arrays maps its `state()` to the device."""
+    """The twin of a CPU optimiser, for the twins of its parameters; arrays maps its `state()` to the device."""
 
     def __init__(self, optimiser, parameters, arrays):
         for path, parameter in leaves(parameters):
@@ -31,7 +31,7 @@ class Adam:
         self.epsilon, self.decay = optimiser.epsilon, optimiser.decay
 
     def update(self, grads, rate, *, limit=np.inf, bound=np.inf):
-        """Change the parameters, given gradients on the same tree; ValueError or TypeError if they are on another."""
+        """Change the parameters by gradients on the same tree; ValueError or TypeError if the trees differ."""
         found = matched(self.parameters, grads)
         self.updates += 1
         k = int(self.updates)
@@ -50,7 +50,7 @@ def clamped(x, limit):
 
 @cuda.jit
 def adam(value, grad, m, v, limit, decay, rate, some1, some2, whole2, epsilon, bound):
-    """rate is that over 1 - beta1^k, some1 is 1 - beta1, whole2 is 1 / (1 - beta2^k)."""
+    """rate is the learning rate / (1 - beta1^k), some1 is 1 - beta1, whole2 is 1 / (1 - beta2^k)."""
     i = cuda.grid(1)
     if i < value.size:
         g = clamped(grad[i], limit) + decay * value[i]

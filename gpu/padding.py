@@ -17,7 +17,7 @@ def without_padding(x, lengths):
 
 @cuda.jit
 def second(z, M, K, steps, y):
-    """y of z = [x, y], M and K channels."""
+    """The y of z = [x, y], with M and K channels."""
     c, first, last = column(cuda.grid(1), steps.size * K, y.size)
     b, n = c // K, c % K
     for t in range(first, last):

@@ -1,18 +1,18 @@
 """The recurrence of IndRNN on CUDA: the twin of `minindrnn.ops.recurrence`, same equations, same letters.
 
-A kernel is a program for one thread. Thread i owns neuron n = i mod N of sequence b = i div N and walks through time
-alone, its state in a register; threads next to each other own neurons next to each other, so that at every step they
-read and write one contiguous piece of memory.
+A kernel is a program for one thread. Thread i owns neuron n = i mod N of sequence b = i div N and runs all steps alone,
+with its state in a register. Adjacent threads own adjacent neurons, so at every step they read and write one contiguous
+piece of memory.
 
     Forward   F1  z[t]  = a[t] + u * h[t-1]                    F2  h[t] = act(z[t])
     Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])         B2  carry = u * dz[t]         B3  da[t] = dz[t]
               B4  du    = sum over t and b of dz[t] * h[t-1]   B5  dh0   = carry after t = 0
 
-B2 is rounded before B1 adds to it: left to itself the assembler makes one instruction of the two where it happens to
-see both, and then bits depend on where a sequence is cut. `fma` with zero, unlike a product, goes into no other one.
-For B4 each thread sums over its own time, with the rounding errors carried along (Kahan), as float64 is slow on many a
-GPU; the sum over b is taken afterwards in a fixed order: no atomic additions, so the same bits every time.
-Source: that of the twin; the kernels are our own.
+B2 is rounded before B1 adds to it. Otherwise the assembler fuses the two in some places only, and the bits depend on
+where a sequence is cut. Unlike a product, `fma` with zero is never fused with another instruction. For B4 each thread
+sums over its own steps with compensated rounding errors (Kahan), as float64 is slow on many GPUs. A second kernel sums
+over b in a fixed order, without atomic additions, so the bits are the same every time.
+Source: as for the twin; the kernels are our own.
 """
 import math
 
@@ -33,12 +33,12 @@ AHEAD = 16         # steps whose loads are issued together
 def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, stream=None):
     """a (T, B, N), u (N,), h0 (B, N) or zero  ->  h (T, B, N), cache. As `minindrnn.indrnn_forward`.
 
-    Arrays are NumPy's, copied to the device and back, or on the device, used where they are: of CuPy, of PyTorch, of
-    Numba, or of any library with the `__cuda_array_interface__`. h is of the kind of a; of the rest, Numba's.
+    NumPy arrays are copied to the device and back. Arrays on the device, from CuPy, PyTorch, Numba or any library with
+    the `__cuda_array_interface__`, are used without a copy. h is of the library of a; of the other libraries, Numba's.
 
-    stream   the number of a CUDA stream, or a Numba stream; else the one that a is used on
+    stream   the number of a CUDA stream, or a Numba stream; else the stream that a is used on
 
-    Raises NoGPU where there is no device, TypeError and ValueError as there.
+    Raises NoGPU if there is no device, TypeError and ValueError as the CPU function.
     """
     with on(stream, a):
         given, a, u = a, seen(a), seen(u)
@@ -63,7 +63,7 @@ def indrnn_backward(dh, cache, *, stream=None):
         u, h0, h = map(seen, (u, h0, h))
         like = ("h", described(h), "TBN")
         expect("dh", described(dh), "TBN", like)
-        expect("u", described(u), "N", like)                                # a cache may have been put together anew
+        expect("u", described(u), "N", like)                                # the caller may have rebuilt the cache
         expect("h0", described(h0), "BN", like)
         results = [new(array, given) for array in (dh, u, h0)]
         da, du, dh0 = map(seen, results)
@@ -83,7 +83,7 @@ def launch(kernel, inputs, outputs):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# One scalar function for each activation and its derivative from the output; kernels are made for each.
+# A scalar function for each activation and for its derivative from the output; each activation has its own kernels.
 
 def relu(z):
     return ZERO if z <= ZERO else z
@@ -120,7 +120,7 @@ def didentity(dh, h):
 
 @cuda.jit
 def over_sequences(columns, du):
-    """columns (B, N)  ->  du (N,), a thread for each neuron: what is left of B4."""
+    """columns (B, N)  ->  du (N,), a thread for each neuron: the sum over b of B4."""
     n = cuda.grid(1)
     if n >= du.size:
         return
@@ -131,7 +131,7 @@ def over_sequences(columns, du):
 
 
 def _obvious(act, dact):
-    """The kernels to read: what a thread does, one step after the other."""
+    """The kernels to read: the work of a thread, step by step."""
     act, dact = cuda.jit(device=True)(act), cuda.jit(device=True)(dact)
 
     @cuda.jit
@@ -170,12 +170,11 @@ def _obvious(act, dact):
 
 
 def _tuned(act, dact, dtype):
-    """The same for speed. Loads of AHEAD steps are issued before the first store: a store may, for all the compiler
-    knows, change what is loaded after it, so in the obvious kernel every step waits for the memory once, some 500
-    cycles. Arrays are flat, and a thread's place p in them moves by B * N a step: no index is multiplied out again. p
-    has 64 bits, as T * B * N may exceed 2^31, and no sign, as Numba would test each index for being negative, which
-    takes twice the registers. Backward keeps h[t-1] for the next step, where it is h[t]: loaded once. Lengths are at
-    least 1."""
+    """The same for speed. Loads of AHEAD steps are issued before the first store. The compiler must assume that a store
+    changes later loads, so in the obvious kernel every step waits for the memory once, some 500 cycles. Arrays are
+    flat, and a thread's index p moves by B * N a step, without multiplications. p has 64 bits, as T * B * N may exceed
+    2^31. It is unsigned, as Numba would test whether a signed index is negative, which takes twice the registers.
+    Backward loads h[t-1] once and keeps it for the next step, where it is h[t]. Lengths are at least 1."""
     act, dact = cuda.jit(device=True)(act), cuda.jit(device=True)(dact)
 
     @cuda.jit

@@ -1,8 +1,8 @@
-"""Sums over the rows of an array, as of T * B rows for the gradient of a bias, the same bits every time.
+"""Sums over the rows of an array, such as T * B rows for the gradient of a bias, with the same bits every time.
 
-A block is WIDTH columns wide and takes ROWS rows: LANES threads to a column, each of which adds up every LANES-th row
-with the rounding errors carried along, and then a tree in shared memory. What the blocks have found are the rows of the
-next pass. The order depends on the number of rows alone, and nothing is added atomically.
+A block takes WIDTH columns and ROWS rows. Each column has LANES threads; each thread adds every LANES-th row with
+compensated rounding errors, and a tree in shared memory adds the threads' sums. The sums of all blocks are the rows of
+the next pass. The order depends only on the number of rows, and there are no atomic additions.
 """
 from numba import cuda, from_dtype, uint64
 
@@ -33,7 +33,7 @@ def launch_lanes(kernel, R, N, *arguments):
 
 @cuda.jit(device=True)
 def lane(block, thread, N):
-    """For such a thread: its column n, the number g of its rows, and its place k, l in both."""
+    """For a thread of `launch_lanes`: its column n, its group g of rows, and its place k, l within both."""
     across = (N + WIDTH - 1) // WIDTH
     return block % across * WIDTH + thread % WIDTH, block // across, thread % WIDTH, thread // WIDTH
 

@@ -1,14 +1,14 @@
-"""Numbers of a kernel: 0 and 1 of its own type, and a sum that carries its rounding errors along."""
+"""Numbers for kernels: 0 and 1 that keep float32, and a sum with compensated rounding errors."""
 import numpy as np
 from numba import config, cuda
 
-# Exact in both types, where a Python float would turn float32 into float64; in the simulator it is the other way round.
+# Exact in both types; a Python float would turn float32 into float64. In the simulator it is the other way round.
 ZERO, ONE = (0.0, 1.0) if config.ENABLE_CUDASIM else (np.float32(0), np.float32(1))
 
 
 @cuda.jit(device=True)
 def add(total, lost, term):
-    """total + term, and what rounding has put too much into it so far; nothing once it is infinite."""
+    """total + term, and lost, the rounding error that the sum has in excess so far; 0 once the sum is infinite."""
     term -= lost
     larger = total + term
     error = (larger - total) - term

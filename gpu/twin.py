@@ -1,7 +1,7 @@
-"""A whole step of training on the device: the twin of `minindrnn.training.step.train_step`.
+"""A whole update on the device: the twin of `minindrnn.training.step.train_step`.
 
 A `Twin` holds, on the device, the same tree of layers, parameters and moments as a network and its optimiser. Between
-two evaluations nothing comes back but, where it is shown, a loss.
+two evaluations it copies nothing back except a loss that is shown.
 """
 import numpy as np
 from numba import cuda
@@ -29,13 +29,13 @@ AHEAD = 1024            # losses in one array on the device
 
 
 class NoTwin(TypeError):
-    """Some part of a network, its loss or its optimiser is not there for the device."""
+    """The device has no version of some part of a network, its loss or its optimiser."""
 
 
 class Twin:
-    """A network, its loss and its optimiser, on the device.
+    """A network, its loss and its optimiser on the device.
 
-    Raises NoGPU where there is no device, NoTwin for a part that is only there for the CPU.
+    Raises NoGPU if there is no device, NoTwin for a part that only the CPU has.
     """
 
     def __init__(self, network, loss, optimiser):
@@ -53,8 +53,7 @@ class Twin:
         self.optimiser = Adam(optimiser, self.network.parameters, moments)
 
     def train_step(self, x, target, rate, *, lengths=None, rng=None, bound=None, penalty=0.0, clip=10.0):
-        """As `minindrnn.training.step.train_step`, for arrays on the host; the loss is read when float() is
-        taken of it."""
+        """As `minindrnn.training.step.train_step`, for arrays on the host; float() reads the loss."""
         expect_generator(rng, none=True)
         loss = self._loss()
         with self.workspace:
@@ -67,26 +66,26 @@ class Twin:
         return loss, None
 
     def forward(self, x, *, lengths=None, statistics="running", **unused):
-        """As the network's, for x (T, B, M) on the host: y, there too. The cache stays here: None in its place."""
+        """As the network's forward, x (T, B, M) on the host  ->  y on the host, None instead of the cache."""
         expect_known(unused)
         with self.workspace:
             y, _ = self.network.forward(sent(x), lengths=lengths, statistics=statistics)
             return y.copy_to_host(), None
 
     def compile(self, x, rng):
-        """Run the kernels of the network once, with nothing changed."""
+        """Run the kernels of the network once, so that they are compiled; the network does not change."""
         with self.workspace:
             y, cache = self.network.forward(sent(x), statistics="batch", rng=rng)
             self.network.backward(y, cache)
             cuda.synchronize()
 
     def fetch(self):
-        """Bring what was learned to the network and the optimiser on the host."""
+        """Copy the learned state to the network and the optimiser on the host."""
         for host, there in self.copies:
             there.copy_to_host(host)
 
     def send(self):
-        """Take what the network and the optimiser on the host hold."""
+        """Copy the state of the network and the optimiser on the host to the device."""
         for host, there in self.copies:
             there.copy_to_device(host)
 
@@ -110,7 +109,7 @@ class Twin:
         return {name: Parameter(self._copy(own.value), own.role) for name, own in parameters.items()}
 
     def _layer(self, layer):
-        """The twin of a layer, with copies of its parameters and buffers; how often these were updated is shared."""
+        """The twin of a layer, with copies of its parameters and buffers; both share the count of buffer updates."""
         kind = type(layer)
         if kind in CHAINS:
             return Chain([self._layer(each) for each in layer.layers])

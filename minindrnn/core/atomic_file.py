@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are written whole or not at all."""
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path, mode="wb"):
-    """Open a file to write under a temporary name; rename it to path if all went well, remove it if not."""
+    """Open a file for writing under a temporary name; rename it to path on success, remove it after an error."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -16,7 +16,7 @@ def replacing(path, mode="wb"):
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = str(path)                         # what the caller knows it by
+        error.filename = str(path)                         # the name that the caller knows
         raise
     finally:
         with suppress(OSError):

@@ -1,6 +1,6 @@
-"""Shapes and dtypes: the one place that checks what comes in and words what is wrong.
+"""Shapes and dtypes: the one place that checks arguments and words the errors.
 
-Public functions call `expect` on each array before anything is computed; kernels trust their callers.
+Public functions call `expect` on each array before they compute anything; kernels trust their callers.
 """
 from numbers import Integral, Real
 
@@ -13,9 +13,9 @@ UNPLAIN = (np.ma.MaskedArray, np.matrix)
 def expect(name, array, letters, like=None):
     """Check one array against the letters of its shape.
 
-    name, letters   what the array is called and its axes, e.g. "u", "N" or "a", "TBN"; a digit is a size, e.g. "2BN"
-    like            (name, array, letters) of an array already checked: letters they share must have equal
-                    sizes, and the dtypes must be equal
+    name, letters   the array's name and its axes, e.g. "u", "N" or "a", "TBN"; a digit is a size, e.g. "2BN"
+    like            (name, array, letters) of an array already checked: shared letters must have equal sizes,
+                    and the dtypes must be equal
 
     Raises TypeError for a wrong kind or dtype, ValueError for a wrong, empty or non-contiguous array.
 
@@ -49,7 +49,7 @@ def expect(name, array, letters, like=None):
 
 
 def _fits(array, letters, like):
-    """Whether nothing is wrong; words are only looked for if something is, as a step in use takes but microseconds."""
+    """Whether the array is right. It composes no message and is fast, since a `Layer.step` takes microseconds."""
     if not (_is_plain(array) and array.ndim == len(letters) and array.size > 0 and array.dtype in FLOATS
             and array.flags.c_contiguous and (like is None or array.dtype == like[1].dtype)):
         return False
@@ -61,13 +61,13 @@ def _fits(array, letters, like):
 
 
 def _is_plain(array):
-    """Whether it is NumPy's array, of which a kernel sees all there is; a mask it would not see."""
+    """Whether it is a plain NumPy array. A kernel would not see the mask of a masked array."""
     return type(array) is np.ndarray or isinstance(array, np.ndarray) and not isinstance(array, UNPLAIN)
 
 
 def expect_same(name, array, other, like):
-    """Raise TypeError or ValueError unless the array has the shape and dtype of another, `like`, whose name is other.
-    They may be arrays of any kind, on a device too."""
+    """Raise TypeError or ValueError unless the array has the shape and dtype of the array `like`, whose name is other.
+    Both may be arrays of any kind, also on a device."""
     shape, dtype = getattr(array, "shape", None), getattr(array, "dtype", None)
     if shape == like.shape and dtype == like.dtype:
         return
@@ -79,14 +79,14 @@ def expect_same(name, array, other, like):
 
 
 def expect_writable(name, array):
-    """Raise ValueError unless the array can be written into."""
+    """Raise ValueError unless the array is writable."""
     if not array.flags.writeable:
         raise ValueError(f"{name}: expected an array that can be written into, got a read-only one")
 
 
 def expect_out(name, array, letters, like, **others):
-    """As `expect`, for an array that receives results: it can be written into, and it is the array of `like` itself or
-    shares no memory with that one; nor does it with the others, of which some may be None."""
+    """As `expect`, for an array that receives results. It must be writable. It is either the array of `like` itself or
+    shares no memory with it, and it shares none with the others, some of which may be None."""
     if array is not like[1]:
         expect(name, array, letters, like)
         others[like[0]] = like[1]
@@ -97,7 +97,7 @@ def expect_out(name, array, letters, like, **others):
 
 
 def expect_generator(rng, *, none=False):
-    """Raise TypeError unless rng is a `numpy.random.Generator`; or None, if that may be."""
+    """Raise TypeError unless rng is a `numpy.random.Generator`; with none=True it may also be None."""
     if not (isinstance(rng, np.random.Generator) or none and rng is None):
         raise TypeError(f"rng: expected a numpy.random.Generator{' or None' * none}, got {type(rng).__name__}; "
                         "np.random.default_rng(seed) makes one")

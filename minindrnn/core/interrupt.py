@@ -1,4 +1,4 @@
-"""What Ctrl-C does."""
+"""How Ctrl-C is handled."""
 import os
 import signal
 import threading
@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 
 def begin():
-    """Prepare a process that `python -m minindrnn` has started, before it imports anything large: Ctrl-C ends it
-    without a traceback, and no file that it opens gets the number of a standard stream that was closed."""
+    """Prepare a process of `python -m minindrnn` before it imports anything large: Ctrl-C ends it without a traceback,
+    and no file that it opens gets the number of a closed standard stream."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)                 # takes the lowest number that is free, this one
+            os.open(os.devnull, os.O_RDWR)                 # takes the lowest free number, this one
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
@@ -23,7 +23,7 @@ def _end(*_):
 
 @contextmanager
 def interruptible():
-    """Where `begin` has let Ctrl-C end the process, let it raise KeyboardInterrupt for a while."""
+    """Let Ctrl-C raise KeyboardInterrupt within this context, if `begin` has made it end the process."""
     ends = signal.getsignal(signal.SIGINT) is _end
     if ends:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,7 +35,7 @@ def interruptible():
 
 
 class Interruption:
-    """While active, the first Ctrl-C (or SIGTERM) only makes a call answer True; the second one interrupts."""
+    """While active, the first Ctrl-C (or SIGTERM) only makes a call return True; the second one interrupts."""
 
     def __enter__(self):
         self.asked = False

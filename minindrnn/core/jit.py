@@ -1,8 +1,8 @@
-"""How every CPU kernel is compiled. Its compiled form is kept on the disk: see `kept_kernels`.
+"""How every CPU kernel is compiled. `kept_kernels` keeps the compiled form on disk.
 
-Serial, so that the matrix products keep both the cores and the memory bus to themselves; without the
-interpreter lock. `contract` allows fused multiply-add, `nsz` lets zeros lose their sign;
-nothing else of "fast math" is on, so NaN and inf behave, and sums keep their order but in a kernel `reordered`.
+Kernels are serial, which leaves the other cores and the memory bus to the matrix products, and they release the
+interpreter lock. `contract` allows fused multiply-add, `nsz` lets zeros lose their sign. No other "fast math" is on,
+so NaN and inf behave, and sums keep their order, except in a `reordered` kernel.
 """
 import numba
 
@@ -12,17 +12,17 @@ OPTIONS = dict(nogil=True, error_model="numpy", no_cfunc_wrapper=True)      # no
 
 
 def compiler(*fastmath):
-    """The decorator that compiles a function with these liberties of "fast math"."""
+    """The decorator that compiles a function with these flags of "fast math"."""
     def decorate(function):
         kernel = numba.njit(**OPTIONS, fastmath=set(fastmath))(function)
-        if function.__module__.startswith("minindrnn."):       # of other sources the stamp says nothing
-            kernel._cache = Kept(function, fastmath)     # which Numba asks before it compiles, and tells afterwards
+        if function.__module__.startswith("minindrnn."):       # the stamp covers no other sources
+            kernel._cache = Kept(function, fastmath)     # Numba reads it before it compiles, and writes it afterwards
         return kernel
     return decorate
 
 
 kernel = compiler("contract", "nsz")
-reordered = compiler("contract", "nsz", "reassoc")      # a sum along n by several lanes at once
-unfused = compiler("nsz")                               # every product is rounded before it is added
-inlined = numba.njit(**OPTIONS, inline="always")        # part of the kernels that call it: its branches on their
-                                                        # constants are gone before anything is compiled
+reordered = compiler("contract", "nsz", "reassoc")      # several SIMD lanes share a sum along n
+unfused = compiler("nsz")                               # every product is rounded before the addition
+inlined = numba.njit(**OPTIONS, inline="always")        # copied into the calling kernels: branches on their
+                                                        # constants are removed before compilation

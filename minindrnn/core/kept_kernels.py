@@ -1,18 +1,18 @@
-"""How the compiled form of a kernel is kept on the disk.
+"""How compiled kernels are kept on disk.
 
-Numba can keep compiled code by itself (`cache=True`), but it watches only the file in which a kernel stands. Kernels
-call functions of other files: after a change of relu in activations.py the recurrence would go on with the old relu.
-Here every compiled form is a file of its own, FOLDER/STAMP/NAME:
+Numba can keep compiled code by itself (`cache=True`), but it watches only the file that contains the kernel. Kernels
+call functions of other files: after a change of relu in activations.py the recurrence would still use the old relu.
+Here every compiled form is a separate file, FOLDER/STAMP/NAME:
 
-    STAMP   a hash of all sources of the package, so that edited sources never meet old code
-    NAME    the kernel and a hash of what else its code depends on: types of arguments, processor, versions
+    STAMP   a hash of all sources of the package, so that edited sources never run old code
+    NAME    the kernel and a hash of all else that its code depends on: types of arguments, processor, versions
 
-Python itself takes a source for unchanged where its size and time are, and runs the .pyc of before. What is compiled
-then is not what the sources say, so it is not kept, and one line says so.
+Python takes a source for unchanged if its size and time are unchanged, and runs the old .pyc. A kernel compiled from it
+does not match the sources, so it is not kept, and a message says so.
 
-The file begins with a hash of its contents; a damaged file is compiled again and replaced. The first file under a new
-STAMP removes the files of old sources. Where no folder can be written, kernels are compiled in every process, and one
-line says so.
+The file begins with a hash of its contents; a damaged file is replaced by a newly compiled one. The first file under a
+new STAMP removes the files of old sources. If no folder is writable, every process compiles its kernels, and a message
+says so.
 """
 import functools
 import hashlib
@@ -36,7 +36,7 @@ PACKAGE = Path(__file__).parent.parent
 
 
 def stamp():
-    """A hash of all sources of the package, or None where they cannot be read."""
+    """A hash of all sources of the package, or None if they cannot be read."""
     try:
         listed = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(PACKAGE)}"
                   for path in sorted(PACKAGE.rglob("*.py")) if path.is_file()]
@@ -46,8 +46,8 @@ def stamp():
 
 
 def trusted():
-    """{source: contents of its .pyc}, for every .pyc that Python runs without a look into the source: its header says
-    never to look, or holds the time and size of the source."""
+    """{source: contents of its .pyc}, for every .pyc that Python runs without reading the source: its header says so,
+    or holds the time and size of the source."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         with suppress(OSError, NotImplementedError):
@@ -61,7 +61,7 @@ def trusted():
 
 @functools.cache
 def stale():
-    """The first of these sources that says something else than its .pyc, or None."""
+    """The first of these sources that differs from its .pyc, or None."""
     for path, data in TRUSTED.items():
         if marshal.loads(data[16:]) != compile(path.read_bytes(), path, "exec", dont_inherit=True):
             return path
@@ -75,7 +75,7 @@ def user_cache():
 
 
 def folders():
-    """Where compiled forms may lie. They are written to the first folder that allows it."""
+    """The folders that may hold compiled forms. New ones are written to the first writable folder."""
     name = _hash(str(PACKAGE))
     if numba.config.CACHE_DIR:                           # the environment variable NUMBA_CACHE_DIR
         return [Path(numba.config.CACHE_DIR, f"minindrnn-{name}")]
@@ -93,12 +93,12 @@ STAMP, TRUSTED = stamp(), trusted()     # before any module with kernels is impo
 class Kept(FunctionCache):
     """The compiled forms of one kernel."""
 
-    def __init__(self, function, fastmath):              # not Numba's, which fails where no folder is writable
+    def __init__(self, function, fastmath):              # Numba's own fails if no folder is writable
         self._py_func, self._fastmath, self._cache_path = function, fastmath, None
         self.enable()
 
     def load_overload(self, sig, target_context):
-        """The compiled form for these types of arguments, or None."""
+        """The compiled form for these argument types, or None."""
         target_context.refresh()
         if not self._current():
             return None
@@ -112,7 +112,7 @@ class Kept(FunctionCache):
         return None
 
     def save_overload(self, sig, compiled):
-        """Keep the compiled form, if that is possible. The code of dynamic globals holds addresses of this process."""
+        """Keep the compiled form, if possible. Code with dynamic globals holds addresses of this process."""
         if not self._current() or compiled.library.has_dynamic_globals:
             return
         if stale():
@@ -130,11 +130,11 @@ class Kept(FunctionCache):
                  "NUMBA_CACHE_DIR to a folder that can be written")
 
     def flush(self):
-        """What `recompile` asks for: from now on the kernel is not what its sources say."""
+        """Called by `recompile`: from now on the kernel may differ from its sources."""
         self.disable()
 
     def _current(self):
-        """Whether the sources are still those that were imported. If not, nobody knows which of them are in memory."""
+        """Whether the sources are still those that were imported. If not, it is unknown which of them are in memory."""
         return self._enabled and STAMP is not None and stamp() == STAMP
 
     def _name(self, sig, codegen):
@@ -145,7 +145,7 @@ class Kept(FunctionCache):
 
 
 def write(folder, name, data):
-    """Write folder/STAMP/name, whole or not at all."""
+    """Write folder/STAMP/name whole or not at all."""
     place = folder / STAMP
     if not place.is_dir():
         place.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ def write(folder, name, data):
 
 @functools.cache
 def say_once(message):
-    """One line on stderr, if there is one; progress bars make room for it."""
+    """Print one line to stderr, if there is a stderr; progress bars make room for it."""
     from tqdm import tqdm
     if sys.stderr is not None:
         with suppress(OSError):

@@ -1,16 +1,16 @@
-"""What a layer is, and what it is made of.
+"""The contract of a layer, its parameters and its states.
 
 A layer computes  y, cache = forward(x)  and  dx, grads = backward(dy, cache).  dx means dL/dx, the gradient of the
-scalar loss, and has the shape of x. Nothing is stored on the layer: the cache holds all that backward needs,
-and calling backward twice gives the same answer twice.
+scalar loss, and has the shape of x. The layer stores nothing: the cache holds all that backward needs,
+and calling backward twice gives the same result twice.
 
-A cache is a named tuple, with the letters of the equations. A layer that only calls an operation hands on the cache of
-that. In the cache of a layer made of others, those of its parts are called `of_linear`, `of_unit`, ...; that of a
-`Chain` is the list of its layers' caches. A loss has none: its gradient comes with it.
+A cache is a named tuple with the letters of the equations. A layer that only calls an operation returns the cache of
+the operation. A layer made of others calls the caches of its parts `of_linear`, `of_unit`, ...; the cache of a `Chain`
+is the list of its layers' caches. A loss has no cache: it returns its gradient at once.
 
 Parameters are a tree: a dict of named `Parameter`s in a single layer, a list of trees in a composition.
-`grads` has the same tree, with arrays for leaves; where a recurrence started from a state h0, "h0" stands
-beside "u". States are trees with the same places: an array (B, N) at a recurrence, None elsewhere.
+`grads` is the same tree with arrays as leaves; if a recurrence started from a state h0, it also has "h0"
+beside "u". States are trees of the same structure: an array (B, N) at a recurrence, None elsewhere.
 """
 from dataclasses import dataclass
 
@@ -24,9 +24,9 @@ ROLES = ("weight", "bias", "gain", "recurrent")
 
 @dataclass
 class Parameter:
-    """An array that is learned, and the role it plays.
+    """A learned array and its role.
 
-    Decay, projection and initialisation select by role, never by name: "weight" (the only one that decays),
+    Decay, projection and initialisation select by role, never by name: "weight" (the only role with decay),
     "bias", "gain", or "recurrent" (bounded, see `bounds`). value is float32 or float64, of any shape, (N,) or (N, M).
     TypeError for another dtype, ValueError for another role.
     """
@@ -42,11 +42,11 @@ class Parameter:
 
 
 class Layer:
-    """The base of all layers: a tree of parameters and, if it remembers, a state.
+    """The base of all layers: a tree of parameters and, if it is recurrent, a state.
 
-    buffers are arrays that training changes without a gradient, the running statistics of batch normalisation,
-    as a tree with the same places as the parameters. An argument of which no layer can be made raises a TypeError or
-    ValueError that names it.
+    buffers are arrays that training changes without a gradient, the running statistics of batch normalisation. Their
+    tree has the structure of the parameters. A constructor raises a TypeError or ValueError that names the bad
+    argument.
     """
 
     parameters, buffers = {}, {}
@@ -57,14 +57,14 @@ class Layer:
     def forward(self, x, state=None, *, lengths=None, statistics="running", start=0, rng=None, ranks=ALONE):
         """x (T, B, M)  ->  y, cache.
 
-        state        where the recurrences start: a tree of arrays (B, N), as from `last_state`; None is zero
+        state        start of the recurrences: a tree of arrays (B, N), as from `last_state`; None is zero
         lengths      (B,) integers in 1..T: later steps of a sequence change nothing
-        statistics   "running" or "batch": what batch normalisation uses, its averages or the batch at hand
-        start        position of the first step in its sequence, if it was cut; for batch normalisation per step
-        rng          a `numpy.random.Generator` to draw dropout from; None leaves everything in
-        ranks        where x holds a part of the sequences of a batch: what sums over all of them, see `core.ranks`
+        statistics   "running" or "batch": batch normalisation uses its running statistics or those of the batch
+        start        position of the first step in a sequence that was cut; for batch normalisation per step
+        rng          a `numpy.random.Generator` for dropout; None means no dropout
+        ranks        if x holds a part of the sequences of a batch: sums over all of them, see `core.ranks`
 
-        x is of the dtype of the parameters, float32 or float64, and so is y. Raises TypeError or ValueError naming the
+        x and y have the dtype of the parameters, float32 or float64. Raises TypeError or ValueError naming the
         array. A layer takes all these keywords, names those that it uses, and refuses any other: see `expect_known`.
         """
         raise NotImplementedError
@@ -72,18 +72,18 @@ class Layer:
     def backward(self, dy, cache, *, overwrite=False):
         """dy, the gradient with respect to y, and the cache  ->  dx, grads.
 
-        overwrite   dx may be written over dy, which saves memory and time; else dx is dy itself or a fresh array
+        overwrite   dx may be written over dy, which saves memory and time; else dx is dy itself or a new array
         """
         raise NotImplementedError
 
     def last_state(self, cache):
-        """The state after each sequence's last step, to start the next segment from."""
+        """The state after each sequence's last step, where the next segment starts."""
         return None
 
     def step(self, x, state=None, *, start=0):
-        """One time step of a trained network, in memory that does not grow with their number.
+        """One time step of a trained network; memory does not grow with the number of steps.
 
-        x (B, M), state, the number of steps before this one  ->  y (B, K), the next state
+        x (B, M), state, start: the number of earlier steps  ->  y (B, K), the next state
         """
         if not isinstance(x, np.ndarray):
             raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
@@ -91,14 +91,14 @@ class Layer:
         return y.reshape(len(x), -1), self.last_state(cache)
 
     def absorb(self, cache, *, average=False):
-        """Move the buffers towards what a training pass has seen; forward itself changes nothing.
+        """Move the buffers towards the statistics of a training pass; forward itself changes nothing.
 
-        average   give the same weight to everything seen since the buffers' `updates` were 0
+        average   give equal weight to all passes since the buffers' `updates` were 0
         """
 
 
 def expect_known(unused):
-    """Raise TypeError unless the keywords that a layer makes no use of are those of `Layer.forward`.
+    """Raise TypeError unless the keywords that a layer does not use are those of `Layer.forward`.
 
     >>> expect_known({"lenghts": [3, 1]})
     Traceback (most recent call last):
@@ -111,7 +111,7 @@ def expect_known(unused):
 
 
 def reset(state, sequences):
-    """Zero the state of some sequences, given by a mask (B,) or by indices, in place: they start anew."""
+    """Set the state of some sequences, given by a mask (B,) or by indices, to zero in place."""
     for path, h in leaves(state):
         if h is not None:
             expect_writable(path or "state", h)
@@ -120,7 +120,7 @@ def reset(state, sequences):
 
 def drawn(rng, distribution, *arguments, dtype):
     """Values for a new parameter: rng.uniform(...) or rng.normal(...), whose last argument is the shape.
-    Without a generator a blank of that shape which takes no memory, enough to describe a network."""
+    Without a generator, a placeholder of that shape that takes no memory, enough to describe a network."""
     if rng is None:
         return np.broadcast_to(np.zeros((), dtype), arguments[-1])
     expect_generator(rng, none=True)
@@ -129,9 +129,9 @@ def drawn(rng, distribution, *arguments, dtype):
 
 def leaves(tree, *others, path=""):
     """Yield (path, leaf, ...) for every leaf of the tree, in order, with the leaves of the other trees at the
-    same places. Names that only the others have are passed over, as that of a state is; a list has the same length in
-    all of them. Leaves are of any kind: Parameters, arrays of any shape, (N,), and dtype,
-    or None. Raises ValueError, naming the path, where the trees do not fit.
+    same path. Names that only the others have, such as a state's, are skipped; a list must have the same length in all
+    trees. Leaves are of any kind: Parameters, arrays of any shape, (N,), and dtype, or None.
+    Raises ValueError, naming the path, if the trees do not fit.
 
     >>> [path for path, _ in leaves([{"W": 1, "b": 2}, {"u": 3}])]
     ['0.W', '0.b', '1.u']
@@ -145,12 +145,12 @@ def leaves(tree, *others, path=""):
         here, there = f"{path}.{key}" if path else str(key), [other[key] for other in others]
         if isinstance(branch, (dict, list)):
             yield from leaves(branch, *there, path=here)
-        else:                                             # a generator for every leaf would take twice as long
+        else:                                             # a generator per leaf would take twice as long
             yield here, branch, *there
 
 
 def expect_branches(name, tree, other):
-    """Raise ValueError unless the other tree, of that name, has all branches that this one has.
+    """Raise ValueError unless the other tree, called name, has all branches of this one.
 
     >>> expect_branches("state", [1, 2], [1])
     Traceback (most recent call last):
@@ -171,5 +171,5 @@ def _branches(tree):
 
 
 def count(tree):
-    """How many numbers a tree of parameters holds."""
+    """The number of elements in a tree of parameters."""
     return sum(parameter.value.size for _, parameter in leaves(tree))

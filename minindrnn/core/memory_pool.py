@@ -1,10 +1,9 @@
-"""Large arrays out of memory that was used before.
+"""Large arrays in memory that is used again.
 
-Memory that is fresh from the operating system is zeroed page by page when it is first touched, which takes longer than
-most passes over it; and a training step gives back, at its end, all that it needed. So large results are made here: in
-a piece that no array looks into any more, if there is one at most twice too large, or else in a new piece. What is kept
-is at most twice what was in use at once; `release` gives it back. Values are never seen again: an array is written
-before it is read.
+The operating system zeroes new memory page by page at its first use, which takes longer than most passes over it, and
+an update frees all its memory at its end. So large results are made here: in a piece that no array uses any more, if
+one is at most twice too large, or else in a new piece. The pool keeps at most twice the memory that was in use at once;
+`release` frees it. Old values are never read: an array is written before it is read.
 """
 from math import prod
 from sys import getrefcount
@@ -13,14 +12,14 @@ from threading import RLock
 import numpy as np
 
 LARGE = 1 << 20                       # bytes; smaller arrays are left to NumPy
-ALIGNED = 64                          # a line of the cache
+ALIGNED = 64                          # a cache line
 
 _pieces, _lock, _peak = [np.empty(0, np.uint8)], RLock(), 0
-_UNUSED = getrefcount(_pieces[0])     # references to a piece that no array looks into
+_UNUSED = getrefcount(_pieces[0])     # references to a piece that no array uses
 
 
 def empty(shape, dtype):
-    """A C-contiguous array of that shape (a tuple) and dtype, whose values are to be written."""
+    """An uninitialised C-contiguous array of that shape (a tuple) and dtype."""
     nbytes = prod(shape) * np.dtype(dtype).itemsize
     if nbytes < LARGE:
         return np.empty(shape, dtype)
@@ -31,18 +30,18 @@ def empty(shape, dtype):
 
 
 def empty_like(array):
-    """The same for the shape and dtype of an array."""
+    """The same with the shape and dtype of an array."""
     return empty(array.shape, array.dtype)
 
 
 def release():
-    """Give back the memory that no array looks into."""
+    """Free the memory that no array uses."""
     with _lock:
         _keep_without(set(_unused()))
 
 
 def _unused():
-    """Indices of the pieces that no array looks into, the least recently used first."""
+    """Indices of the pieces that no array uses, the least recently used first."""
     return [k for k in range(len(_pieces)) if getrefcount(_pieces[k]) == _UNUSED]
 
 

@@ -1,7 +1,7 @@
-"""Ranks that `mpiexec` has started: whether it has, how arrays get from one to the others, and how all of them end.
+"""Ranks started by `mpiexec`: how a process finds out, how ranks exchange arrays, and how all of them end.
 
-Every exchange is polled, not waited for within the library: signals are heard meanwhile, and a rank that waits leaves
-the core to whoever has work to do. mpi4py is imported only where mpiexec has started the process.
+A rank polls every exchange instead of waiting inside the library. So it still receives signals, and leaves the core to
+processes that have work to do. mpi4py is imported only if mpiexec has started the process.
 """
 import io
 import os
@@ -18,10 +18,10 @@ from . import threads
 from .ranks import ALONE, Ranks
 
 STARTED = (("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"))     # set by Open MPI, by MPICH
-POLLS = 100              # before the core is left to others
-SHORT, SHARE, LONGEST = 1e-3, 0.05, 5e-3         # after so many seconds a rank sleeps, for that share of the time that
-                                                 # it has waited, at most so long
-leave_the_core = getattr(os, "sched_yield", partial(time.sleep, 0))                 # Windows has none
+POLLS = 100              # before the rank yields the core
+SHORT, SHARE, LONGEST = 1e-3, 0.05, 5e-3         # a rank sleeps after SHORT seconds, for SHARE of the time it has
+                                                 # waited, at most LONGEST seconds
+leave_the_core = getattr(os, "sched_yield", partial(time.sleep, 0))                 # Windows has no sched_yield
 TOGETHER = 3.0           # seconds between the first rank that fails and the last, if all fail alike
 
 
@@ -30,7 +30,7 @@ class NoMPI(RuntimeError):
 
 
 def started():
-    """(rank, size) that mpiexec has told this process; (0, 1) where none has started it."""
+    """(rank, size) as given by mpiexec; (0, 1) if mpiexec has not started this process."""
     for rank, size in STARTED:
         if rank in os.environ and size in os.environ:
             return int(os.environ[rank]), int(os.environ[size])
@@ -44,7 +44,7 @@ def world():
         return ALONE
     try:
         import mpi4py
-        mpi4py.rc.thread_level = "funneled"               # only one thread of a rank exchanges anything
+        mpi4py.rc.thread_level = "funneled"               # only one thread of a rank calls MPI
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise NoMPI(f"mpiexec has started {size} ranks, which need mpi4py: pip install 'minindrnn[mpi]' and, where "
@@ -63,7 +63,7 @@ class World:
     def __init__(self, MPI):
         self.comm, self.byte = MPI.COMM_WORLD, MPI.BYTE
         self.rank, self.size = self.comm.rank, self.comm.size
-        self.ends = self.comm.Dup()                       # where no exchange can be under way
+        self.ends = self.comm.Dup()                       # no exchange can be under way here
 
     def gather(self, array):
         array = np.asarray(array, order="C")
@@ -82,7 +82,7 @@ class World:
         return array
 
     def all_end(self, seconds):
-        """Whether all ranks come here within so many seconds of this one."""
+        """Whether all ranks get here within so many seconds of this one."""
         return wait(self.ends.Ibarrier(), seconds)
 
     def abort(self, code):
@@ -108,11 +108,11 @@ def wait(request, seconds=np.inf):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# One program on all ranks: one is heard, and all end.
+# One program on all ranks: only rank 0 prints, and all ranks end.
 
 def on_all(ranks, work):
-    """work(), an exit code, on each of the ranks, of which only rank 0 is heard. If some end with an error and others
-    do not within some seconds, the last words of one of them are said, and all end."""
+    """Run work() on every rank and return its exit code; only rank 0 prints. If some ranks fail and the others do not
+    end within some seconds, the last line of one failed rank is printed, and all ranks end."""
     if ranks.size == 1:
         return work()
     unheard = Unheard()
@@ -124,7 +124,7 @@ def on_all(ranks, work):
             code = work()
         except SystemExit as end:
             code = end.code or 0
-        except BaseException:                                     # whatever it is, the others must hear of it
+        except BaseException:                                     # of any kind: the others must end too
             sys.stderr.write(traceback.format_exc())
             code = 1
     if not ranks.comm.all_end(TOGETHER if code else np.inf):
@@ -135,7 +135,7 @@ def on_all(ranks, work):
 
 
 class Unheard(io.StringIO):
-    """A stream that keeps the last line that was written to it."""
+    """A stream that keeps only the last line written to it."""
     words = ""
 
     def write(self, text):

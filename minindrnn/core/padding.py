@@ -1,12 +1,12 @@
-"""Padding: what stands behind the end of a shorter sequence, and what changes nothing."""
+"""Padding: the time steps after the end of a shorter sequence. They change nothing."""
 import numpy as np
 
 from .expect import expect_lengths
 
 
 def without_padding(x, lengths, *, overwrite=False):
-    """x (T, B, M) with zeros from each sequence's end on: whatever stood there, NaN too, is gone. A copy of x unless it
-    may be overwritten; x itself if lengths is None."""
+    """x (T, B, M) with zeros from each sequence's end on, even where padding held NaN. A copy of x unless it may be
+    overwritten; x itself if lengths is None."""
     if lengths is None:
         return x
     T, B, _ = x.shape
@@ -17,6 +17,6 @@ def without_padding(x, lengths, *, overwrite=False):
 
 
 def last_step(h, lengths):
-    """(B, N) out of h (T, B, N): each sequence's last step."""
+    """h (T, B, N)  ->  (B, N): each sequence's last step."""
     T, B, _ = h.shape
     return h[expect_lengths(lengths, T, B) - 1, np.arange(B)]

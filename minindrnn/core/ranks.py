@@ -1,14 +1,14 @@
 """Several processes, called ranks, that train one network: the parts of a batch, and sums over all ranks.
 
-Letters   R ranks, B sequences of a batch, of which rank r takes those from r B / R to (r + 1) B / R, rounded down
+Letters   R ranks, B sequences of a batch; rank r takes those from r B / R to (r + 1) B / R, rounded down
 
-Every rank holds the whole network. What is summed over the sequences of a batch is summed over the ranks:
+Every rank holds the whole network. Every sum over the sequences of a batch is also a sum over the ranks:
     batch statistics    in `ops.batchnorm`, forward and backward
     loss and gradients  in `training.step`, at the end of the backward pass
-Nothing else is exchanged. A layer is handed its ranks as it is handed the lengths, and never asks which rank it is.
+Ranks exchange nothing else. A layer receives its ranks as it receives the lengths, and never asks which rank it is.
 
-All sums add the ranks in their order, so that they have the same bits on every rank and from run to run. Alone, a sum
-is the array itself. A rank without a sequence, where B < R, computes with the first one of the batch and adds zeros.
+All sums add the ranks in order, so they have the same bits on every rank and in every run. With one rank, a sum is the
+array itself. If B < R, a rank without a sequence computes with the first one of the batch and adds zeros.
 """
 import pickle
 from contextlib import contextmanager
@@ -17,19 +17,19 @@ import numpy as np
 
 from .expect import expect_count
 
-LARGE = 1 << 16          # bytes; larger arrays are summed in R slices, a rank each, which moves 2 (R - 1) / R of their
-                         # bytes instead of R - 1 times as many
+LARGE = 1 << 16          # bytes; larger arrays are summed in R slices, one per rank, which moves 2 (R - 1) / R times
+                         # their bytes instead of R - 1 times
 
 
 class Ranks:
     """All ranks, seen from one of them.
 
-    comm       what brings arrays from rank to rank: see `Alone`, and `core.mpi`
-    sequences  B of the batch at hand, as from `of`; None outside of a batch
+    comm       moves arrays from rank to rank: see `Alone` and `core.mpi`
+    sequences  B of the current batch, as from `of`; None outside of a batch
 
-    rank, size   the number of this one, and R
+    rank, size   the number of this rank, and R
     part         a slice: the sequences that this rank computes
-    first        the number of the first of them in the batch
+    first        the index of the first of them in the batch
     """
 
     def __init__(self, comm, sequences=None):
@@ -38,15 +38,15 @@ class Ranks:
         if sequences is not None:
             expect_count("sequences", sequences)
             self.first, end = self._bounds(self.rank)
-            self.counts = self.first < end                        # else these sequences are another rank's
+            self.counts = self.first < end                        # else they belong to another rank
             self.part = slice(self.first, end) if self.counts else slice(0, 1)
 
     def of(self, sequences):
-        """The same ranks, with a batch of so many sequences."""
+        """The same ranks for a batch of so many sequences."""
         return Ranks(self.comm, sequences)
 
     def sum(self, array):
-        """The sum over all ranks of an array, or a number, of the same shape and dtype on each."""
+        """The sum over all ranks of an array or a number, which has the same shape and dtype on each."""
         if self.size == 1:
             return array
         array = np.asarray(array)
@@ -59,7 +59,7 @@ class Ranks:
         return self.comm.gather(total).reshape(-1)[:array.size].reshape(array.shape)
 
     def sum_in_place(self, arrays):
-        """The sums over all ranks of some arrays of one dtype, each written over the array; one exchange."""
+        """Replace arrays of one dtype by their sums over all ranks, in one exchange."""
         if self.size == 1 or not arrays:
             return
         total, at = self.sum(np.concatenate([array.ravel() for array in arrays])), 0
@@ -68,19 +68,19 @@ class Ranks:
             at += array.size
 
     def weigh(self, n, value, gradient):
-        """A mean over n numbers and its gradient  ->  this rank's share of the mean over those of all ranks, and of its
-        gradient."""
+        """A mean over n numbers and its gradient  ->  this rank's share of the mean over all ranks and of
+        its gradient."""
         if self.size == 1:
             return value, gradient
         weight = n / float(self.sum(n))
         return weight * value, gradient * gradient.dtype.type(weight)
 
     def gather(self, array):
-        """(R, ...): the array of each rank, zeros from one without a sequence."""
+        """(R, ...): the array of each rank; zeros for a rank without a sequence."""
         return self.comm.gather(array if self.counts else np.zeros_like(array))
 
     def whole(self, array, axis=0):
-        """The array of the whole batch, whose sequences lie along that axis, out of the parts of all ranks."""
+        """The array of the whole batch from the parts of all ranks; its sequences lie along that axis."""
         if self.size == 1:
             return array
         counts = [end - first for first, end in map(self._bounds, range(self.size))]
@@ -91,18 +91,18 @@ class Ranks:
         return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, axis))
 
     def any(self, flag):
-        """Whether it is true on some rank."""
+        """Whether the flag is true on any rank."""
         return bool(flag) if self.size == 1 else bool(self.comm.gather(np.array(bool(flag))).any())
 
     def broadcast(self, array):
-        """Write the array of rank 0 over those of all others."""
+        """Write the array of rank 0 over the arrays of all others."""
         if self.size > 1:
             array[...] = self.comm.broadcast(np.asarray(array, order="C"))
 
     @contextmanager
     def together(self):
-        """What is done within, without any exchange, fails on all ranks or on none: all raise the error of the first
-        rank that has one."""
+        """Work within this context, without any exchange, fails on all ranks or on none: all raise the error of the
+        first rank that has one."""
         error = None
         try:
             yield
@@ -122,7 +122,7 @@ class Ranks:
             raise error if failed == self.rank else pickle.loads(found.tobytes())
 
     def in_turn(self, work):
-        """work() on rank 0, then on all others, which find done what needs to be done but once. Its result."""
+        """Run work() on rank 0, then on all others, which can use what rank 0 has prepared. Returns its result."""
         with self.together():
             if self.rank == 0:
                 result = work()
@@ -136,10 +136,10 @@ class Ranks:
 
 
 class Alone:
-    """What one process that is all there is has to bring from rank to rank.
+    """The exchanges of a single process, with R = 1.
 
-    gather     an array of the same shape on each rank  ->  (R, ...), that of each rank
-    exchange   (R, n): row r goes to rank r  ->  (R, n): the row that came from each rank
+    gather     an array of the same shape on each rank  ->  (R, ...), the arrays of all ranks
+    exchange   (R, n): row r goes to rank r  ->  (R, n): the rows received from all ranks
     broadcast  ->  the array of rank 0
     """
     rank, size = 0, 1
@@ -158,7 +158,7 @@ ALONE = Ranks(Alone())
 
 
 def _pickled(error):
-    """An exception as bytes; one that cannot be pickled, or not be read again, as its words."""
+    """An exception as bytes; its type and message only, if it cannot be pickled or unpickled."""
     try:
         data = pickle.dumps(error)
         pickle.loads(data)

@@ -1,4 +1,4 @@
-"""The terminal: what ends up there, and what happens where there is none."""
+"""Output to the terminal, also if there is none."""
 import os
 import sys
 import threading
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class Tolerant:
-    """A stream, or None. Once it cannot be written to, what is written to it goes nowhere, and the work goes on."""
+    """A stream, or None. If writing to it fails, later output is discarded, and the work goes on."""
 
     def __init__(self, stream):
         self.stream = stream
@@ -14,7 +14,7 @@ class Tolerant:
     def __getattr__(self, name):
         return getattr(self.stream, name)
 
-    def __eq__(self, other):                               # by which a progress bar knows whose line it is in
+    def __eq__(self, other):                               # a progress bar compares its stream with others
         return self.stream == getattr(other, "stream", other)
 
     def write(self, text):
@@ -27,19 +27,19 @@ class Tolerant:
         if self.stream is not None:
             try:
                 getattr(self.stream, name)(*arguments)
-            except (OSError, ValueError):                  # ValueError: it was closed
+            except (OSError, ValueError):                  # ValueError: the stream is closed
                 silence(self.stream)
                 self.stream = None
 
 
 def silence(stream):
-    """Let what a stream still holds go nowhere: Python writes it when it exits, and would complain then."""
+    """Discard what a stream still buffers: Python would write it at exit and report an error."""
     with suppress(AttributeError, OSError, ValueError), open(os.devnull, "w") as null:
         os.dup2(null.fileno(), stream.fileno())
 
 
 def printable(text):
-    """The text as it may stand in one line: control characters, which names may contain, as Python writes them.
+    """The text on one line, with control characters, which names may contain, escaped as in Python.
 
     >>> print(printable("a\\x1b[31mb\\nc"))
     a\\x1b[31mb\\nc
@@ -48,12 +48,12 @@ def printable(text):
 
 
 def tell(message):
-    """Say something that is not a result, in one line: to stderr."""
+    """Print one line that is not a result, to stderr."""
     print(printable(message), file=Tolerant(sys.stderr), flush=True)
 
 
 def say_if_slow(message, say, work, seconds=1.0):
-    """Do the work and return its result; if it is not done after so many seconds, say the message."""
+    """Do the work and return its result; if it takes longer than so many seconds, say the message."""
     timer = threading.Timer(seconds, say, [message])
     timer.start()
     try:

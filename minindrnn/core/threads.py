@@ -1,7 +1,7 @@
 """Threads of the library that computes matrix products (BLAS).
 
-They wait for each other by turning in circles: alone on a machine they are fast, but where another program has one of
-the cores, all of them wait for that one. So each rank takes one, and a single process says when it had better do so.
+They wait for each other in busy loops. On a free machine this is fast; if another program occupies a core, all of them
+wait for the thread on that core. So each rank uses one thread, and a single process says when it should do so too.
 """
 import os
 import statistics
@@ -15,25 +15,25 @@ SECONDS, CROWDED = 5.0, 2.0
 
 
 def count():
-    """How many threads a matrix product takes."""
+    """The number of threads of a matrix product."""
     return max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
 
 
 def chosen_by_user():
-    """Whether an environment variable says how many there are to be."""
+    """Whether an environment variable sets the number of threads."""
     return any(name in os.environ for name in VARIABLES)
 
 
 def one():
-    """One thread from now on, and where this is a context, until its end; unless the user has set a number."""
+    """Use one thread from now on, or within this context, unless the user has set a number."""
     return nullcontext() if chosen_by_user() else threadpool_limits(1, user_api="blas")
 
 
 class Watch:
     """Says once if the updates of a single process would be faster with one thread.
 
-    An evaluation asks, if the updates since the last one took SECONDS or more together: is their median more than
-    CROWDED times as long as one pass with a thread?
+    It is asked at every evaluation. If the updates since the last one took at least SECONDS, it compares their median
+    with one pass on a single thread: more than CROWDED times as long is too slow.
     """
 
     def __init__(self, active):
@@ -41,7 +41,7 @@ class Watch:
 
     @contextmanager
     def update(self):
-        """What is done within is an update."""
+        """Time the work within this context as one update."""
         began = time.monotonic()
         yield
         self.seconds.append(time.monotonic() - began)

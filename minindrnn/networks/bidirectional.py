@@ -1,9 +1,9 @@
 """Two layers, one of which reads the sequence from its end.
 
-    F1  y = [F(x), R G(R x)], channels           R turns every sequence round, each within its own length
-    B1  dx = F'(dy[:N]) + R G'(R dy[N:])         R is its own inverse, and its own transpose
+    F1  y = [F(x), R G(R x)], channels           R reverses every sequence, each within its own length
+    B1  dx = F'(dy[:N]) + R G'(R dy[N:])         R is its own inverse and its own transpose
 
-Padding stays where it is, and is not read. Source: Schuster and Paliwal, IEEE Trans. Signal Processing 45, 1997.
+Padding stays in place and is not read. Source: Schuster and Paliwal, IEEE Trans. Signal Processing 45, 1997.
 """
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from ..core.layer import Layer, expect_branches
 
 
 def reverse(x, lengths=None):
-    """x (T, B, M)  ->  the same, every sequence turned round; steps from its length on stay where they are.
+    """x (T, B, M)  ->  x with every sequence reversed; padding stays in place.
 
     >>> reverse(np.arange(4.0).reshape(4, 1, 1), [3]).ravel().tolist()
     [2.0, 1.0, 0.0, 3.0]
@@ -29,7 +29,7 @@ def reverse(x, lengths=None):
 class Bidirectional(Layer):
     """[F(x), R G(R x)] of two layers: x (T, B, M)  ->  y (T, B, N of F + N of G).
 
-    Parameters, buffers and states are those of the two, in a list; a state given for G is where it starts, at the end.
+    Parameters, buffers and states are lists of F's and G's; G starts from its state at the end of the sequence.
     """
 
     def __init__(self, onward, back):
@@ -70,7 +70,7 @@ class Bidirectional(Layer):
         raise ValueError("Bidirectional: expected whole sequences, got one step; its second layer starts at the end")
 
     def last_state(self, cache):
-        """That of the first layer; nothing is carried on for the second, which starts anew at every segment's end."""
+        """The state of the first layer; the second has none, since it starts from zero at every segment's end."""
         return [self.onward.last_state(cache.of_onward), None]
 
     def absorb(self, cache, *, average=False):

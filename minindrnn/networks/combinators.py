@@ -1,4 +1,4 @@
-"""Layers made of layers, each with a backward pass of its own.
+"""Layers made of layers, each with its own backward pass.
 
     Chain         y = F_L(... F_2(F_1(x)))       backward runs the layers in reverse: the chain rule
     Residual      y = x + F(x)                   dx = dy + F'(dy)
@@ -18,7 +18,7 @@ from ..core.padding import without_padding
 
 
 class Chain(Layer):
-    """One layer after another: x (T, B, M)  ->  y of the last one. A network sets `bound`, the largest |u| of its
+    """One layer after another: x (T, B, M)  ->  y of the last layer. A network sets `bound`, the largest |u| of its
     recurrent weights."""
 
     bound = None
@@ -47,7 +47,7 @@ class Chain(Layer):
         grads = []
         for layer, cache in zip(reversed(self.layers), reversed(caches)):
             dx, grad = layer.backward(dy, cache, overwrite=overwrite)
-            overwrite = overwrite or dx is not dy                 # from here on dy is nobody else's
+            overwrite = overwrite or dx is not dy                 # from here on only this chain uses dy
             dy = dx
             grads.append(grad)
         return dy, grads[::-1]
@@ -73,7 +73,7 @@ class Chain(Layer):
 
 
 class Around(Layer):
-    """A layer around one other, F: parameters, buffers and state are those of F; its cache has F's as `of_layer`."""
+    """A layer around a layer F, with F's parameters, buffers and state; its cache holds F's cache as `of_layer`."""
 
     def __init__(self, layer):
         self.layer = layer
@@ -150,7 +150,7 @@ class AtLastStep(Around):
     """Apply a stateless layer to each sequence's last step only: x (T, B, N)  ->  y (B, K)."""
 
     class Cache(NamedTuple):
-        """steps (B,): lengths; shape: that of x."""
+        """steps (B,): lengths; shape: the shape of x."""
         of_layer: tuple | list
         steps: np.ndarray
         shape: tuple

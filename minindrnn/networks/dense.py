@@ -25,8 +25,8 @@ def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=Non
                  dtype=np.float32, **options):
     """The layers from the first IndRNN to the last transition  ->  layers, number of channels they end with.
 
-    u, u_last   (low, high), where the recurrent weights start, and those of the last transition
-    first       whether the IndRNN(6k) is there; without it the input enters the first block
+    u, u_last   (low, high): where u starts, and where u of the last transition starts
+    first       whether there is an IndRNN(6k); without it the input enters the first block
     last        width of the last transition, if not half the channels; other options as below
     """
     expect_count("growth", growth)
@@ -62,14 +62,14 @@ def dense_layers(inputs, growth, blocks, rng, *, u, u_last, first=True, last=Non
 class DenseIndRNN(Chain):
     """x (T, B, inputs)  ->  y (B, outputs).
 
-    growth           k, channels that a dense layer adds
+    growth           k, the channels that a dense layer adds
     blocks           number of dense layers in each block
     length, gamma    the range of u, as for `StackedIndRNN`
-    readout          where the W of the last linear map starts, as for `Linear`
+    readout          initialiser of the last linear map's W, as for `Linear`
     options          dropout: probability after every unit, or one for each kind, {"first", "bottleneck", "dense",
-                     "transition", "last"}, where what is not named is 0
+                     "transition", "last"}, 0 for kinds without a value
                      differences: put `Differences` after the input and after every layer, which doubles the channels
-                     of every layer, as for `IndRNN`: activation, W, norm, ...
+                     for every layer, as for `IndRNN`: activation, W, norm, ...
     """
 
     def __init__(self, inputs, growth, blocks, outputs, rng, *, length, gamma=2.0, readout=scaled(), dtype=np.float32,

@@ -75,7 +75,7 @@ def unit_backward(unit, dy, cache, *, biased=False, overwrite=False):
     given, grads, pqmr = dy, {}, None
     if unit.order is None:
         dy = dropout_backward(dy, of_dropout)
-    elif unit.norm.per_step:                                                       # at each step others
+    elif unit.norm.per_step:                                                       # its p, q, r change with the step
         dy, grads = unit.norm.backward(dy, of_norm, overwrite=overwrite)
     else:
         pqmr, grads = unit.norm.backward_map(dy, of_norm)

@@ -1,17 +1,16 @@
-"""The recurrent unit of every network here, and the IndRNN layer, which is an affine map and a unit.
+"""The recurrent unit of every network here, and the IndRNN layer: an affine map and a unit.
 
     unit, norm "before"    a -> norm -> recurrence and activation -> dropout
     unit, norm "after"     a -> recurrence and activation -> norm -> dropout
     IndRNN                 x -> W x + b -> unit
 
-For whole sequences (classification) the normalisation stands after the recurrence. Each sequence starts from state 0,
+For whole sequences (classification) the normalisation comes after the recurrence. Each sequence starts from state 0,
 so h has similar statistics in every batch, and the next layer reads inputs of one scale; the authors found it faster
-and better. Where the state is carried from segment to segment (language models), h keeps accumulating and its
-statistics drift. There the normalisation stands before the recurrence: it sees the new input a, not the accumulated
-state.
+and better. If the state is carried from segment to segment (language models), h keeps accumulating and its statistics
+drift. Then the normalisation comes before the recurrence: it sees the new input a, not the accumulated state.
 
-Both layers are written as the compositions that they are. Those that are `fusible` take another path to the same
-numbers, with fewer passes over the memory: see `fused`.
+Both layers are written as plain compositions. A `fusible` layer computes the same numbers in fewer passes over memory:
+see `fused`.
 Source: Li et al., arXiv 1803.04831, equation 4; order of normalisation: arXiv 1910.06251, section 5, and the authors'
 code.
 """
@@ -40,8 +39,8 @@ class Unit(Layer):
     activation   "relu", "tanh", "sigmoid" or "identity"
     norm         None, "before" or "after" the recurrence
     norm_layer   the kind of normalisation: `BatchNorm` or `LayerNorm`
-    norm_options of that layer: length, gain, momentum, eps
-    dropout      probability that a neuron is left out of a sequence, on the way out
+    norm_options for norm_layer: length, gain, momentum, eps
+    dropout      probability of dropping a neuron's output for a whole sequence
     dtype        float32 or float64
 
     Parameters u (neurons,) and, with norm, gamma and beta. The state is h, (B, neurons).
@@ -70,11 +69,11 @@ class Unit(Layer):
 
     @property
     def fusible(self):
-        """Whether `fused` has a faster path of the same numbers."""
+        """Whether `fused` computes the same numbers faster."""
         return self.order is None or self.order == "after" and isinstance(self.norm, BatchNorm)
 
     class Cache(NamedTuple):
-        """Those of the three parts. of_norm is None without norm; so is of_dropout where a mask was the norm's."""
+        """Caches of the parts. of_norm is None without norm; of_dropout is None if the norm applied the mask."""
         of_norm: tuple | None
         of_recurrence: tuple
         of_dropout: tuple | None
@@ -86,7 +85,7 @@ class Unit(Layer):
         of_norm, out = None, None
         if self.order == "before":
             a, of_norm = self.norm.forward(a, lengths=lengths, ranks=ranks, **how)
-            out = a                                                   # which nobody else reads
+            out = a                                                   # no one else reads a
         y, of_recurrence = indrnn_forward(a, self["u"], state, activation=self.activation, lengths=lengths, out=out)
         if self.order == "after":
             y, of_norm = self.norm.forward(y, lengths=lengths, ranks=ranks, **how)
@@ -124,11 +123,11 @@ class Unit(Layer):
 
 
 class IndRNN(Layer):
-    """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]) and what the unit adds.
+    """x (T, B, inputs)  ->  y (T, B, neurons): h[t] = act(W x[t] + b + u * h[t-1]), with norm and dropout.
 
-    W   where it starts, as for `Linear`; all other options as for `Unit`
+    W   its initialiser, as for `Linear`; all other options as for `Unit`
 
-    Parameters W (neurons, inputs), b (neurons,) and those of the unit. The state is h, (B, neurons).
+    Parameters W (neurons, inputs), b (neurons,) and the unit's. The state is h, (B, neurons).
 
     >>> layer = IndRNN(2, 3, np.random.default_rng(0), u=(0.9, 1.0))
     >>> h, cache = layer.forward(np.ones((5, 1, 2), np.float32))

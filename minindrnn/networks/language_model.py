@@ -1,8 +1,8 @@
-"""A language model: what comes next, after each token.
+"""A language model: it predicts the next token after each token.
 
     F1  x = E[tokens]                     embedding, see `embedding`
-    F2  h = body(x)                       any layers that end at the width of E
-    F3  y = E h + b                       decoder: the same E, so that tokens used alike are alike
+    F2  h = body(x)                       any layers whose last width is that of E
+    F3  y = E h + b                       decoder: the same E, so tokens with similar use get similar vectors
     B1  dh, dE', db = of F3               as for `linear`, with W = E
     B2  dx = body'(dh)
     B3  dE = dE' + dE of F1               E is used twice
@@ -26,7 +26,7 @@ class LanguageModel(Layer):
     rng, p, width      as for `Embedding`
     bound              the largest |u| of the body
 
-    Parameters E (V, channels), b (V,) and those of the body. The state is {"body": that of the body}.
+    Parameters E (V, channels), b (V,) and the body's. The state is {"body": the body's state}.
     """
 
     def __init__(self, tokens, channels, body, rng, *, bound=None, dtype=np.float32, **options):

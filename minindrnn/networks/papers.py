@@ -1,13 +1,13 @@
 """The networks of the papers by name, with the settings of their published logs.
 
-Source: arXiv 1910.06251, section 5, and the sizes in the authors' logs; "ptb-char-plain-6" and "ptb-char-res" are of
+Source: arXiv 1910.06251, section 5, and the sizes in the authors' logs; "ptb-char-plain-6" and "ptb-char-res" are from
 arXiv 1803.04831. `python -m minindrnn describe NAME`.
 
 Weights start as in the authors' code, with one exception: in the plain networks for classes, u of the last layer starts
-in (smallest, largest), as the papers say. The authors' code asks for the same, but its test for the name of that layer
-never holds in plain networks, so there it starts in (0, largest). In residual and dense networks it does hold.
-Of "ptb-char-res" only width, depth and dropout are published: the rest is that of "ptb-char-plain-6". Of
-"ptb-word-plain-6", the plain network of the code of 2019, only the layers are: the rest is that of "ptb-word-res".
+in (smallest, largest), as the papers say. The authors' code intends the same, but its test of the layer's name is never
+true in plain networks, so their u starts in (0, largest). In residual and dense networks the test works.
+For "ptb-char-res" only width, depth and dropout are published, for "ptb-word-plain-6", the plain network of the code of
+2019, only the layers. Their other settings are those of "ptb-char-plain-6" and of "ptb-word-res".
 """
 from ..core.expect import expect_choice
 from ..core.layer import count, leaves
@@ -35,7 +35,7 @@ DENSE_TEXT_W = kaiming(0)
 
 
 def per_step(segment):
-    """Options of batch normalisation per step, in a text read in segments: the last row serves all of its rest."""
+    """Options of batch normalisation per step for a text in segments: all later steps share the last row."""
     return dict(length=2 * segment + 1)
 
 
@@ -43,7 +43,7 @@ PER_STEP = per_step(SEGMENT)
 
 
 def layers_of_2000(inputs, blocks, rng, u, **options):
-    """So many residual blocks, or six plain layers."""
+    """So many residual blocks; without blocks, six plain layers."""
     if blocks:
         return residual_layers(inputs, 2000, blocks, rng, u=u, u_last=u, **options)
     return stacked_layers(inputs, 2000, 6, rng, u=u, u_last=u, **options)
@@ -58,7 +58,7 @@ def ptb_words(rng, blocks=None, **dropout):
 
 
 def ptb_characters(rng, blocks=None, dropout=0.3):
-    """Each character a vector of 2000 at one end, and another one at the other."""
+    """Each character has a vector of 2000 at the input and another one at the output."""
     body = layers_of_2000(2000, blocks, rng, (0.0, 1.0), dropout=dropout, W=kaiming(2), norm="before",
                           norm_options=PER_STEP)
     readout = Linear(2000, 50, rng, W=lambda inputs: ("uniform", -0.04, 0.04))
@@ -96,7 +96,7 @@ ARCHITECTURES = {
 
 
 def build(name, rng=None):
-    """The network of that name; without a generator a blank one that takes no memory. ValueError for another name."""
+    """The network of that name; without a generator, a placeholder without memory. ValueError for an unknown name."""
     expect_choice("network", name, ARCHITECTURES)
     return ARCHITECTURES[name](rng)
 

@@ -1,12 +1,12 @@
-"""The residual network: blocks that add to what passes by, so that a gradient reaches the first layer unchanged.
+"""The residual network: each block adds to its input, so that a gradient reaches the first layer unchanged.
 
     x[t] -> Linear -> block -> ... -> block -> unit -> at the last step: Linear -> y
     block, pre-activation     x + Linear(unit(Linear(unit(x))))
-    block, post-activation    x + unit(Linear(unit(Linear(x))))        the authors' original one: nothing after the sum
+    block, post-activation    x + unit(Linear(unit(Linear(x))))        the authors' original: nothing after the sum
 
 The skip acts within a time step and leaves each unit's recurrence as it is. A network of K blocks has 2 K + 1 recurrent
 layers. Source: Li et al., arXiv 1910.06251, section 4, figure 3; post-activation: the authors' code, which has the
-block but no network of it.
+block but no network that uses it.
 """
 import numpy as np
 
@@ -21,7 +21,7 @@ def residual_layers(inputs, neurons, blocks, rng, *, u, u_last, post_activation=
                     dropout_last=None, dtype=np.float32, **options):
     """The layers from the first Linear to the last unit: (T, B, inputs) -> (T, B, neurons).
 
-    u, u_last   (low, high), where the recurrent weights start, and those of the last unit; other options as below
+    u, u_last   (low, high): where u starts, and where u of the last unit starts; other options as below
     """
     expect_count("blocks", blocks)
 
@@ -46,10 +46,10 @@ class ResidualIndRNN(Chain):
 
     neurons, blocks   width, and number of residual blocks
     length, gamma     the range of u, as for `StackedIndRNN`
-    readout           where the W of the last linear map starts, as for `Linear`
-    options           post_activation: that block instead of the pre-activation one
-                      W: where the inner ones start, as for `Linear`
-                      of every unit, as for `Unit`: activation, norm, dropout, ...; dropout_last: of the last one
+    readout           initialiser of the last linear map's W, as for `Linear`
+    options           post_activation: use the post-activation block
+                      W: initialiser of the other linear maps, as for `Linear`
+                      for every unit, as for `Unit`: activation, norm, dropout, ...; dropout_last: for the last unit
     """
 
     def __init__(self, inputs, neurons, blocks, outputs, rng, *, length, gamma=2.0, readout=scaled(), dtype=np.float32,

@@ -1,9 +1,9 @@
-"""The basic deep network: IndRNN layers on top of each other, and a linear map of what the last one remembers.
+"""The basic deep network: IndRNN layers on top of each other, and a linear map of the last state.
 
     x[t] -> IndRNN -> IndRNN -> ... -> IndRNN -> at the last step: Linear -> y
 
-Within one layer the neurons do not see each other; the W of the next layer mixes them.
-Source: Li et al., arXiv 1910.06251, section 4 (basic IndRNN) and section 3 (where u starts).
+The neurons of one layer do not see each other; the W of the next layer mixes them.
+Source: Li et al., arXiv 1910.06251, section 4 (basic IndRNN) and section 3 (initial range of u).
 """
 import numpy as np
 
@@ -17,7 +17,7 @@ from .indrnn import IndRNN
 def stacked_layers(inputs, neurons, layers, rng, *, u, u_last, **options):
     """The IndRNN layers: (T, B, inputs) -> (T, B, neurons).
 
-    u, u_last   (low, high), where the recurrent weights start, and those of the last layer; other options as below
+    u, u_last   (low, high): where u starts, and where u of the last layer starts; other options as below
     """
     expect_count("layers", layers)
     widths, ranges = [inputs] + [neurons] * (layers - 1), [u] * (layers - 1) + [u_last]
@@ -30,8 +30,8 @@ class StackedIndRNN(Chain):
     neurons, layers   width and number of the IndRNN layers
     length            T, the steps to remember: with gamma it gives the range of u
     gamma             |u| <= gamma^(1/T); the last layer starts at |u| >= (1/gamma)^(1/T), the others at 0
-    readout           where the W of the last linear map starts, as for `Linear`
-    options           of every layer, as for `IndRNN`: activation, W, norm, dropout, ...
+    readout           initialiser of the last linear map's W, as for `Linear`
+    options           for every layer, as for `IndRNN`: activation, W, norm, dropout, ...
 
     >>> network = StackedIndRNN(1, 128, 2, 10, np.random.default_rng(0), length=100)
     >>> from minindrnn.core.layer import count

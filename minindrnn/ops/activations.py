@@ -1,12 +1,12 @@
-"""The four activations of the recurrence, and their derivatives read off the OUTPUT.
+"""The four activations of the recurrence, and their derivatives computed from the OUTPUT.
 
     relu       h = max(z, 0)         h' = [h > 0]      the papers' choice; h' = 0 at the kink, by convention
     tanh       h = tanh(z)           h' = 1 - h^2
     sigmoid    h = 1 / (1 + e^-z)    h' = h (1 - h)
     identity   h = z                 h' = 1
 
-Because h' follows from h, the backward pass never needs z. First for NumPy's arrays, then for a number: kernels compile
-those in. The names are numbered (`KIND`), so that a kernel made for one of them contains only that one.
+Because h' follows from h, the backward pass never needs z. The first form is for NumPy arrays, the second for numbers
+in kernels. The names are numbered (`KIND`), so that a kernel for one activation contains no other.
 """
 import numpy as np
 

@@ -3,11 +3,11 @@
 A gradient that enters neuron n at step T reaches step t multiplied by u_n^(T-t) while the neuron is active
 (relu' = 1). With gamma the largest useful factor and epsilon the smallest, over T steps:
 
-    |u| <= gamma^(1/T)      nothing explodes: kept after every update of the optimiser
-    |u| >= epsilon^(1/T)    the last layer still remembers the first step: its range at the start
-    |u| =  1/2^(1/t)        half of what is there is gone after t steps: the half-life t = ln(1/2) / ln|u|
+    |u| <= gamma^(1/T)      nothing explodes: this bound is kept after every update
+    |u| >= epsilon^(1/T)    the last layer still remembers the first step: its u starts in this range
+    |u| =  1/2^(1/t)        the state has halved after t steps: the half-life t = ln(1/2) / ln|u|
 
-There is no lower bound while training: u = 0, no memory, is a legitimate thing for a neuron to learn.
+Training has no lower bound: a neuron may learn u = 0, no memory.
 Source: Li et al., arXiv 1910.06251, section 3 (ranges); half-life is ours.
 """
 import numpy as np
@@ -28,8 +28,8 @@ def largest(T, gamma=2.0):
 
 
 def smallest(T, epsilon=0.5):
-    """epsilon^(1/T), the least |u| that carries anything over T steps, of u (N,) in either dtype. ValueError for T
-    below 1 and unless 0 < epsilon <= 1.
+    """epsilon^(1/T), the smallest |u| that remembers over T steps, of u (N,) in either dtype. ValueError for T below 1
+    and unless 0 < epsilon <= 1.
 
     >>> round(smallest(100), 6), round(smallest(5000), 6)
     (0.993092, 0.999861)
@@ -55,8 +55,8 @@ def half_life(u):
 def project(parameters, bound):
     """Clip every recurrent parameter of the tree to [-bound, bound], in place.
 
-    Parameters are of any shape, (N,) for u, float32 or float64. ValueError, naming the path, for one that cannot be
-    written, and for a negative bound. Source: arXiv 1910.06251, section 3, and the authors' code.
+    Parameters are of any shape, (N,) for u, float32 or float64. ValueError, naming the path, for a read-only one, and
+    for a negative bound. Source: arXiv 1910.06251, section 3, and the authors' code.
     """
     expect_number("bound", bound, 0)
     for path, parameter in leaves(parameters):
@@ -68,8 +68,8 @@ def project(parameters, bound):
 def penalty(u, bound):
     """The soft alternative to `project`: u (N,)  ->  || max(0, |u| - bound) ||, and its gradient (N,).
 
-    u is float32 or float64, and so is du; the loss is a float. TypeError or ValueError naming the argument. Source: the
-    gradient is derived here; 0 where no |u| is beyond the bound.
+    u and du are float32 or float64; the loss is a float. TypeError or ValueError naming the argument. The gradient is 0
+    if no |u| is beyond the bound. Source: the gradient is derived here.
 
     >>> loss, du = penalty(np.array([0.5, 4.0, -5.0]), 1.0)
     >>> loss, du.tolist()

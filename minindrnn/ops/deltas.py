@@ -1,10 +1,10 @@
-"""Features and how they change from step to step.
+"""Features and their differences from step to step.
 
     F1  y[t] = [x[t], x[t] - x[t-1]], channels              x[-1] = x0, zero unless given
     B1  dx[t] = dp[t] + dq[t] - dq[t+1]                     dy = [dp, dq]; dq is 0 after the last step
     B2  dx0  = -dq[0]
 
-The densely connected network for skeletons puts this after every layer; its state is the last x.
+The densely connected network for skeletons uses this after every layer. The state is the last x.
 Cache: x (and the lengths). Source: the authors' network for NTU RGB+D with augmentation (arXiv 1910.06251, section 5).
 """
 from typing import NamedTuple

@@ -3,11 +3,11 @@
     F1  y[t, b, n] = x[t, b, n] * mask[b, n]         mask = 0 with probability p, else 1 / (1 - p)
     B1  dx         = dy * mask
 
-A neuron that is out is out at every step of the sequence, so that its memory is either whole or absent. It stands on
-the way to the next layer, never on u * h. Source: arXiv 1910.06251, section 5; the factor keeps the mean.
+A dropped neuron is dropped at every step of the sequence, so that its memory is either whole or absent. Dropout acts on
+the input of the next layer, never on u * h. Source: arXiv 1910.06251, section 5; the factor keeps the mean.
 
-The generator gives one seed; which neurons are out follows from it and from their numbers b * N + n alone, in integers,
-so that a CPU and a GPU leave out the same ones.
+The generator gives one seed. The seed and the number b * N + n alone decide, in integers, whether a neuron is dropped,
+so that a CPU and a GPU drop the same ones.
 """
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from ..core.ranks import ALONE
 
 
 class Cache(NamedTuple):
-    """mask (B, N), or None where nothing is left out."""
+    """mask (B, N), or None without dropout."""
     mask: np.ndarray | None
     lengths: np.ndarray | None
 
@@ -29,9 +29,9 @@ def dropout_forward(x, p, rng, *, lengths=None, ranks=ALONE):
     """x (T, B, N), 0 <= p < 1, a `numpy.random.Generator` or None for no dropout  ->  y (T, B, N), cache.
 
     lengths   (B,) integers in 1..T: later steps of a sequence are not read, and give y = 0
-    ranks     whose part of a batch x is: the mask is that part of the mask of the batch
+    ranks     the ranks that share the batch: the mask is this rank's part of the batch's mask
 
-    x is float32 or float64, and so is y. Raises TypeError or ValueError naming the argument.
+    x and y are float32 or float64. Raises TypeError or ValueError naming the argument.
 
     >>> y, cache = dropout_forward(np.ones((2, 1, 4)), 0.5, np.random.default_rng(6))
     >>> y[0].tolist(), y[1].tolist()
@@ -52,7 +52,7 @@ def dropout_backward(dy, cache):
 
 
 def draw(shape, p, rng, dtype, first=0):
-    """The mask (B, N) of the sequences from number first on; None if nothing is left out."""
+    """The mask (B, N) of the sequences from number first on; None without dropout."""
     expect_generator(rng, none=True)
     if rng is None or p == 0:
         return None
@@ -62,7 +62,7 @@ def draw(shape, p, rng, dtype, first=0):
 
 
 def chances(p, rng, dtype):
-    """A seed, the first number of 53 bits that leaves a neuron in, and the factor where it is in."""
+    """A seed, the first number of 53 bits that keeps a neuron, and the factor of a kept neuron."""
     return rng.integers(2**64, dtype=np.uint64), np.uint64(p * 2**53), dtype.type(1) / dtype.type(1 - p)
 
 
@@ -81,7 +81,7 @@ COUNT, GOLDEN, FIRST, SECOND = map(np.uint64, (1, 0x9E3779B97F4A7C15, 0xBF58476D
 
 
 class Dropout(Layer):
-    """Each of the (B, N) elements out with probability p, at all steps alike, when forward is given a generator."""
+    """Drop each of the (B, N) elements with probability p, at all steps, when forward is given a generator."""
 
     def __init__(self, p):
         expect_number("p", p, 0, np.nextafter(1, 0))

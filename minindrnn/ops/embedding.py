@@ -6,7 +6,7 @@ Letters   T steps, B sequences, V tokens, M channels
 Forward   F1  x[t, b] = mask[v] E[v],  v = tokens[t, b]      mask = 0 with probability p, else 1 / (1 - p)
 Backward  B1  dE[v]   = mask[v] sum over all t, b with tokens[t, b] = v of dx[t, b]
 
-A token that is out is out wherever it occurs, in all sequences. Tokens have no gradient.
+A dropped token is dropped wherever it occurs, in all sequences. Tokens have no gradient.
 Cache: tokens, mask, M (and the lengths). Source: Gal and Ghahramani, arXiv 1512.05287 (dropout of tokens).
 """
 from typing import NamedTuple
@@ -32,7 +32,7 @@ def embedding_forward(tokens, E, p=0.0, rng=None, *, lengths=None):
 
     lengths   (B,) integers in 1..T: later tokens of a sequence are not read, and give x = 0
 
-    E is float32 or float64, and so is x. Raises TypeError or ValueError naming the array.
+    E and x are float32 or float64. Raises TypeError or ValueError naming the array.
 
     >>> x, cache = embedding_forward(np.array([[1], [0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> x[:, 0].tolist()
@@ -72,7 +72,7 @@ class Embedding(Layer):
     """tokens (T, B)  ->  x (T, B, channels).
 
     rng   a `numpy.random.Generator`, for E, which starts in U(-width, width) (0.01, as in the authors' script)
-    p     probability that a token is out, when forward is given a generator
+    p     probability of dropping a token, when forward is given a generator
     """
 
     def __init__(self, tokens, channels, rng, *, p=0.0, width=0.01, dtype=np.float32):
@@ -89,7 +89,7 @@ class Embedding(Layer):
         return embedding_forward(x, self["E"], self.p, rng, lengths=lengths)
 
     def backward(self, dy, cache, *, overwrite=False):
-        """The gradient of the tokens is None: there is none."""
+        """The gradient of the tokens is None."""
         return None, {"E": embedding_backward(dy, cache)}
 
 

@@ -1,10 +1,10 @@
-"""The GRU, a baseline: one gate decides how much of the state is replaced, one how much of it is looked at.
+"""The GRU, a baseline: one gate controls how much of the state is replaced, one how much of it the candidate sees.
 
 Letters   T steps, B sequences, N neurons; r, z, n are the thirds of an axis of 3 N, in this order
     a    (T, B, 3 N)   input of gates and candidate, already projected (W x + b)
     U    (3 N, N)      recurrent weights
     h0   (B, N)        state before the first step, zero unless given
-    b_hn (N,)          bias of what the candidate sees of the state, zero unless given
+    b_hn (N,)          bias of the candidate's recurrent term, zero unless given
     h    (T, B, N)     output
 
 Forward   F1  p[t] = U h[t-1] + (0, 0, b_hn)                in thirds pr, pz, pn, as a is
@@ -19,10 +19,10 @@ Backward  B1  dh   = dh[t] + carry                          carry = 0 after the 
           B7  dh0  = carry after t = 0
           B8  db_hn = sum over t and b of the last third of dp      from F1, argument b_hn
 
-r stands after the product with U, not before it, so that one product a step is enough; and so b_hn, which r multiplies,
-is not a part of the bias in a, as those of r and z are.
-Cache: U, h0, gates, pn, h (and the lengths). Source: Cho et al., arXiv 1406.1078; b_hn and the place of r are those of
-cuDNN and PyTorch.
+r comes after the product with U, not before it, so one product a step is enough. So r also multiplies b_hn, which
+cannot be part of the bias in a, unlike the biases of r and z.
+Cache: U, h0, gates, pn, h (and the lengths). Source: Cho et al., arXiv 1406.1078; b_hn and the place of r as in cuDNN
+and PyTorch.
 """
 from typing import NamedTuple
 
@@ -95,7 +95,7 @@ def gru_backward(dh, cache):
 class GRU(RNN):
     """x (T, B, inputs)  ->  h (T, B, neurons), with the gates r, z and the candidate n.
 
-    Options as for `RNN`, but for the activation. The state is h, (B, neurons). Parameters W (3 neurons, inputs),
+    Options as for `RNN`, without activation. The state is h, (B, neurons). Parameters W (3 neurons, inputs),
     b (3 neurons,), U (3 neurons, neurons), b_hn (neurons,).
 
     To load a layer of `torch.nn.GRU`, given its weights and biases as NumPy arrays:
@@ -124,7 +124,7 @@ class GRU(RNN):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels: one step, all sequences. Many short loops, as one that reads and writes more arrays would not vectorise.
+# Kernels: one step, all sequences. The loops are short, since loops over many arrays would not vectorise.
 
 @kernel
 def advance(a, product, b_hn, before, gates, pn, h):
@@ -144,7 +144,7 @@ def advance(a, product, b_hn, before, gates, pn, h):
 
 @kernel
 def retreat(dh, gates, pn, before, carry, da, dp):
-    """da and dp (B, 3 N) receive the gradients of both arguments of F2; carry that part of B5 which is not U' dp."""
+    """da and dp (B, 3 N) receive the gradients of both arguments of F2; carry receives B5 without U' dp."""
     B, N = dh.shape
     for b in range(B):
         for n in range(N):

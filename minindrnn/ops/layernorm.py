@@ -1,4 +1,4 @@
-"""Layer normalisation: the channels of one step of one sequence, by their own mean and variance.
+"""Layer normalisation: normalise the channels of one step of one sequence by their own mean and variance.
 
 Letters   x, y (T, B, N); gamma, beta (N,); sums over n, unless said otherwise
 
@@ -9,8 +9,8 @@ Backward  B1  dbeta = sum over t and b of dy            dgamma = sum over t and 
           B2  g    = gamma * dy
           B3  dx   = s (g - sum(g) / N - xhat sum(g * xhat) / N)      from F2 and through F1
 
-No statistics to keep, no difference between training and use, nothing that mixes steps or sequences: causal, for any
-batch. A single channel is normalised to 0. Cache: x, mean, s, gamma (and the lengths).
+It keeps no statistics, is the same in training and evaluation, and mixes neither steps nor sequences: it is causal and
+works for any batch. A single channel is normalised to 0. Cache: x, mean, s, gamma (and the lengths).
 Source: Ba et al., arXiv 1607.06450.
 """
 from typing import NamedTuple
@@ -83,7 +83,7 @@ class LayerNorm(Layer):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels; sums are kept in float64.
+# Kernels; sums are in float64.
 
 @kernel
 def normalise(x, gamma, beta, steps, eps, mean, s, y):

@@ -1,4 +1,4 @@
-"""The affine map that every step of every sequence goes through before the recurrence.
+"""The affine map of every step of every sequence, before the recurrence.
 
 Letters   T steps, B sequences, M inputs, N neurons
     x  (T, B, M)     W  (N, M)     b  (N,)     y  (T, B, N)
@@ -8,7 +8,7 @@ Backward  B1  dx[t] = W' dy[t]                            from F1, argument x[t]
           B2  dW    = sum over t and b of dy[t] x[t]'     from F1, argument W, shared by all t and b
           B3  db    = sum over t and b of dy[t]           from F1, argument b
 
-W x does not depend on h, so all T * B rows go through one matrix product; this is why IndRNN is fast.
+W x does not depend on h, so one matrix product covers all T * B rows; this is why IndRNN is fast.
 Cache: x, W and the lengths. Source: Li et al., arXiv 1803.04831, equation 4 (there W has the same shape).
 """
 from typing import NamedTuple
@@ -21,10 +21,10 @@ from ..core.layer import Layer, Parameter, drawn, expect_known
 from ..core.memory_pool import empty
 from ..core.padding import without_padding
 
-NARROW = 3       # up to here a row of x is broadcast, faster than BLAS on a product so thin: see `bench kernels`
-ROWS = 8192      # dW: rows per float32 product; the products are added up in float64
-TERMS = 256      # db, and dW if M or N x M is small: rows added up in their own type, before float64
-SMALL = 4096     # N x M from which BLAS adds up some hundred rows at a time; below, perhaps all of them one by one
+NARROW = 3       # up to this M a row of x is broadcast, faster than BLAS on such a thin product: see `bench kernels`
+ROWS = 8192      # dW: rows per float32 product; the products are added in float64
+TERMS = 256      # db, and dW if M or N x M is small: rows added in their own type, before float64
+SMALL = 4096     # from this N x M on BLAS adds some hundred rows at a time; below, perhaps all rows one by one
 
 
 class Cache(NamedTuple):
@@ -66,7 +66,7 @@ def linear_forward(x, W, b=None, *, lengths=None):
 def linear_backward(dy, cache):
     """dy (T, B, N), cache of the forward pass  ->  dx (T, B, M), dW (N, M), db (N,), None if there was no b.
 
-    Sums over T and B run in float32 for some thousand rows, then in float64: they keep their digits for any T.
+    Sums over T and B are in float32 for some thousand rows, then in float64: they stay accurate for any T.
     """
     x, W, b, lengths = cache
     T, B, M = x.shape
@@ -94,10 +94,9 @@ def narrow_sums(dy, x, W, dx):
 
 
 def products(dy, x):
-    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: some rows at a time in one matrix product
-    of their own type, and the products added up. How many keep their digits depends on how BLAS adds them up: OpenBLAS
-    on AVX-512 adds the terms of a small product, N M R up to a million, in one chain, and so does a product with a
-    vector."""
+    """The sum over all rows of dy (R, N) times x (R, M), (N, M) in float64: matrix products of some rows in their own
+    type, which are added in float64. How BLAS adds terms limits the number of rows: OpenBLAS on AVX-512 adds the terms
+    of a small product, N M R up to a million, in one chain. A product with a vector does the same."""
     shape = dy.shape[1], x.shape[1]
     rows = TERMS if shape[0] * shape[1] < SMALL or min(shape) <= NARROW else ROWS
     total, part = empty(shape, np.float64), empty(shape, dy.dtype)
@@ -107,7 +106,7 @@ def products(dy, x):
     return total
 
 
-# How W (N, M) starts, in the dtype of its layer: functions from M, the number of inputs, to what `drawn` takes.
+# Initialisers of W (N, M), in the dtype of its layer: functions from M, the number of inputs, to arguments of `drawn`.
 
 def normal(std):
     """W (N, M) from N(0, std^2), whatever M, in the dtype of its layer. TypeError or ValueError unless std >= 0."""
@@ -116,7 +115,7 @@ def normal(std):
 
 
 def scaled(gain=1.0):
-    """W (N, M) from N(0, gain^2 / M), in the dtype of its layer: for a gain of 1, W x is as large as x.
+    """W (N, M) from N(0, gain^2 / M), in the dtype of its layer: with gain 1, W x has the scale of x.
 
     TypeError or ValueError unless gain >= 0. Source: LeCun et al., Efficient BackProp, 1998, section 4.6.
     """
@@ -139,7 +138,7 @@ class Linear(Layer):
 
     inputs, outputs   M and N
     rng               a `numpy.random.Generator`, for the weights
-    W                 where they start: `scaled`, `normal` or `kaiming`. The bias starts at 0.
+    W                 their initialiser: `scaled`, `normal` or `kaiming`. The bias starts at 0.
     dtype             float32 or float64
     """
 
@@ -182,7 +181,7 @@ def narrow_forward(x, W, b, y):
 @reordered
 def narrow_backward(dy, x, W, dx, part, sums):
     """dy (R, N), x (R, M), W (M, N) -> dx (R, M), and in sums (M + 1, N) float64 dW and db, for small M, in one pass
-    over dy. db is the dW of one more input that is always 1. part (M + 1, N) is 0, and is 0 again."""
+    over dy. db is the dW of one more input that is always 1. part (M + 1, N) is 0 before and after."""
     R, M = x.shape
     N = dy.shape[1]
     for low in range(0, R, TERMS):

@@ -3,14 +3,14 @@
 Mean squared error, y and target (B, K)
     F1  loss = mean over b and k of (y - target)^2
     B1  dy   = 2 (y - target) / (B K)
-Softmax cross-entropy, y (R, K) unnormalised, target (R,) the index of the right class; R rows are B sequences or,
-where every step is asked, T B of them
+Softmax cross-entropy, y (R, K) unnormalised, target (R,) the index of the right class; the R rows are B sequences, or
+T B steps if the loss covers every step
     F2  loss = mean over r of  log(sum over k of exp(y[r, k])) - y[r, target[r]]
     B2  dy   = (softmax(y) - onehot(target)) / R
 
 `scipy.special` subtracts the largest y before it exponentiates, so nothing overflows.
-Loss and gradient come from one function, as a scalar has only one cotangent, 1.
-Source: those of arXiv 1803.04831, section 5, for numbers and for classes; the gradients are derived here.
+One function returns loss and gradient, as a scalar has only one cotangent, 1.
+Source: arXiv 1803.04831, section 5, for numbers and for classes; the gradients are derived here.
 """
 import numpy as np
 from scipy.special import log_softmax
@@ -36,7 +36,7 @@ def mean_squared_error(y, target):
 def cross_entropy(y, target):
     """y (B, K), target (B,) integers in 0..K-1  ->  loss, dy (B, K); or with T in front of all shapes.
 
-    A target of -1 is not counted: a step after the end of its sequence. y is float32 or float64, and so is dy. Raises
+    A target of -1, a step after the end of its sequence, does not count. y and dy are float32 or float64. Raises
     TypeError or ValueError naming the array.
 
     >>> loss, dy = cross_entropy(np.zeros((1, 2)), np.array([0]))
@@ -54,13 +54,13 @@ def cross_entropy(y, target):
 
 
 def counted(target):
-    """How many numbers of a target, (B,), (B, K) or (T, B), the mean of its loss is over."""
+    """The number of terms in the mean of the loss for a target (B,), (B, K) or (T, B)."""
     target = np.asarray(target)
     return np.count_nonzero(target >= 0) if target.dtype.kind in "iu" else target.size
 
 
 def expect_classes(target, shape):
-    """Check classes for y of the shape (..., K)  ->  target as an array, and how many of them count."""
+    """Check classes for y of the shape (..., K)  ->  target as an array, and the number of classes that count."""
     target, (*rows, K) = np.asarray(target), shape
     if target.dtype.kind not in "iu" or target.shape != tuple(rows):
         raise ValueError(f"target: expected class indices of shape {tuple(rows)}, got {target.dtype} of shape "

@@ -1,4 +1,4 @@
-"""The LSTM, a baseline: a cell that is kept, written and read through three gates.
+"""The LSTM, a baseline: three gates keep, write and read a cell.
 
 Letters   T steps, B sequences, N neurons; i, f, g, o are the quarters of an axis of 4 N, in this order
     a    (T, B, 4 N)   input of gates and candidate, already projected (W x + b)
@@ -76,7 +76,7 @@ def lstm_backward(dh, cache):
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
     T, B, N = h.shape
     dh, da, ds0 = without_padding(dh, lengths), empty(gates.shape, gates.dtype), np.zeros_like(s0)
-    carry_h, carry_c = ds0                                                             # B8: what is left of them
+    carry_h, carry_c = ds0                                                             # B8: their last values
     for t in reversed(range(T)):
         retreat(dh[t], gates[t], c[t - 1] if t else s0[1], c[t], carry_h, carry_c, da[t])   # B1 to B6
         np.matmul(da[t], U, out=carry_h)                                               # B6
@@ -85,9 +85,9 @@ def lstm_backward(dh, cache):
 
 
 class LSTM(RNN):
-    """x (T, B, inputs)  ->  h (T, B, neurons), with the gates i, f, g, o; the bias of f starts at 1, so that it keeps.
+    """x (T, B, inputs)  ->  h (T, B, neurons), with the gates i, f, g, o; the bias of f starts at 1, to keep c.
 
-    Options as for `RNN`, but for the activation. Parameters W (4 neurons, inputs), b (4 neurons,), U (4 neurons,
+    Options as for `RNN`, without activation. Parameters W (4 neurons, inputs), b (4 neurons,), U (4 neurons,
     neurons). The state is h and c, (2, B, neurons).
     """
 
@@ -103,7 +103,7 @@ class LSTM(RNN):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Kernels: one step, all sequences. Many short loops, as one that reads and writes more arrays would not vectorise.
+# Kernels: one step, all sequences. The loops are short, since loops over many arrays would not vectorise.
 
 @kernel
 def advance(a, product, before, gates, c, h):

@@ -38,7 +38,7 @@ def obvious_forward(a, u, h0, activation="relu"):
 
 
 def obvious_backward(dh, u, h0, h, activation="relu"):
-    """dh (T, B, N), and what was forward's  ->  da (T, B, N), du (N,), dh0 (B, N)."""
+    """dh (T, B, N), u (N,), h0 (B, N), h (T, B, N)  ->  da (T, B, N), du (N,), dh0 (B, N)."""
     _, dact = OBVIOUS[activation]
     da, du, carry = np.empty_like(dh), np.zeros(u.shape), np.zeros_like(h0)
     for t in reversed(range(len(dh))):
@@ -50,10 +50,10 @@ def obvious_backward(dh, u, h0, h, activation="relu"):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# This is all there is. The rest of this file says the same for any lengths, checked, and fast.
+# This is the whole operation. The rest of this file computes the same, for any lengths, checked and fast.
 
 class Cache(NamedTuple):
-    """What backward needs of forward; lengths (B,) or None."""
+    """The values that backward needs; lengths (B,) or None."""
     u: np.ndarray
     h0: np.ndarray
     h: np.ndarray
@@ -66,7 +66,7 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None):
 
     activation   "relu", "tanh", "sigmoid" or "identity"
     lengths      (B,) integers in 1..T: later steps of a sequence are not read, and give h = 0
-    out          where to write h, an array with memory of its own; or `out=a`, which works in place and is the fastest
+    out          an array for h that shares no memory with the others; or `out=a`, which works in place and is fastest
 
     float32 or float64, the same for all arrays. Raises TypeError or ValueError naming the array.
 
@@ -83,9 +83,9 @@ def indrnn_forward(a, u, h0=None, *, activation="relu", lengths=None, out=None):
 def indrnn_backward(dh, cache, *, out=None):
     """dh (T, B, N), cache of the forward pass  ->  da (T, B, N), du (N,), dh0 (B, N).
 
-    out   where to write da, an array with memory of its own; or `out=dh`, which works in place
+    out   an array for da that shares no memory with the others; or `out=dh`, which works in place
 
-    du is summed in float64, in a fixed order: it keeps its digits for any T and has the same bits every time.
+    du is summed in float64, in a fixed order: it is accurate for any T and has the same bits every time.
     """
     u, h0, h, _, _ = cache
     expect("dh", dh, "TBN", like=("h", h, "TBN"))
@@ -97,7 +97,7 @@ def indrnn_backward(dh, cache, *, out=None):
 
 
 def checked(a, u, h0, activation, lengths, out):
-    """The cache, in which h holds a; or an error that names what is wrong."""
+    """The cache, in which h holds a. Raises TypeError or ValueError."""
     like = ("a", a, "TBN")
     expect(*like)
     T, B, N = a.shape
@@ -112,7 +112,7 @@ def checked(a, u, h0, activation, lengths, out):
 
 
 def copied(array, out):
-    """The values of the array in `out`, or in a new one; in the array itself if that is `out`."""
+    """The values of the array in `out`, or in a new array; the array itself if it is `out`."""
     out = empty_like(array) if out is None else out
     if out is not array:
         np.copyto(out, array)

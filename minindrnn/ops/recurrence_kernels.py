@@ -1,22 +1,22 @@
 """The recurrence, fast: the equations of `recurrence`, from their obvious form to the one that runs.
 
-    version 0   obvious: NumPy, a step of all columns at a time, in `recurrence`
-            1   compiled, in place, one step a pass: `advance` and `retreat`. A block of columns goes through all of
-                time before the next one, so that u, the state and the sums stay in the cache
-            2   four steps a pass, `advance4` and `retreat4`: u, the state and the sums are loaded once for the four
-            3   in a pass all loads come before the first store: a store holds up loads from addresses that are a
-                multiple of 4096 bytes away, as rows often are
-            4   du and db are added up in the arrays' own type for some hundred steps, then moved to float64: they keep
-                their digits for any T
+    version 0   obvious: NumPy, one step of all columns at a time, in `recurrence`
+            1   compiled, in place, one step a pass: `advance` and `retreat`. A block of columns runs through all steps
+                before the next block, so that u, the state and the sums stay in the cache
+            2   four steps a pass, `advance4` and `retreat4`: u, the state and the sums are loaded once for four steps
+            3   in a pass all loads come before the first store: a store delays loads from addresses that are a
+                multiple of 4096 bytes away, which rows often are
+            4   du and db are added in the arrays' own type for some hundred steps, then moved to float64: they are
+                accurate for any T
 
-What each gains differs from machine to machine: `python -m minindrnn bench kernels` prints how much faster version 1 is
-than version 0 and version 4 than version 1, and how near version 4 is to the limit, the time that the memory takes for
-the same streams: a and h forward, dh, h and da backward.
+The gains differ between machines. `python -m minindrnn bench kernels` prints the speedup of version 1 over version 0
+and of version 4 over version 1, and compares version 4 with its limit, the time that the memory takes for the same
+streams: a and h forward, dh, h and da backward.
 
 A column is one neuron of one sequence. Columns never interact, so B and N are one axis of B * N, and SIMD runs across
-it; tanh and sigmoid take one step a pass forward, as four of them would not vectorise. In place means h over a, and da
-over dh. For `networks.fused` a bias b and an affine map of dh can be taken along; its docstring has F1, B0 and B6. Each
-combination is a kernel of its own, made when it is first asked for, which contains nothing else.
+it. Forward, tanh and sigmoid take one step a pass, as four would not vectorise. In place means h over a, and da over
+dh. For `networks.fused` a kernel can add a bias b and apply an affine map to dh; its docstring has F1, B0 and B6. Each
+combination is a separate kernel, compiled at its first use, and contains nothing else.
 """
 from functools import cache
 
@@ -26,9 +26,9 @@ from ..core.jit import inlined, kernel, unfused
 from .activations import IDENTITY, KIND, RELU, activate, differentiate
 
 BLOCK = 8192         # columns
-TERMS = 384          # du: about so many terms of a column are added in the arrays' own type, then moved to float64
+TERMS = 384          # du: so many terms of a column, roughly, are added in the arrays' own type, then in float64
 
-# What stands in the rows of the scratch memory s, for each column of the block.
+# The rows of the scratch memory s, with a number for each column of the block.
 U, STATE, BIAS = range(3)                      # forward: u, h[t-1], b
 U, CARRY, DU, DB, P, Q, MEAN, R = range(8)     # backward: u, the carry, the sums for du and db, the map p, q, m, r
 
@@ -165,8 +165,8 @@ def backward_kernel(activation, *, biased=False, mapped=False, four=True):
 
 
 def scratch(rows, h):
-    """An empty (rows, BLOCK + 32) that starts 512 bytes away, modulo 4096, from the columns of h,
-    so that they and the rows of h do not compete for the same ways of the cache."""
+    """An empty array (rows, BLOCK + 32) that starts 512 bytes away, modulo 4096, from the columns of h,
+    so that its rows and the rows of h do not compete for the same ways of the cache."""
     width = BLOCK + 32
     flat = np.empty(rows * width + 4096 // h.itemsize, h.dtype)
     start = (h.ctypes.data // 64 * 64 - flat.ctypes.data + 512) % 4096 // h.itemsize
@@ -175,7 +175,7 @@ def scratch(rows, h):
 
 @kernel
 def tile(u, low, columns):
-    """Every column receives the u of its neuron."""
+    """Give every column the u of its neuron."""
     n = low % u.size
     for k in range(columns.size):
         columns[k] = u[n]
@@ -196,10 +196,10 @@ def copy(source, target):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# All sequences. What calls these has checked the arrays.
+# All sequences. The callers have checked the arrays.
 
 def forward_in_place(u, h0, h, activation, lengths, *, b=None):
-    """h (T, B, N) holds a and receives h; b (N,) is added to a on the way. Letters and order of `recurrence.Cache`."""
+    """h (T, B, N) holds a and receives h; b (N,) is added to a. Letters and order of `recurrence.Cache`."""
     T, B, N = h.shape
     forward = forward_kernel(activation, biased=b is not None)
     s = scratch(STATE + 1 if b is None else BIAS + 1, h)
@@ -235,7 +235,7 @@ def backward_in_place(da, u, h0, h, activation, lengths, *, biased=False, pqmr=N
 
 
 def equal_lengths(lengths, T, B):
-    """[(first sequence, last sequence, steps)]: neighbours of equal length run together."""
+    """[(first sequence, last sequence, steps)]: adjacent sequences of equal length run together."""
     if lengths is None:
         return [(0, B, T)]
     edges = [0, *(np.flatnonzero(np.diff(lengths)) + 1), B]

@@ -1,4 +1,4 @@
-"""The traditional recurrent network, a baseline: every neuron sees what all neurons remember.
+"""The traditional recurrent network, a baseline: every neuron sees the states of all neurons.
 
 Letters   T steps, B sequences, N neurons
     a    (T, B, N)   input of the neurons, already projected (W x + b)
@@ -14,8 +14,8 @@ Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])          from F2; carry = 0 a
           B4  dU    = sum over t and b of dz[t] h[t-1]'     from F1, argument U
           B5  dh0   = carry after t = 0
 
-Where IndRNN's gradient goes through u^T, this one goes through a product of T matrices U' diag(act'), one after the
-other: that is why it is slow, and why it vanishes or explodes. With relu and U = 1 at the start it is IRNN.
+IndRNN's gradient is multiplied by u^T, this one by a product of T matrices U' diag(act'), one after the other. So it is
+slow, and it vanishes or explodes. With relu and U starting at the identity matrix it is IRNN.
 Cache: U, h0, h (and the lengths). Source: arXiv 1803.04831, equation 1; IRNN: Le et al., arXiv 1504.00941.
 """
 from typing import NamedTuple
@@ -87,13 +87,13 @@ class RNN(Layer):
 
     rng          a `numpy.random.Generator`, for W and U
     activation   "tanh", "relu", "sigmoid" or "identity"
-    W            where it starts, as for `Linear`
+    W            its initialiser, as for `Linear`
     U            "uniform": within +-1 / sqrt(neurons); "identity": U = 1, with relu this is IRNN
 
     Parameters W (neurons, inputs), b (neurons,), U (neurons, neurons). The state is h, (B, neurons).
 
-    To load a layer of `torch.nn.RNN`, or of `torch.nn.LSTM` into an `LSTM`, where gates stand in the same order, given
-    its weights and biases as NumPy arrays (`GRU` has a recipe of its own):
+    To load a layer of `torch.nn.RNN`, or of `torch.nn.LSTM` into an `LSTM`, whose gates have the same order, given its
+    weights and biases as NumPy arrays (for a GRU see `GRU`):
 
         layer["W"][:], layer["U"][:], layer["b"][:] = weight_ih_l0, weight_hh_l0, bias_ih_l0 + bias_hh_l0
     """
@@ -112,7 +112,7 @@ class RNN(Layer):
             else drawn(rng, "uniform", -limit, limit, (rows, neurons), dtype=dtype), "weight")}
 
     class Cache(NamedTuple):
-        """The caches of W x + b and of the recurrence, that of `rnn`, `lstm` or `gru`."""
+        """The caches of W x + b and of the recurrence (`rnn`, `lstm` or `gru`)."""
         of_linear: tuple
         of_recurrence: tuple
 
@@ -132,7 +132,7 @@ class RNN(Layer):
 
 
 def expect_gates(gates, a, U):
-    """T, B, N of a (T, B, gates N) and U (gates N, N), or an error that names what is wrong."""
+    """T, B, N of a (T, B, gates N) and U (gates N, N). Raises TypeError or ValueError."""
     expect("U", U, "ZN")
     expect("a", a, "TBZ", like=("U", U, "ZN"))
     if U.shape[0] != gates * U.shape[1]:

@@ -1,16 +1,16 @@
 """tanh and sigmoid that the compiler can vectorise.
 
-The C library computes them one number at a time; the forms below are plain
-arithmetic, so a compiled loop does 4 or 8 at once. With  y = k ln 2 + r,  |r| <= ln(2) / 2,
+The C library computes one number at a time. The forms below are plain
+arithmetic, so a compiled loop computes 4 or 8 at once. With  y = k ln 2 + r,  |r| <= ln(2) / 2,
 
     exp(y)   = 2^k exp(r)  = s p + s          s = 2^k, written directly into the exponent bits
     expm1(y) = exp(y) - 1  = s p + (s - 1)    p = expm1(r), its Taylor polynomial
     tanh(x)    = expm1(2x) / (expm1(2x) + 2)  for x >= 0, odd
     sigmoid(x) = 1 / (1 + exp(-x))            for x >= 0;  exp(x) / (1 + exp(x)) below
 
-Exponent bits hold no subnormal number: for sigmoid s is 2^64 times as large, and the product with 2^-64 rounds.
-Largest error: 2.5 units in the last place of either type for every x, subnormal results and 0 at minus infinity too
-(tested on a dense grid). NaN stays NaN.
+Exponent bits cannot express a subnormal number: for sigmoid, s is 2^64 times as large, and the product with 2^-64
+rounds. Largest error: 2.5 units in the last place of either type for every x, also for subnormal results and for 0 at
+minus infinity (tested on a dense grid). NaN stays NaN.
 Outside compiled code the same names call `math.tanh` and `math.exp`.
 """
 import math
@@ -34,7 +34,7 @@ def sigmoid(x):
 
 
 def _reduction(real, integer, mantissa, bias, degree, ln2_high, ln2_low):
-    """split(y) -> s, p  for one float type; constants carry that type, or float64 would creep in."""
+    """split(y) -> s, p  for one float type; constants have that type, or the result would be float64."""
     log2e, ln2_high, ln2_low = real(1 / math.log(2)), real(ln2_high), real(ln2_low)
     rounder = real(1.5 * 2.0**mantissa)            # adding it rounds to an integer, in the low bits
     taylor = tuple(real(1 / math.factorial(i)) for i in range(degree, 1, -1))
@@ -62,7 +62,7 @@ def _split64(raised=0):
 
 
 def _by_type(for32, for64):
-    """What `overload` calls with the argument's type, at compile time."""
+    """The function that `overload` calls with the argument's type at compile time."""
     return lambda x: {types.float32: for32, types.float64: for64}.get(x)
 
 

@@ -1,4 +1,4 @@
-"""From gradients to a trained network; knows what a layer is and nothing else.
+"""From gradients to a trained network; knows the interface of a layer and nothing else.
 
     step                    one update: forward, loss, backward, clip, optimiser, projection
     optim                   SGD, Adam, clipping

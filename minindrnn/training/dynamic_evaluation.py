@@ -1,12 +1,12 @@
-"""Dynamic evaluation: a language model goes on learning from the text that it is tested on, after it has been asked.
+"""Dynamic evaluation: a language model goes on learning from the test text, after each prediction.
 
 Letters   g gradient of one segment, clamped to +-CLIP; rms root of the mean of g^2 over the training text; theta0 where
           evaluation began
     F1  D      = rms / mean of rms, at most 1 / decay         the mean over the parameters of the mean over each
     F2  theta += decay * D * (theta0 - theta) - rate * g / (rms + epsilon)
 
-Numbers that moved much in training move much here, and are drawn back strongly. Each segment is predicted before
-anything is learned from it. Source: Krause et al., arXiv 1709.07432, as used in arXiv 1910.06251, section 5; mean of
+Parameters with large gradients in training move far here, and are pulled back strongly. Each segment is predicted
+before the network learns from it. Source: Krause et al., arXiv 1709.07432, as used in arXiv 1910.06251, section 5; mean of
 rms and clamping are those of the authors' code.
 """
 import numpy as np

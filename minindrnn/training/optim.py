@@ -4,7 +4,7 @@ An optimiser is made for a tree of parameters and updates them in place; `state(
 Decay is the coupled kind of the papers, decay * value added to the gradient after clipping, and only for
 parameters of role "weight": never u, never a bias.
 
-A part of a tree is a tree. What an optimiser was not made for stays as it is; two optimisers have two rates:
+A part of a tree is a tree. An optimiser changes only its own parameters, so two optimisers allow two rates:
 
 >>> from minindrnn import StackedIndRNN
 >>> network = StackedIndRNN(2, 4, 2, 1, np.random.default_rng(0), length=9)    # three layers: the last one is linear
@@ -15,8 +15,8 @@ A part of a tree is a tree. What an optimiser was not made for stays as it is; t
 >>> slow.update(grads[:1], 1e-4)
 >>> fast.update(grads[1:], 1e-2)
 
-An empty branch, {}, keeps the place of what is frozen, and `train_step` clips, updates and projects the rest only. Of a
-dict what is not named is frozen, so that all u can learn at a rate of their own:
+An empty branch, {}, stands for a frozen one, and `train_step` clips, updates and projects the rest only. Parameters that
+a dict does not name are frozen, so that all u can have a separate rate:
 
 >>> before, learned = first["W"].value.copy(), Adam([{}, *rest])
 >>> learned.update(grads, 1e-2)
@@ -97,7 +97,7 @@ class SGD:
 
 
 class Adam:
-    """m and v are running means of the gradient and of its square, each divided by how much of it is there yet:
+    """m and v are running means of the gradient and of its square, each corrected for its start at 0:
 
     m = beta1 m + (1 - beta1) g          value -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)
     v = beta2 v + (1 - beta2) g^2        k counts the updates
@@ -148,7 +148,7 @@ def adam(value, grad, m, v, rate, some1, some2, whole2, epsilon, decay):
         value[i] -= rate * m[i] / (np.sqrt(v[i] * whole2) + epsilon)
 
 
-# What an optimiser has in hand. All of it is checked before anything is changed.
+# What an update reads and writes. All of it is checked before anything is changed.
 
 def _zeros(parameters):
     """{path: zeros of the parameter's shape and dtype}."""

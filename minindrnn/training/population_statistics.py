@@ -1,7 +1,7 @@
-"""Population statistics: batch normalisation by what a whole pass over the training data says.
+"""Population statistics: batch normalisation by statistics of a whole pass over the training data.
 
-Running averages forget: they are those of the last few dozen batches, of parameters that still moved. Early in training
-they are erratic. A pass with fixed parameters gives, for each channel, the mean over all batches of the batch's mean
+Running statistics forget: they cover the last few dozen batches, while the parameters changed. Early in training they
+are erratic. A pass with fixed parameters gives, for each channel, the mean over all batches of the batch's mean
 and of its unbiased variance. Source: Ioffe and Szegedy, arXiv 1502.03167, algorithm 2.
 """
 from contextlib import contextmanager

@@ -1,7 +1,7 @@
-"""A run of many updates, with a folder, that can be stopped and continued without a trace.
+"""A run of many updates, with a folder: it can be stopped and resumed with exactly the same results.
 
-The data of update k, and whatever else is random in it, comes from a generator seeded with (seed, k): a run that
-continues at update k does exactly what it would have done.
+All randomness of update k, its data included, comes from a generator seeded with (seed, k). A run resumed at update k
+therefore computes the same as an uninterrupted one.
 """
 import json
 import math
@@ -46,8 +46,8 @@ class Run:
     evaluate    network or its twin -> {name: number}, every sample counted once
     schedule    update -> rate; a `Plateau` also sees every evaluation, and may end the run before its last update
     noise       update -> a `numpy.random.Generator` for dropout
-    updates     how many there are to be
-    every       how many there are from one evaluation to the next
+    updates     number of updates
+    every       updates from one evaluation to the next
     options     keyword arguments of `train_step`
     starts      update -> how many steps before this batch its states have seen, where they go on from batch to batch;
                 0 to start from nothing. None where every batch stands for itself

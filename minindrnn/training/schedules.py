@@ -1,6 +1,6 @@
 """The learning rate over the updates.
 
-`staircase` and `cosine` depend on the number of the update alone; `Plateau` on how the validation goes.
+`staircase` and `cosine` depend on the number of the update alone; `Plateau` depends on the validation results.
 """
 import math
 
@@ -10,7 +10,7 @@ from ..core.expect import expect_count, expect_number
 
 
 def staircase(rate, *, every, factor=0.1):
-    """update -> rate, multiplied by factor after every so many updates (the adding problem: every 20 100, by 1/10).
+    """update -> rate, multiplied by factor after every `every` updates (the adding problem: every 20 100, by 1/10).
 
     >>> at = staircase(1.0, every=100)
     >>> at(0), at(99), at(100)

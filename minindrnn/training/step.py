@@ -21,12 +21,12 @@ def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0
     lengths   as for a layer's forward
     rng       a `numpy.random.Generator` for dropout
     bound     the largest |u|: every recurrent parameter is projected after the update
-    penalty   if above 0, instead of projecting: so many times || max(0, |u| - bound) || is added to the loss
+    penalty   if above 0, no projection: penalty * || max(0, |u| - bound) || is added to the loss
     clip      elementwise limit of the gradients
     ranks     `core.ranks.Ranks` with the batch of which x, target, state and lengths are this rank's part: loss,
               gradients and update are those of the whole batch, the same on every rank
 
-    Clipped, updated and projected are the parameters that the optimiser was made for: see `optim`. Raises TypeError or
+    Only the parameters of the optimiser are clipped, updated and projected: see `optim`. Raises TypeError or
     ValueError as forward, loss and optimiser do.
     """
     expect_generator(rng, none=True)

@@ -390,7 +390,7 @@ def test_a_diverged_network_is_refused_without_a_warning(own, tmp_path, capsys, 
             array *= np.float32(1e30)
     checkpoint.save(run / "checkpoint.npz", arrays, facts)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         message = (f"{path}: X: expected numbers like those of the training, got a sequence, 0, to which the network's "
                    "answer is not finite")
         assert message in refused(["predict", run, path])
@@ -408,7 +408,7 @@ def test_a_result_that_is_not_finite_is_written_and_read(tmp_path, monkeypatch, 
         assert json.loads(line, parse_constant=pytest.fail)["test_mse"] is None
     assert "test mean squared error nan over 1000 sequences" in capsys.readouterr().out
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         assert main(["report", str(run)]) == 0
     said = capsys.readouterr().out
     assert "test mse: best nan at update 3, last nan" in said and "result: test mse nan" in said and "curve.png" in said

@@ -10,8 +10,9 @@ from strategies import recurrences, seeds
 
 from minindrnn import BatchNorm, Dropout, IndRNN, LayerNorm, Unit, indrnn_backward, indrnn_forward
 from minindrnn.core.layer import leaves
-from minindrnn.networks.fused import fused_backward, fused_forward
+from minindrnn.networks.fused import fused_backward, fused_forward, narrow
 from minindrnn.ops.activations import KIND
+from minindrnn.ops.linear import NARROW
 
 pytestmark = pytest.mark.tutorial9
 
@@ -211,3 +212,7 @@ def test_the_map_of_the_normalisation_keeps_its_digits_far_from_zero(size, rng):
     ({"norm": "before"}, False), ({"norm": "after", "norm_layer": LayerNorm}, False)])
 def test_what_is_fused(norm, fusible, rng):
     assert Unit(3, rng, **norm).fusible == fusible
+
+
+def test_with_few_inputs_the_affine_map_adds_the_bias(rng):
+    assert narrow(IndRNN(1, 99, rng)) and narrow(IndRNN(NARROW, 99, rng)) and not narrow(IndRNN(NARROW + 1, 1, rng))

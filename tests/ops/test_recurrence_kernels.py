@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import recurrences
 
 from minindrnn import indrnn_backward, indrnn_forward
+from minindrnn.ops import recurrence_kernels
 from minindrnn.ops.activations import KIND
-from minindrnn.ops.recurrence_kernels import BLOCK, TERMS
+from minindrnn.ops.recurrence_kernels import BLOCK, TERMS, scratch
 
 pytestmark = pytest.mark.tutorial9
 
@@ -72,3 +73,14 @@ def test_du_keeps_its_digits_over_100_000_steps(constant):
     plain = np.cumsum(da[1:] * h[:-1], axis=0, dtype=np.float32)[-1, 0]
     assert np.all(np.abs(du / exact - 1) < 5e-6)
     assert np.all(np.abs(plain / exact - 1) > 5e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_scratch_memory_and_the_rows_of_h_do_not_compete_in_the_cache(dtype):
+    """It begins 512 bytes from where h does, modulo 4096; nor are its own rows a multiple of that apart."""
+    memory = np.empty(9000, dtype)
+    for first in (0, 1, 17, 700):
+        h = memory[first:]
+        s = scratch(5, h)
+        assert (s.ctypes.data - h.ctypes.data // 64 * 64) % 4096 == 512
+        assert s.shape == (5, recurrence_kernels.BLOCK + 32) and s.dtype == dtype and s.flags.c_contiguous

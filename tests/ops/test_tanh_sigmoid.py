@@ -1,8 +1,10 @@
 """The vectorised tanh and sigmoid, in the precision they promise, and in the odd places."""
+import numba
 import numpy as np
 import pytest
 
 from minindrnn.core.jit import kernel
+from minindrnn.ops import tanh_sigmoid
 from minindrnn.ops.tanh_sigmoid import sigmoid, tanh
 
 
@@ -37,3 +39,22 @@ def test_limits(dtype):
     both(x, t, s)
     np.testing.assert_array_equal(t, np.array([np.nan, 1, -1, 0], dtype))
     np.testing.assert_array_equal(s, np.array([np.nan, 1, 0, 0.5], dtype))
+
+
+@pytest.mark.parametrize("dtype, split, saturated, smallest", [
+    (np.float32, tanh_sigmoid._split32, 10, -104), (np.float64, tanh_sigmoid._split64, 20, -746)])
+def test_one_number_at_a_time_in_python(dtype, split, saturated, smallest, monkeypatch):
+    """What the compiler is given, and what stands for it outside of compiled code, against long double."""
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    forms = [(np.tanh, tanh, tanh_sigmoid._tanh(split, dtype, saturated)),
+             (lambda x: 1 / (1 + np.exp(-x)), sigmoid, tanh_sigmoid._sigmoid(split, dtype, smallest))]
+    smallest_normal = np.log(np.finfo(dtype).smallest_normal)
+    x = np.concatenate([np.linspace(-15, 15, 601), smallest_normal + np.linspace(-9, 9, 19)]).astype(dtype)
+    with np.errstate(all="ignore"):
+        for exact, *ours in forms:
+            wanted = exact(x.astype(np.longdouble))
+            for form in ours:
+                got = np.array([form(one) for one in x])
+                assert got.dtype == dtype
+                assert (np.abs(got - wanted) / np.spacing(np.abs(wanted).astype(dtype))).max() <= 2.5
+                assert np.isnan(form(dtype("nan")))

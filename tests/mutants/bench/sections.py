@@ -1,5 +1,9 @@
 """Faults of minindrnn/bench/sections.py; `mutation` says what a row is."""
 
+LONG = [
+    "test_the_memory_of_a_step_is_used_again_by_the_next",
+]
+
 OTHER = [
     ("limits", None, "multiplications without additions", "2 * 1500**3", "1500**3"),
     ("limits", None, "two streams of three",              "3 * x.nbytes", "2 * x.nbytes"),

@@ -4,6 +4,14 @@ TESTS = [
     "test_every_word_of_the_command_reaches_the_run",
 ]
 
+LONG = [
+    "test_a_terminal_that_lacks_a_letter",
+    "test_ctrl_c_while_modules_are_imported",
+    "test_ctrl_c_before_a_command_and_after_it",
+    "test_ctrl_c_is_left_to_another_program_that_imports_us",
+    "test_ctrl_c_saves_and_resume_finishes",
+]
+
 OTHER = [
     ("train", None, "--resume is part of the command", 'if word != "--resume"]', "if word]"),
     ("finished", None, "another number of updates", '"updates": run.update', '"updates": run.every'),

@@ -1,7 +1,8 @@
 """Faults of minindrnn/core/layer.py; `mutation` says what a row is."""
 
-TESTS = [
-    "training/test_optim.py",
+LONG = [
+    "test_dy_is_written_over_only_if_allowed",
+    "test_step_by_step_equals_one_pass",
 ]
 
 OTHER = [

@@ -23,4 +23,7 @@ OTHER = [
     ("Bidirectional.forward", "F1", "not turned back", "[y, reverse(z, lengths)]", "[y, z]"),
     ("Bidirectional.absorb", None, "the first direction only",
      "self.back.absorb(cache.of_back, average=average)", "pass"),
+    ("Bidirectional.last_state", None, "of both directions",
+     "cache.of_onward), None]", "cache.of_onward), self.back.last_state(cache.of_back)]"),
+    ("Bidirectional.last_state", None, "of none", "self.onward.last_state(cache.of_onward)", "None"),
 ]

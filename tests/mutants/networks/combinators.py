@@ -28,8 +28,11 @@ BACKWARD = {
 
 TESTS = [
     "test_every_normalisation_absorbs_what_it_has_seen",
-    "test_twelve_updates_are_those_of_the_loop",
-    "test_states_go_on_from_batch_to_batch_and_start_anew",
+    "test_step_by_step_equals_one_pass",
+]
+
+LONG = [
+    "test_equals_the_symbolic_derivative_of_a_residual_block",
 ]
 
 OTHER = [

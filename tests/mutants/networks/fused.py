@@ -23,6 +23,11 @@ BACKWARD = {
     ],
 }
 
+TESTS = [
+    "networks/test_indrnn.py::test_is_its_formula",
+    "test_step_by_step_equals_one_pass",
+]
+
 OTHER = [
     ("fused_forward", "F1", "b forgotten", "forward_in_place(*cache, b=b)", "forward_in_place(*cache)"),
     ("unit_forward", None, "dropout within the recurrence",
@@ -39,6 +44,7 @@ OTHER = [
     ("layer_step", None, "the state is not read", "np.zeros_like(a) if state is None else state", "np.zeros_like(a)"),
     ("layer_step", None, "not normalised",
      "if unit.order else h.copy(), h", "if not unit.order else h.copy(), h"),
+    ("narrow", None, "neurons for inputs", "shape[1]", "shape[0]"),
 ]
 
 RANKS = [

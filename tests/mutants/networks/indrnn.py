@@ -20,6 +20,7 @@ BACKWARD = {
 TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
     "test_every_normalisation_absorbs_what_it_has_seen",
+    "test_step_by_step_equals_one_pass",
     "test_where_the_weights_of_a_task_start",
 ]
 

@@ -35,6 +35,10 @@ TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
 ]
 
+LONG = [
+    "test_an_outlier_in_front_and_deviations_a_millionth_of_the_mean",
+]
+
 OTHER = [
     ("batchnorm_forward", None, "eps outside of the root",
      "1 / np.sqrt(np.where(own[:, None], batch_var, var) + eps)",

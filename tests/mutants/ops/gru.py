@@ -24,6 +24,11 @@ BACKWARD = {
     ],
 }
 
+TESTS = [
+    "test_a_layer_is_its_formula",
+    "test_is_its_formula_gate_by_gate",
+]
+
 OTHER = [
     ("gru_forward", None, "no memory", "before = h[t]", "pass"),
     ("advance", "F3", "z for 1 - z",

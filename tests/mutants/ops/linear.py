@@ -29,7 +29,12 @@ BACKWARD = {
 
 TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
+    "test_step_by_step_equals_one_pass",
     "test_where_the_weights_of_a_task_start",
+]
+
+LONG = [
+    "test_sums_keep_their_digits_over_100_000_steps",
 ]
 
 OTHER = [

@@ -20,6 +20,11 @@ BACKWARD = {
     ],
 }
 
+TESTS = [
+    "test_a_layer_is_its_formula",
+    "test_is_its_formula_gate_by_gate",
+]
+
 OTHER = [
     ("lstm_forward", None, "the cell is not carried", "before, cell = h[t], c[t]", "before = h[t]"),
     ("lstm_forward", None, "c[-1] taken for h[-1]",   "(before, cell), product = s0,", "(cell, before), product = s0,"),

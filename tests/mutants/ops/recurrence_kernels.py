@@ -57,6 +57,19 @@ BACKWARD = {
     ],
 }
 
+TESTS = [
+    "ops/test_recurrence.py::test_is_its_formula",
+    "networks/test_fused.py::test_is_its_formula",
+    "test_over_its_argument_it_is_its_formula",
+    "test_step_by_step_equals_one_pass",
+]
+
+LONG = [
+    "test_more_columns_than_a_block_and_more_terms_than_a_sum",
+    "test_same_bits_from_several_threads",
+    "test_du_keeps_its_digits_over_100_000_steps",
+]
+
 OTHER = [
     ("advance", "F1", "h[t-1] without u", "s[U, k] * s[STATE, k]", "s[STATE, k]"),
     ("advance", "F1", "no memory",        "h[k] = s[STATE, k] = activate", "h[k] = activate"),
@@ -77,4 +90,8 @@ OTHER = [
     ("forward_in_place", None, "b forgotten",   "biased=b is not None", "biased=False"),
     ("forward_in_place", None, "u for b",       "u if b is None else b", "u"),
     ("equal_lengths", None, "as long as the next", "lengths[first])", "lengths[last - B])"),
+    ("scratch", None, "h and s compete in the cache", "flat.ctypes.data + 512)", "flat.ctypes.data)"),
+    ("scratch", None, "rows a multiple of 4096 bytes", "width = BLOCK + 32", "width = BLOCK"),
+    ("step_in_place", None, "the state is not read", "h0.reshape(-1)", "0 * h0.reshape(-1)"),
+    ("step_in_place", None, "b forgotten", "biased=b is not None", "biased=False"),
 ]

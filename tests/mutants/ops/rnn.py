@@ -25,7 +25,12 @@ BACKWARD = {
 
 TESTS = [
     "test_every_parameter_has_the_role_of_its_name",
+    "test_the_state_is_that_of_the_last_step_of_each_sequence",
     "test_where_the_weights_of_a_task_start",
+]
+
+LONG = [
+    "test_a_diagonal_matrix_makes_it_an_indrnn",
 ]
 
 OTHER = [

@@ -2,6 +2,14 @@
 
 TESTS = [
     "test_published.py",
+    "test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_test",
+    "test_a_network_that_goes_on_learning_says_more",
+]
+
+LONG = [
+    "test_a_network_learns_a_rhyme",
+    "test_a_network_that_goes_on_learning_says_more",
+    "test_a_rate_that_is_too_high_for_the_whole_validation_is_halved_before_the_test",
 ]
 
 OTHER = [

@@ -2,7 +2,7 @@
 
 TESTS = [
     "test_published.py",
-    "tasks/test_task.py",
+    "tasks/test_user_file.py",
 ]
 
 OTHER = [

@@ -1,5 +1,9 @@
 """Faults of minindrnn/training/checkpoint.py; `mutation` says what a row is."""
 
+LONG = [
+    "test_whatever_bit_is_flipped_there_is_no_other_error",
+]
+
 OTHER = [
     ("save", None, "no facts", '{"minindrnn": FORMAT} | facts', '{"minindrnn": FORMAT}'),
     ("load", None, "allow_pickle=True",  "allow_pickle=False", "allow_pickle=True"),

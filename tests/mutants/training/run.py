@@ -1,5 +1,11 @@
 """Faults of minindrnn/training/run.py; `mutation` says what a row is."""
 
+LONG = [
+    "test_neither_memory_nor_files_grow_over_a_thousand_updates",
+    "test_a_stopped_run_goes_on_bit_for_bit",
+    "test_a_run_learns",
+]
+
 OTHER = [
     ("Run.__post_init__", None, "the plateau watches nothing", "self.plateau.watch(self.learned())", "pass"),
     ("Run.learned", None, "the optimiser is not saved",

@@ -2,6 +2,7 @@
 
 TESTS = [
     "test_twelve_updates_are_those_of_the_loop",
+    "test_the_history_has_a_row_for_each_evaluation_with_the_mean_loss_since_the_last",
     "test_states_go_on_from_batch_to_batch_and_start_anew",
     "test_the_step_alone_is_clipped_to_ten_and_bounds_u_only_if_asked",
 ]
