@@ -4,7 +4,8 @@ tests/mutants/ROOM/MODULE.py holds the faults of minindrnn/ROOM/MODULE.py.
     BACKWARD   {problem: [row, ...]}   the gradient check of that problem of `checks.cases` must notice each of them
     OTHER      [row, ...]              faults in what has no gradient: tests/ROOM/test_MODULE.py must notice each
     TESTS      [name, ...]             or else these: a test, or a file, which stands for all of its tests
-    LONG       [name, ...]             but not these tests of a file, which take long, unless TESTS has their names
+    WITHOUT    [name, ...]             but not these tests of a file, unless TESTS has their names: they take long, or
+                                       ask for compiled kernels
     RANKS      [row, ...]              faults in what ranks exchange: `test_mutants_of_ranks` must notice each
 
 A row is (name, tag, fault, old, new):
@@ -57,7 +58,7 @@ class Table(NamedTuple):
     backward: dict           # {problem: [Mutant]}
     other: list              # of Mutant
     tests: list              # of names
-    long: list               # of names
+    without: list            # of names
     ranks: list              # of Mutant
 
 
@@ -70,7 +71,7 @@ def tables():
         held = runpy.run_path(str(path))
         backward = {problem: mutants(module, rows) for problem, rows in held.get("BACKWARD", {}).items()}
         found[module] = Table(backward, mutants(module, held.get("OTHER", [])), held.get("TESTS", []),
-                              held.get("LONG", []), mutants(module, held.get("RANKS", [])))
+                              held.get("WITHOUT", []), mutants(module, held.get("RANKS", [])))
     return found
 
 

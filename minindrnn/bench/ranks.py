@@ -51,7 +51,7 @@ def ranks():
         yield from rows(here, name, seconds)
     with busy_programs(here):
         for name in BUSY:
-            seconds = compared(here, name)
+            seconds = compared(here, name, rounds=7)
             yield from rows(here, f"{name}, beside {here.size} busy programs", seconds)
             for who, times in seconds.items():
                 yield row(f"{name}, {who}: beside them over quiet", np.median(times) / np.median(quiet[name][who]), "x")
@@ -68,7 +68,7 @@ def rows(here, name, seconds):
     yield row(f"{name}: one process over {here.size} ranks", one / many, "x")
 
 
-def compared(here, name):
+def compared(here, name, rounds=15):
     """Seconds of an update, of one process and of all ranks, as rank 0 sees them."""
     alone, shared = update(ALONE, name), update(here, name)
     library = ThreadpoolController()
@@ -77,7 +77,7 @@ def compared(here, name):
         if here.rank == 0:
             with library.limit(limits=here.size, user_api="blas"):
                 alone()
-    return interleaved({"one process": one, "ranks": shared}, rounds=15, untimed=1, clock=partial(together, here))
+    return interleaved({"one process": one, "ranks": shared}, rounds=rounds, untimed=1, clock=partial(together, here))
 
 
 def update(here, name):
