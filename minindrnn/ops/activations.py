@@ -5,6 +5,7 @@
     sigmoid    h = 1 / (1 + e^-z)    h' = h (1 - h)
     identity   h = z                 h' = 1
 
+relu selects and does not multiply: where h' = 0 the gradient is 0, even if dh is infinite.
 Because h' follows from h, the backward pass never needs z. The first form is for NumPy arrays, the second for numbers
 in kernels. The names are numbered (`KIND`), so that a kernel for one activation contains no other.
 """

@@ -8,13 +8,14 @@ Letters   T steps, B sequences, N neurons; arrays are time-major and C-contiguou
 
 Forward   F1  z[t]  = a[t] + u * h[t-1]                   h[-1] = h0
           F2  h[t]  = act(z[t])
-Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])        from F2; carry = 0 after the last step
+Backward  B1  dz[t] = (dh[t] + carry) * act'(z[t])        from F2; carry = 0 after the last step of a sequence
           B2  carry = u * dz[t]                           from F1, argument h[t-1]
           B3  da[t] = dz[t]                               from F1, argument a[t]
           B4  du    = sum over t and b of dz[t] * h[t-1]  from F1, argument u, shared by all t and b
           B5  dh0   = carry after t = 0
 
-Cache: u, h0, h (and the lengths). z is not kept: act' follows from h.
+Cache: u, h0, h, the activation and the lengths. z is not kept: act' follows from h, see `activations`. du is summed in
+float64.
 Source: Li et al., arXiv 1803.04831, section 3; the backward recursion is derived here.
 """
 from typing import NamedTuple

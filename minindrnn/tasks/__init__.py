@@ -1,6 +1,6 @@
 """The tasks: data, network, settings that work, evaluation.
 
-    settings         the settings of a run
+    settings         the names of the settings of a run; the values that work stand in the file of each task
     models           the networks by the name of a model
     task             the base of all tasks, and the declaration of a task
     adding           the adding problem
@@ -10,7 +10,7 @@
     motion           exercises recorded by a watch
     user_file        your own sequences
     characters       language modelling by characters
-    registry         all tasks by name, and their settings
+    registry         all tasks by name
 
 Tasks import from `core`, `ops`, `networks`, `training` and `data`.
 

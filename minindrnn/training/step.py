@@ -11,7 +11,8 @@ from .optim import clip_values, matched
 
 def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0, lengths=None, rng=None, bound=None,
                penalty=0.0, clip=10.0, ranks=ALONE):
-    """Forward, loss, backward, clip, update, project: one update. Returns the loss and the last state.
+    """Forward, loss, backward, clip, update, running statistics, projection: one update. Returns the loss and the last
+    state.
 
     x         (T, B, M) in the dtype of the parameters, or tokens (T, B)
     target    what the loss takes: (B,) or (T, B) classes, (B, K) numbers
@@ -20,8 +21,8 @@ def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0
               goes back into that segment (truncated backpropagation through time)
     lengths   as for a layer's forward
     rng       a `numpy.random.Generator` for dropout
-    bound     the largest |u|: every recurrent parameter is projected after the update
-    penalty   if above 0, no projection: penalty * || max(0, |u| - bound) || is added to the loss
+    bound     the largest |u|: every recurrent parameter is projected after the update; None for no bound
+    penalty   if above 0, nothing is projected: penalty * || max(0, |u| - bound) || is added to the loss
     clip      elementwise limit of the gradients
     ranks     `core.ranks.Ranks` with the batch of which x, target, state and lengths are this rank's part: loss,
               gradients and update are those of the whole batch, the same on every rank
