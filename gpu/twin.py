@@ -7,10 +7,10 @@ import numpy as np
 from numba import cuda
 
 import minindrnn
-from minindrnn.core.expect import expect_generator
 from minindrnn.core.layer import Layer, Parameter, expect_known, leaves
 from minindrnn.networks.combinators import Chain
 from minindrnn.training.optim import matched
+from minindrnn.training.step import expect_options
 
 from . import combinators, losses
 from .batchnorm import BatchNorm
@@ -54,7 +54,7 @@ class Twin:
 
     def train_step(self, x, target, rate, *, lengths=None, rng=None, bound=None, penalty=0.0, clip=10.0):
         """As `minindrnn.training.step.train_step`, for arrays on the host; float() reads the loss."""
-        expect_generator(rng, none=True)
+        expect_options(rng, bound, penalty)
         loss = self._loss()
         with self.workspace:
             y, cache = self.network.forward(sent(x), lengths=lengths, statistics="batch", rng=rng)

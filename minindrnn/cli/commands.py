@@ -170,7 +170,11 @@ def gradcheck(arguments):
         worst, where = 0.0, "-"
         for number in range(arguments.draws):
             rng = np.random.default_rng([arguments.seed, number])
-            for array, error in check(problem(module, rng), rng).items():
+            try:
+                errors = check(problem(module, rng), rng)
+            except GradientError as error:
+                raise GradientError(f"{name}: {error}") from None
+            for array, error in errors.items():
                 if error >= worst:
                     worst, where = error, f"d{array}, draw {number}"
         print(f"  {name:<20} {worst:.1e}   {where}", flush=True)

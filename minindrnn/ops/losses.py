@@ -61,6 +61,8 @@ def counted(target):
 
 def expect_classes(target, shape):
     """Check classes for y of the shape (..., K)  ->  target as an array, and the number of classes that count."""
+    if isinstance(target, np.ma.MaskedArray):
+        raise TypeError("target: expected a plain array of classes, -1 where a step does not count, got a masked one")
     target, (*rows, K) = np.asarray(target), shape
     if target.dtype.kind not in "iu" or target.shape != tuple(rows):
         raise ValueError(f"target: expected class indices of shape {tuple(rows)}, got {target.dtype} of shape "

@@ -7,6 +7,7 @@ writes into a run folder: see `alone`.
 import errno
 import json
 import os
+import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ except ImportError:                              # Windows
     fcntl = None
 
 FORMAT = 1
+HALF_WRITTEN = re.compile(r"\.[\w-]+\.(npz|json|jsonl|png)\.[0-9]+\.tmp")       # as `replacing` names files of a run
 
 
 class CheckpointError(ValueError):
@@ -92,7 +94,8 @@ def alone(folder):
         file = _locked(path)
     for rubbish in Path(folder).glob(".*.tmp"):            # of a process that was killed while it wrote
         with suppress(OSError):
-            rubbish.unlink()
+            if HALF_WRITTEN.fullmatch(rubbish.name):
+                rubbish.unlink()
     try:
         yield
     finally:

@@ -336,12 +336,13 @@ def history(folder):
     anything else."""
     path = Path(folder) / "metrics.jsonl"
     try:
-        rows = [_row(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
+        lines = path.read_text().splitlines(keepends=True)
+        rows = [_row(line) for line in (lines if "".join(lines[-1:]).endswith("}\n") else lines[:-1])]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise checkpoint.CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, OverflowError):
         raise checkpoint.CheckpointError(f"{path}: expected an evaluation on each line, with update, loss and "
                                          "seconds") from None
     blank = {name: math.nan for row in rows for name in row}
@@ -351,6 +352,8 @@ def history(folder):
 def _row(line):
     row = in_words_of_today(json.loads(line))
     if not (row.keys() >= {"update", "loss", "seconds"} and type(row["update"]) is int
-            and all(isinstance(number, (int, float, type(None))) for number in row.values())):
+            and all(type(number) in (int, float, type(None)) for number in row.values())):
         raise ValueError
+    for number in row.values():
+        float(number or 0)                   # OverflowError for a whole number that no float holds
     return {name: math.nan if number is None else number for name, number in row.items()}

@@ -2,7 +2,7 @@
 
 Source: arXiv 1910.06251, section 5, and the authors' code.
 """
-from ..core.expect import expect_generator
+from ..core.expect import expect_generator, expect_number
 from ..core.ranks import ALONE
 from ..ops import bounds
 from ..ops.losses import counted
@@ -30,7 +30,7 @@ def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0
     Only the parameters of the optimiser are clipped, updated and projected: see `optim`. Raises TypeError or
     ValueError as forward, loss and optimiser do.
     """
-    expect_generator(rng, none=True)
+    expect_options(rng, bound, penalty)
     y, cache = network.forward(x, state, lengths=lengths, statistics="batch", start=start, rng=rng, ranks=ranks)
     value, dy = ranks.weigh(counted(target), *loss(y, target))
     _, grads = network.backward(dy, cache)
@@ -47,3 +47,11 @@ def train_step(network, loss, optimiser, x, target, rate, *, state=None, start=0
     if bound is not None and not penalty:
         bounds.project(optimiser.parameters, bound)
     return value, network.last_state(cache)
+
+
+def expect_options(rng, bound, penalty):
+    """Check what an update needs only after its backward pass, before anything has changed."""
+    expect_generator(rng, none=True)
+    expect_number("penalty", penalty, 0)
+    if bound is not None or penalty:
+        expect_number("bound", bound, 0)

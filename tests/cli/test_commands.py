@@ -18,6 +18,7 @@ from scipy.special import softmax
 
 from minindrnn import StackedIndRNN
 from minindrnn.checks.cases import PROBLEMS
+from minindrnn.checks.gradcheck import GradientError
 from minindrnn.checks.gradient_flow import gradient_norms
 from minindrnn.cli.commands import main
 from minindrnn.cli.finished_run import load_run
@@ -231,6 +232,17 @@ def test_gradcheck_prints_the_worst_error_and_where(capsys):
     assert main(["gradcheck", "--draws", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(PROBLEMS) and all("e-" in line and "draw" in line for line in lines[1:])
+
+
+def test_gradcheck_names_the_operation_that_is_wrong(monkeypatch, capsys):
+    def wrong(problem, rng):
+        raise GradientError("dx[1, 2] (time step 1): backward says 1, differences say 2")
+    monkeypatch.setattr("minindrnn.cli.commands.check", wrong)
+    with pytest.raises(SystemExit) as caught:
+        main(["gradcheck", "--draws", "1"])
+    assert caught.value.code == 1
+    said = f"gradcheck: {next(iter(PROBLEMS))}: dx[1, 2] (time step 1): backward says 1, differences say 2"
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words, draws", [([], 100), (["--draws", "2"], 2)])

@@ -31,6 +31,7 @@ from minindrnn import (
 )
 from minindrnn.checks import cases
 from minindrnn.core.layer import Layer, Parameter, expect_known, leaves, reset
+from minindrnn.core.ranks import ALONE
 from minindrnn.networks.combinators import Around
 
 # Keywords: one that nothing reads is an error, in every layer and network, in each of its calls
@@ -40,7 +41,7 @@ PARTS = {"Unit": lambda rng: Unit(2, rng), "Unit, normalised": lambda rng: Unit(
          "BatchNorm": lambda rng: BatchNorm(2), "BatchNorm, per step": lambda rng: BatchNorm(2, length=3),
          "LayerNorm": lambda rng: LayerNorm(2), "Dropout": lambda rng: Dropout(0.5),
          "Embedding": lambda rng: Embedding(5, 3, rng)}
-FORWARD = {"lengths": [2, 1], "statistics": "batch", "start": 1, "rng": np.random.default_rng(0)}
+FORWARD = {"lengths": [2, 1], "statistics": "batch", "start": 1, "rng": np.random.default_rng(0), "ranks": ALONE}
 
 
 def of_problem(name, monkeypatch):
@@ -97,7 +98,7 @@ def test_every_keyword_of_the_contract_is_taken(layer):
 @pytest.mark.parametrize("keyword", ["lenghts", "overwrite_", "average", "rate"])
 def test_any_other_keyword_of_forward_is_named_and_so_is_what_is_taken(layer, keyword):
     layer, x = layer
-    with pytest.raises(TypeError, match=f"forward: expected some of lengths, statistics, start, rng, got {keyword}"):
+    with pytest.raises(TypeError, match=f"forward: expected some of {', '.join(FORWARD)}, got {keyword}"):
         layer.forward(input_of(layer, x), **{keyword: [2, 1]})
 
 

@@ -520,7 +520,8 @@ def test_an_unknown_keyword_is_refused_and_those_of_the_contract_are_taken(gpu, 
     y, cache = twin.forward(x, lengths=[5, 1, 2], statistics="batch", start=0, rng=np.random.default_rng(0))
     twin.backward(y, cache, overwrite=True)
     twin.absorb(cache, average=True)
-    with pytest.raises(TypeError, match="forward: expected some of lengths, statistics, start, rng, got lenghts"):
+    message = "forward: expected some of lengths, statistics, start, rng, ranks, got lenghts"
+    with pytest.raises(TypeError, match=message):
         twin.forward(x, lenghts=[5, 1, 2])
     for call in (twin.backward, twin.absorb):
         with pytest.raises(TypeError, match="got an unexpected keyword argument 'lengths'"):

@@ -90,6 +90,12 @@ def test_errors(loss, target, message):
         loss(np.zeros((2, 3)), target)
 
 
+def test_a_mask_is_not_passed_over():
+    masked = np.ma.masked_array([0, 1], mask=[True, False])
+    with pytest.raises(TypeError, match="target: expected a plain array of classes, .* got a masked one"):
+        cross_entropy(np.zeros((2, 3)), masked)
+
+
 def test_asking_at_every_step_is_asking_all_rows(rng):
     y, target = rng.normal(size=(4, 3, 5)), rng.integers(0, 5, (4, 3))
     loss, dy = cross_entropy(y, target)

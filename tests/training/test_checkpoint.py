@@ -267,3 +267,11 @@ def test_what_a_killed_process_left_half_written_goes(path):
     (path.parent / ".checkpoint.npz.1.tmp").write_text("half")
     with checkpoint.alone(path.parent):
         assert sorted(each.name for each in path.parent.iterdir()) == [".lock", "checkpoint.npz"]
+
+
+@pytest.mark.parametrize("name", [".thesis.tmp", ".checkpoint.npz.tmp", ".notes.txt.1.tmp", "checkpoint.npz.1.tmp"])
+def test_temporary_files_of_other_programs_stay(name, tmp_path):
+    (tmp_path / name).write_text("precious")
+    with checkpoint.alone(tmp_path):
+        pass
+    assert (tmp_path / name).read_text() == "precious"

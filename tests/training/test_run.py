@@ -598,7 +598,10 @@ def test_a_start_that_fails_half_way_leaves_the_folder_free(tmp_path, monkeypatc
 def test_a_damaged_history_is_named(tmp_path):
     path = tmp_path / "metrics.jsonl"
     for damaged in (b'{"update": 1, "loss": "a", "seconds": 1}\n', b'{"update": null, "loss": 1, "seconds": 1}\n',
-                    b"{3}\n", b'{"update": 3}\n', b"\xff}\n", b'{"update": 1, "loss": 2.0, "seconds": 1}\n[{}\n'):
+                    b"{3}\n", b'{"update": 3}\n', b"\xff}\n", b'{"update": 1, "loss": 2.0, "seconds": 1}\n[{}\n',
+                    b'{"update": 1, "loss": true, "seconds": 1}\n',
+                    b'{"update": 1, "loss": 2.0, "seconds": 1' + b"0" * 400 + b"}\n",
+                    b'half a line\n{"update": 1, "loss": 2.0, "seconds": 1}\n'):
         path.write_bytes(damaged)
         with pytest.raises(CheckpointError,
                            match="metrics.jsonl: expected an evaluation on each line, with update, loss and seconds"):

@@ -68,3 +68,20 @@ def test_layers_that_learn_beside_frozen_ones_reach_their_aim():
     for _ in range(300):
         losses.append(train_step(network, loss, optimiser, x, target, 3e-2)[0])
     assert losses[0] > 100 * losses[-1]
+
+
+@pytest.mark.parametrize("how, message", [
+    (dict(bound=-1.0), "bound: expected a finite number at least 0, got -1.0"),
+    (dict(bound=np.nan), "bound: expected a finite number at least 0, got nan"),
+    (dict(bound="x"), "bound: expected a number, got 'x'"),
+    (dict(bound=1.0, penalty=np.nan), "penalty: expected a finite number at least 0, got nan"),
+    (dict(bound=1.0, penalty=-5.0), "penalty: expected a finite number at least 0, got -5.0"),
+    (dict(penalty=1.0), "bound: expected a number, got None")])
+def test_a_wrong_bound_or_penalty_is_named_before_anything_changes(how, message):
+    network = small_network()
+    optimiser, before = Adam(network.parameters), values(network)
+    with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
+        train_step(network, mean_squared_error, optimiser, np.ones((9, 3, 2)), np.ones((3, 1)), 0.01, **how)
+    assert optimiser.updates == 0
+    for path, value in values(network).items():
+        assert_array_equal(value, before[path])

@@ -5,6 +5,7 @@ WITHOUT = [
 ]
 
 OTHER = [
+    ("alone", None, "temporary files of others go", "if HALF_WRITTEN.fullmatch(rubbish.name):", "if True:"),
     ("save", None, "no facts", '{"minindrnn": FORMAT} | facts', '{"minindrnn": FORMAT}'),
     ("load", None, "allow_pickle=True",  "allow_pickle=False", "allow_pickle=True"),
     ("load", None, "any format",         "if version != FORMAT:", "if False:"),

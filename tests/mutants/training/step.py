@@ -5,9 +5,12 @@ TESTS = [
     "test_the_history_has_a_row_for_each_evaluation_with_the_mean_loss_since_the_last",
     "test_states_go_on_from_batch_to_batch_and_start_anew",
     "test_the_step_alone_is_clipped_to_ten_and_bounds_u_only_if_asked",
+    "test_a_wrong_bound_or_penalty_is_named_before_anything_changes",
 ]
 
 OTHER = [
+    ("expect_options", None, "any penalty", 'expect_number("penalty", penalty, 0)', "pass"),
+    ("expect_options", None, "any bound",   "if bound is not None or penalty:", "if False:"),
     ("train_step", None, "no dropout in any training run",         "start=start, rng=rng, ranks", "start=start, ranks"),
     ("train_step", None, "normalised by the running statistics",   'statistics="batch"', 'statistics="running"'),
     ("train_step", None, "every batch from nothing",
