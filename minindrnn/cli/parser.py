@@ -60,6 +60,18 @@ def layers(text):
     return [one(part) for part in text.split(",")] if "," in text else one(text)
 
 
+def name(text):
+    """An argparse type: the name of a file or a folder. An empty one is often a shell variable that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, got ''")
+    return text
+
+
+def path(text):
+    """An argparse type: the same as a Path."""
+    return Path(name(text))
+
+
 def task(word):
     """An argparse type: a task, or a file of one's own."""
     names = [each.name for each in NAMED]
@@ -160,8 +172,9 @@ def parser():
             ("whole", dict(action="store_true", help="whole recordings, up to 2618 steps, instead of windows")),
             ("fold", dict(type=number(int, 0, 4), metavar="F",
                           help="which two of ten people are the test (default 0)")),
-            ("data", dict(metavar="PATH", help="folder with the files (default $MININDRNN_DATA/NAME, else the cache, "
-                          "which is filled from the network); of chars: a text file, or a folder with "
+            ("data", dict(type=name, metavar="PATH",
+                          help="folder with the files (default $MININDRNN_DATA/NAME, else the cache, which is filled "
+                          "from the network); of chars: a text file, or a folder with "
                           "ptb.char.train.txt, .valid.txt, .test.txt (default Shakespeare)"))):
         add(f"--{option}", **how | {"help": f"{only_for('train', option)}: {how['help']}"})
     add("--layers", type=layers, metavar="L",
@@ -182,12 +195,12 @@ def parser():
     add("--seed", type=number(int, 0), metavar="K", help="of everything that is random (default 0)")
     add("--device", choices=["cpu", "cuda"], default="cpu",
         help="where to train: a run may go on where it did not begin (default cpu)")
-    add("--out", type=Path, metavar="DIR", help="run folder (default runs/TASK)")
+    add("--out", type=path, metavar="DIR", help="run folder (default runs/TASK)")
     add("--resume", action="store_true", help="continue the run in that folder")
     predict = commands.add_parser("predict", help="use what a run has learned", description=(
         "Answer sequences in a file by the network of a run folder; the data that it learned from is not needed. Where "
         "the file has y, the answers are counted."))
-    predict.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    predict.add_argument("run", type=path, metavar="RUN", help="run folder")
     predict.add_argument("input", metavar="INPUT", help="sequences in the units of the task (digits 0 to 16, "
                          "images 0 to 255, motion and your own as they are): .npz with X (n, T, M) or (n, T), and "
                          "lengths if ragged; or .npy with X. Of chars: a text to go on from")
@@ -197,8 +210,8 @@ def parser():
     predict.add_argument("--seed", type=number(int, 0), metavar="K", help="chars: of what is drawn (default 0)")
     report = commands.add_parser("report", help="draw what a run has learned", description=(
         "Sum up a run, finished or not, and draw its learning curve, the memory of its layers, and its confusion."))
-    report.add_argument("run", type=Path, metavar="RUN", help="run folder")
-    report.add_argument("--out", type=Path, metavar="DIR", help="folder of the pictures (default RUN)")
+    report.add_argument("run", type=path, metavar="RUN", help="run folder")
+    report.add_argument("--out", type=path, metavar="DIR", help="folder of the pictures (default RUN)")
     report.add_argument("--dynamic", action="store_true", help="chars: also test it while it goes on learning from "
                         "what it has read, which takes minutes, and write dynamic.json")
     figure = commands.add_parser("figure", help="IndRNN beside RNN, IRNN and LSTM on the adding problem", description=(
@@ -210,7 +223,7 @@ def parser():
                         help="default indrnn lstm rnn irnn")
     add_updates(figure, "updates of each (default 60300)")
     figure.add_argument("--seed", type=number(int, 0), default=0, metavar="K", help="of everything random (default 0)")
-    figure.add_argument("--out", type=Path, default=Path("runs/figure"), metavar="DIR",
+    figure.add_argument("--out", type=path, default=Path("runs/figure"), metavar="DIR",
                         help="folder of the run folders and of adding.png (default runs/figure)")
     gradcheck = commands.add_parser("gradcheck", help="compare every gradient with finite differences", description=(
         "Compare every hand-derived gradient with finite differences, on drawn sizes and values."))
@@ -221,7 +234,7 @@ def parser():
     gradients.add_argument("--length", type=number(int, 2), default=100, metavar="T", help="steps (default 100)")
     gradients.add_argument("--seed", type=number(int, 0), default=0, metavar="K",
                            help="of everything that is random (default 0)")
-    gradients.add_argument("--out", type=Path, default=Path("gradients.png"), metavar="FILE",
+    gradients.add_argument("--out", type=path, default=Path("gradients.png"), metavar="FILE",
                            help="the picture (default gradients.png)")
     describe = commands.add_parser("describe", help="print the parameters of a network of the papers",
                                    description="Print every parameter of a network of the papers, its shape and count.")
@@ -238,6 +251,6 @@ def parser():
         "Without a name, list the exercises; without a file, print the functions to write. With one, run them on drawn "
         "problems and say which number of which array is wrong first; exit code 0 if all is right, 1 if not."))
     exercise.add_argument("name", choices=EXERCISES, nargs="?", metavar="NAME", help=", ".join(EXERCISES))
-    exercise.add_argument("file", type=Path, nargs="?", metavar="FILE", help="Python file with your functions")
-    exercise.add_argument("--start", type=Path, metavar="FILE", help="make a file that holds the functions to write")
+    exercise.add_argument("file", type=path, nargs="?", metavar="FILE", help="Python file with your functions")
+    exercise.add_argument("--start", type=path, metavar="FILE", help="make a file that holds the functions to write")
     return top

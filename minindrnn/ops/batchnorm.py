@@ -108,23 +108,23 @@ def batchnorm_backward(dy, cache, *, out=None):
 
     out   an array for dx that shares no memory with the others; or `out=dy`, which works in place
     """
-    x, mean, _, s, gamma, mask, _, _, steps, per_step, _, _, _ = cache
+    x, mean, s, gamma, mask = cache.x, cache.mean, cache.s, cache.gamma, cache.mask
     total, slope, dgamma, dbeta = backward_sums(dy, cache)                                            # B2, B3
     if out is not None:
         expect_out("out", out, "TBN", ("dy", dy, "TBN"), x=x, gamma=gamma, mask=mask)
     dx = empty_like(dy) if out is None else out
     if dx is not dy:
         np.copyto(dx, dy)
-    spread(dx, x, mean, gamma * s, total, slope, mask, steps, per_step)                               # B4
+    spread(dx, x, mean, gamma * s, total, slope, mask, cache.steps, cache.per_step)                   # B4
     return dx, dgamma, dbeta
 
 
 def backward_sums(dy, cache):
     """total, slope (G, N), dgamma, dbeta (N,):  dx = gamma s (d - total - (x - mean) * slope), which is B4."""
-    x, mean, rest, s, _, mask, count, own, steps, per_step, _, _, ranks = cache
+    x, mean, rest, s, count, own, ranks = cache.x, cache.mean, cache.rest, cache.s, cache.count, cache.own, cache.ranks
     expect("dy", dy, "TBN", like=("x", x, "TBN"))
     total, product = np.zeros(mean.shape), np.zeros(mean.shape)
-    sums(dy, x, mean, mask, steps, per_step, total, product)
+    sums(dy, x, mean, cache.mask, cache.steps, cache.per_step, total, product)
     product = s * (product - rest * total)                        # of d * xhat; the kernel summed d * (x - mean)
     dgamma, dbeta = product.sum(axis=0).astype(dy.dtype), total.sum(axis=0).astype(dy.dtype)
     if own.any():
@@ -208,9 +208,9 @@ class BatchNorm(Layer):
     def backward_map(self, dy, cache):
         """Over time, dx = p * dy + q * (x - m) + r: B4 as an affine map of each channel of each sequence, for a pass
         that already reads dy and x. Returns p, q, m, r (4, B, N) and the gradients."""
-        x, mean, _, s, gamma, mask, *_ = cache.of_norm
+        x, mean, mask = cache.of_norm.x, cache.of_norm.mean, cache.of_norm.mask
         total, slope, dgamma, dbeta = backward_sums(dy, cache.of_norm)
-        scale = gamma * s
+        scale = cache.of_norm.gamma * cache.of_norm.s
         pqmr = np.empty((4, *x.shape[1:]), x.dtype)
         pqmr[0], pqmr[1], pqmr[2], pqmr[3] = scale * mask, -scale * slope, mean, -scale * total
         return pqmr, {"gamma": dgamma, "beta": dbeta}

@@ -98,7 +98,7 @@ class LSTM(RNN):
         self["b"][neurons:2 * neurons] = 1
 
     def last_state(self, cache):
-        _, _, _, h, c, lengths = cache.of_recurrence
+        h, c, lengths = cache.of_recurrence.h, cache.of_recurrence.c, cache.of_recurrence.lengths
         return np.stack([last_step(h, lengths), last_step(c, lengths)])
 
 

@@ -88,10 +88,9 @@ def indrnn_backward(dh, cache, *, out=None):
 
     du is summed in float64, in a fixed order: it is accurate for any T and has the same bits every time.
     """
-    u, h0, h, _, _ = cache
-    expect("dh", dh, "TBN", like=("h", h, "TBN"))
+    expect("dh", dh, "TBN", like=("h", cache.h, "TBN"))
     if out is not None:
-        expect_out("out", out, "TBN", ("dh", dh, "TBN"), u=u, h0=h0, h=h)
+        expect_out("out", out, "TBN", ("dh", dh, "TBN"), u=cache.u, h0=cache.h0, h=cache.h)
     da = copied(dh, out)
     du, dh0, _ = backward_in_place(da, *cache)                           # B1 to B5
     return da, du, dh0

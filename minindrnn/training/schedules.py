@@ -22,7 +22,7 @@ def staircase(rate, *, every, factor=0.1):
 
 
 def cosine(rate, *, updates, warmup):
-    """update -> rate: up in a straight line over the warm-up, then down to 0 along half a cosine.
+    """update -> rate: up in a straight line over the warm-up, then down to 0 along half a cosine, and 0 after that.
 
     >>> at = cosine(1.0, updates=100, warmup=10)
     >>> at(0), at(9), round(at(55), 9), round(at(100), 9)
@@ -35,7 +35,9 @@ def cosine(rate, *, updates, warmup):
     def at(update):
         if update < warmup:
             return rate * (update + 1) / warmup
-        return rate * (1 + math.cos(math.pi * (update - warmup) / max(updates - warmup, 1))) / 2
+        if update >= updates:
+            return 0.0
+        return rate * (1 + math.cos(math.pi * (update - warmup) / (updates - warmup))) / 2
 
     return at
 

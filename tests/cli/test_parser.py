@@ -14,6 +14,8 @@ from minindrnn.tasks.registry import TASKS, settings
     (["trian"], "argument COMMAND: invalid choice: 'trian'"),
     (["train", "mnist"],
      "argument TASK: expected one of digits, adding, smnist, pmnist, fashion, chars, motion, or FILE.npz, got 'mnist'"),
+    (["train", "chars", "--data", ""], "argument --data: expected a name, got ''"),
+    (["train", "digits", "--out", ""], "argument --out: expected a name, got ''"),
     (["train", "digits", "--layers", "0"], "argument --layers: expected a whole number of at least 1, got '0'"),
     (["train", "digits", "--model", "dense", "--layers", "2,0"],
      "argument --layers: expected a whole number of at least 1, got '0'"),

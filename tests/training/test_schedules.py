@@ -100,7 +100,12 @@ def test_a_cosine_rises_in_a_line_and_falls_to_nothing():
     at = cosine(3.0, updates=12, warmup=4)
     rising = [0.75, 1.5, 2.25, 3.0]
     falling = [3.0, 2.885819, 2.560660, 2.074025, 1.5, 0.925975, 0.439340, 0.114181, 0.0]
-    assert [at(step) for step in range(13)] == pytest.approx(rising + falling, abs=1e-6)
+    assert [at(update) for update in range(13)] == pytest.approx(rising + falling, abs=1e-6)
+
+
+def test_after_its_end_a_cosine_stays_at_nothing():
+    at = cosine(3.0, updates=12, warmup=4)
+    assert [at(update) for update in (12, 13, 20, 1000)] == [0.0] * 4
 
 
 @pytest.mark.parametrize("call, message", [

@@ -10,6 +10,7 @@ OTHER = [
     ("staircase", None, "never",             "factor ** (update // every)", "factor ** 0"),
     ("staircase", None, "a line for stairs", "update // every", "update / every"),
     ("cosine.at", None, "the first update at rate 0", "(update + 1) / warmup", "update / warmup"),
+    ("cosine.at", None, "up again after the end",    "if update >= updates:", "if False:"),
     ("cosine.at", None, "no warm-up",                 "if update < warmup:", "if False:"),
     ("cosine.at", None, "down to a half",             "math.pi *", "math.pi / 2 *"),
     ("cosine.at", None, "twice as high",              ") / 2", ")"),
